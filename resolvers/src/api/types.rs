@@ -1,0 +1,202 @@
+//! The generated type system: what introspection shows, what validation checks, what execution runs.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::schema::model::Scalar;
+
+/// All types of an API.
+#[derive(Debug, Clone, Default)]
+pub struct TypeSystem {
+    /// By name: objects (with `Query`, `Mutation`, `Subscription` where they exist), inputs, enums, scalars.
+    pub types: IndexMap<String, TypeDef>,
+}
+
+impl TypeSystem {
+    /// The object type of that name.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&ObjectDef> {
+        match self.types.get(name) {
+            Some(TypeDef::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// A type.
+#[derive(Debug, Clone)]
+pub enum TypeDef {
+    /// An object type.
+    Object(ObjectDef),
+    /// An input type.
+    Input(InputDef),
+    /// An enum.
+    Enum(EnumDef),
+    /// A scalar.
+    Scalar(Scalar),
+}
+
+/// An object type.
+#[derive(Debug, Clone)]
+pub struct ObjectDef {
+    /// Its name.
+    pub name: String,
+    /// Its fields in order.
+    pub fields: IndexMap<String, FieldDef>,
+    /// What its values are.
+    pub kind: ObjectKind,
+}
+
+/// What the values of an object type are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// `Query`, `Mutation`, `Subscription`.
+    Root,
+    /// Records of this model.
+    Model(String),
+    /// Pages of this model's records.
+    Connection(String),
+    /// Objects nested in a record.
+    Nested,
+}
+
+/// A field of an object type.
+#[derive(Debug, Clone)]
+pub struct FieldDef {
+    /// Its name.
+    pub name: String,
+    /// Its arguments in order.
+    pub arguments: IndexMap<String, InputField>,
+    /// Its type.
+    pub ty: TypeRef,
+    /// What it does.
+    pub resolver: Resolver,
+}
+
+/// What a field does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolver {
+    /// Shows the value of the same name of its parent (document field, metadata, or page member).
+    Property,
+    /// `getX` of this model.
+    Get(String),
+    /// `listXs` of this model.
+    List(String),
+    /// The query of this model's index.
+    Index(String, String),
+    /// `syncXs` of this model.
+    Sync(String),
+    /// `createX` of this model.
+    Create(String),
+    /// `updateX` of this model.
+    Update(String),
+    /// `deleteX` of this model.
+    Delete(String),
+    /// `onCreateX`, `onUpdateX`, `onDeleteX` of this model.
+    Subscribe(String, crate::feed::Operation),
+    /// The relation of this name of the parent model.
+    Relation,
+    /// Nothing: always null (a field without a resolver).
+    Nothing,
+}
+
+/// An input type.
+#[derive(Debug, Clone)]
+pub struct InputDef {
+    /// Its name.
+    pub name: String,
+    /// Its fields in order.
+    pub fields: IndexMap<String, InputField>,
+    /// What it is for, as far as coercion is more lenient than the SDL (`errata.md` row 41).
+    pub role: InputRole,
+}
+
+/// What an input type is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputRole {
+    /// No leniency.
+    Plain,
+    /// A filter or condition over this model's records.
+    Predicate(String),
+    /// The operators of one field inside a predicate.
+    Operators(Operand),
+    /// `DeleteXInput`: numeric strings are accepted for numbers (`client-native` R25).
+    Delete(String),
+}
+
+/// What the operators of a predicate's field compare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operand {
+    /// Strings and everything written as one.
+    String,
+    /// Ids.
+    Id,
+    /// Whole numbers.
+    Int,
+    /// Numbers.
+    Float,
+    /// Booleans.
+    Boolean,
+    /// Values of this enum.
+    Enum(String),
+    /// The size of a value.
+    Size,
+}
+
+/// An argument or a field of an input type.
+#[derive(Debug, Clone)]
+pub struct InputField {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: TypeRef,
+    /// Its default value in the SDL, if any.
+    pub default: Option<Value>,
+}
+
+/// An enum.
+#[derive(Debug, Clone)]
+pub struct EnumDef {
+    /// Its name.
+    pub name: String,
+    /// Its values in order.
+    pub values: Vec<String>,
+}
+
+/// A reference to a type, with its wrappers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeRef {
+    /// A nullable named type.
+    Named(String),
+    /// A nullable list.
+    List(Box<TypeRef>),
+    /// Non-null of the other two.
+    NonNull(Box<TypeRef>),
+}
+
+impl TypeRef {
+    /// The innermost name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            TypeRef::Named(name) => name,
+            TypeRef::List(inner) | TypeRef::NonNull(inner) => inner.name(),
+        }
+    }
+
+    /// Whether null is not a value of it.
+    #[must_use]
+    pub fn is_non_null(&self) -> bool {
+        matches!(self, TypeRef::NonNull(_))
+    }
+}
+
+impl std::fmt::Display for TypeRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TypeRef::Named(name) => f.write_str(name),
+            TypeRef::List(inner) => write!(f, "[{inner}]"),
+            TypeRef::NonNull(inner) => write!(f, "{inner}!"),
+        }
+    }
+}

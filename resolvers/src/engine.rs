@@ -1,0 +1,85 @@
+//! What every resolver works with: the schema, the ports, and the settings. One per served schema.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use driftless_conflict_handlers::ConflictHandler;
+use driftless_conflict_handlers::automerge::Automerge;
+
+use crate::clock::{Clock, IdSource};
+use crate::page::Sealer;
+use crate::schema::Schema;
+use crate::storage::Storage;
+
+/// The long-lived parts of a served schema.
+pub struct Engine {
+    /// The checked schema.
+    pub schema: Arc<Schema>,
+    /// Where records live.
+    pub storage: Arc<dyn Storage>,
+    /// The time for `createdAt` and `updatedAt`.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn IdSource>,
+    /// Seals page tokens.
+    pub sealer: Sealer,
+    /// Who decides conflicts.
+    pub strategies: Strategies,
+    /// Switches and limits.
+    pub settings: Settings,
+}
+
+/// The conflict handler of each model.
+pub struct Strategies {
+    /// For models without an entry of their own.
+    pub default: Arc<dyn ConflictHandler>,
+    /// Per model, by name.
+    pub models: HashMap<String, Arc<dyn ConflictHandler>>,
+}
+
+impl Default for Strategies {
+    fn default() -> Self {
+        Strategies {
+            default: Arc::new(Automerge),
+            models: HashMap::new(),
+        }
+    }
+}
+
+impl Strategies {
+    /// The handler for a model.
+    #[must_use]
+    pub fn of(&self, model: &str) -> &dyn ConflictHandler {
+        self.models.get(model).unwrap_or(&self.default).as_ref()
+    }
+}
+
+/// Switches and limits; the defaults are AppSync's behaviour wherever a client could tell (`errata.md` row 31).
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The largest page; larger `limit`s are clamped (`errata.md` row 40).
+    pub page_limit: usize,
+    /// How deep a document's selections may nest.
+    pub depth_limit: usize,
+    /// How many fields (after fragments) a document may select.
+    pub field_limit: usize,
+    /// The delta window in milliseconds; `None` is unlimited.
+    pub delta_window: Option<i64>,
+    /// How far to reach back for clients that send their own clock (Android, Flutter, unknown), in milliseconds.
+    pub own_clock_overlap: i64,
+    /// Answer a repeated create with success (`errata.md` row 14).
+    pub create_replay: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            page_limit: 1_000,
+            depth_limit: 75,
+            field_limit: 10_000,
+            delta_window: None,
+            own_clock_overlap: 300_000,
+            create_replay: true,
+        }
+    }
+}

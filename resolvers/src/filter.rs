@@ -1,0 +1,88 @@
+//! The one predicate behind GraphQL filters, `condition`, selective sync, subscription filters and row rules.
+//!
+//! A [`Filter`] has three readers that must agree: [`Filter::matches`] here, the SQL compiler of the stores, and the
+//! subscription hub. The meaning of every operator on missing, NULL and differently typed attributes is DynamoDB's
+//! (`transformer.md` 6.6).
+
+use serde_json::Value;
+
+/// A predicate over one record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// Every part holds; an empty list is always true.
+    All(Vec<Filter>),
+    /// At least one part holds; an empty list is never true.
+    Any(Vec<Filter>),
+    /// The part does not hold.
+    Not(Box<Filter>),
+    /// One attribute passes one test.
+    Field {
+        /// The field's name; `_deleted`, `_version` and `_lastChangedAt` mean the metadata, and a live record's
+        /// `_deleted` is *missing* (`errata.md` row 42).
+        name: String,
+        /// What it must pass.
+        test: Test,
+    },
+}
+
+/// A test of one attribute. Numbers compare by value (as doubles), strings by their UTF-8 bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Equal; `eq null` holds for NULL only, never for a missing attribute.
+    Eq(Value),
+    /// Not equal; true for a missing attribute.
+    Ne(Value),
+    /// Less than.
+    Lt(Value),
+    /// At most.
+    Le(Value),
+    /// Greater than.
+    Gt(Value),
+    /// At least.
+    Ge(Value),
+    /// Within two bounds, both included.
+    Between(Value, Value),
+    /// A string begins with this one.
+    BeginsWith(String),
+    /// A substring of a string, or an element of a list.
+    Contains(Value),
+    /// The opposite of `Contains`; true for missing and NULL.
+    NotContains(Value),
+    /// One of these values.
+    In(Vec<Value>),
+    /// None of these values.
+    NotIn(Vec<Value>),
+    /// Present (NULL counts as present), or absent.
+    Exists(bool),
+    /// Of this DynamoDB type.
+    Type(AttributeType),
+    /// The size (bytes of a string, elements of a list) passes a test whose values are numbers.
+    Size(Box<Test>),
+}
+
+/// DynamoDB's names for what an attribute holds (`ModelAttributeTypes`). Sets and binaries are never stored here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttributeType {
+    /// `binary`, `binarySet`, `numberSet`, `stringSet`: never true.
+    Never,
+    /// `bool`.
+    Bool,
+    /// `list`.
+    List,
+    /// `map`.
+    Map,
+    /// `number`.
+    Number,
+    /// `string`.
+    String,
+    /// `_null`.
+    Null,
+}
+
+impl Filter {
+    /// The filter that every record passes.
+    #[must_use]
+    pub fn everything() -> Self {
+        Filter::All(Vec::new())
+    }
+}

@@ -1,0 +1,31 @@
+//! From an Amplify schema to the AppSync API it promises, and what every field of that API does.
+//!
+//! Decisions are pure functions of values; reading and writing happens behind the ports [`storage::Storage`]
+//! and [`feed::Feed`], time and ids behind [`clock`]. This crate knows neither SQL nor HTTP nor sockets.
+//! In reading order:
+//!
+//! * [`schema`] – SDL → the model IR, with every problem of the schema at once;
+//! * [`api`] – the generated API: types, validation, coercion, execution, errors;
+//! * [`identity`], [`authz`] – who calls, and what a rule lets them do;
+//! * [`filter`] – the one predicate behind filters, conditions, selective sync and row rules;
+//! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
+//! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens;
+//! * [`storage`], [`feed`], [`clock`] – the ports.
+
+pub mod api;
+pub mod authz;
+pub mod clock;
+pub mod engine;
+pub mod feed;
+pub mod filter;
+pub mod identity;
+pub mod mutation;
+pub mod page;
+pub mod query;
+pub mod relation;
+pub mod schema;
+pub mod storage;
+pub mod subscription;
+pub mod sync;
+
+pub use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};

@@ -1,0 +1,350 @@
+//! The model IR: what a schema means once every directive has been read and checked.
+//!
+//! All implicit things are explicit here: generated `id`s, timestamps, foreign keys, join models, index and operation
+//! names. Whoever reads the IR never looks at a directive again.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::diagnostic::Span;
+
+/// A checked schema.
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    /// The `@model` types in source order, join models of `@manyToMany` after them.
+    pub models: IndexMap<String, Arc<Model>>,
+    /// Object types that are no models, stored inside records.
+    pub types: IndexMap<String, ObjectType>,
+    /// Enums.
+    pub enums: IndexMap<String, EnumType>,
+    /// Input types the schema declares itself.
+    pub inputs: IndexMap<String, ObjectType>,
+    /// `input AMPLIFY { globalAuthRule: AuthRule = { allow: public } }`: models without rules are open to API keys.
+    pub sandbox: bool,
+}
+
+/// A type stored inside records, or a declared input type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectType {
+    /// Its name.
+    pub name: String,
+    /// Its fields in source order.
+    pub fields: IndexMap<String, Field>,
+    /// Its description, if any.
+    pub description: Option<String>,
+}
+
+/// An enum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnumType {
+    /// Its name.
+    pub name: String,
+    /// Its values in source order.
+    pub values: Vec<String>,
+    /// Its description, if any.
+    pub description: Option<String>,
+}
+
+/// A `@model` type: one base table, one log, one set of operations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// The type's name.
+    pub name: String,
+    /// Every field in schema order: the declared ones (`id` first if it was added), then foreign keys of implicit
+    /// relations, then timestamps. Relations are in here too. The sync fields (`_version` …) are not.
+    pub fields: IndexMap<String, Field>,
+    /// The primary key.
+    pub key: KeyFields,
+    /// Whether `@primaryKey` names the key (then `list` takes key arguments).
+    pub custom_key: bool,
+    /// The secondary indexes, those of implicit relations included.
+    pub indexes: Vec<Index>,
+    /// The rules of `@auth`, in source order.
+    pub auth: Vec<AuthRule>,
+    /// The names of its operations; `None` where one is switched off.
+    pub operations: Operations,
+    /// The timestamp fields; `None` where one is switched off.
+    pub timestamps: Timestamps,
+    /// Where it was declared.
+    pub span: Span,
+    /// Its description, if any.
+    pub description: Option<String>,
+}
+
+impl Model {
+    /// The secondary index with this name.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<&Index> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The fields that are stored in the document: all but relations.
+    pub fn stored_fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields
+            .values()
+            .filter(|field| field.relation.is_none())
+    }
+}
+
+/// A field of a model or of a nested type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: FieldType,
+    /// Why it is there.
+    pub origin: Origin,
+    /// The value of `@default`, already of the field's JSON type.
+    pub default: Option<Value>,
+    /// What it leads to, if it is a relation.
+    pub relation: Option<Relation>,
+    /// Where it was declared (the model's place for generated ones).
+    pub span: Span,
+    /// Its description, if any.
+    pub description: Option<String>,
+}
+
+/// Why a field exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The schema says so.
+    Declared,
+    /// The `id` of a model that declares neither `id` nor a key.
+    GeneratedId,
+    /// The foreign key of an implicit relation.
+    ForeignKey,
+    /// `createdAt` or `updatedAt`, not declared.
+    Timestamp,
+    /// The owner field of an owner rule, not declared.
+    Owner,
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldType {
+    /// The innermost type.
+    pub base: Base,
+    /// `Some` for lists; whether the elements are non-null.
+    pub list: Option<ElementsRequired>,
+    /// Whether the field (the list itself, for lists) is non-null.
+    pub required: bool,
+}
+
+/// Whether the elements of a list are non-null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementsRequired(pub bool);
+
+/// The innermost type of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// A built-in or AWS scalar.
+    Scalar(Scalar),
+    /// An enum of the schema.
+    Enum(String),
+    /// A nested type of the schema.
+    Object(String),
+    /// A model (relations only).
+    Model(String),
+}
+
+/// The scalars AppSync knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is AppSync's scalar of that name")]
+pub enum Scalar {
+    Id,
+    String,
+    Int,
+    Float,
+    Boolean,
+    AwsDate,
+    AwsTime,
+    AwsDateTime,
+    AwsTimestamp,
+    AwsJson,
+    AwsEmail,
+    AwsUrl,
+    AwsPhone,
+    AwsIpAddress,
+}
+
+impl Scalar {
+    /// Every scalar, built-in ones first.
+    pub const ALL: [Scalar; 14] = [
+        Scalar::Id,
+        Scalar::String,
+        Scalar::Int,
+        Scalar::Float,
+        Scalar::Boolean,
+        Scalar::AwsDate,
+        Scalar::AwsTime,
+        Scalar::AwsDateTime,
+        Scalar::AwsTimestamp,
+        Scalar::AwsJson,
+        Scalar::AwsEmail,
+        Scalar::AwsUrl,
+        Scalar::AwsPhone,
+        Scalar::AwsIpAddress,
+    ];
+
+    /// Its name in GraphQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Scalar::Id => "ID",
+            Scalar::String => "String",
+            Scalar::Int => "Int",
+            Scalar::Float => "Float",
+            Scalar::Boolean => "Boolean",
+            Scalar::AwsDate => "AWSDate",
+            Scalar::AwsTime => "AWSTime",
+            Scalar::AwsDateTime => "AWSDateTime",
+            Scalar::AwsTimestamp => "AWSTimestamp",
+            Scalar::AwsJson => "AWSJSON",
+            Scalar::AwsEmail => "AWSEmail",
+            Scalar::AwsUrl => "AWSURL",
+            Scalar::AwsPhone => "AWSPhone",
+            Scalar::AwsIpAddress => "AWSIPAddress",
+        }
+    }
+
+    /// The scalar of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Scalar> {
+        Scalar::ALL.into_iter().find(|scalar| scalar.name() == name)
+    }
+
+    /// Whether values are JSON numbers.
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        matches!(self, Scalar::Int | Scalar::Float | Scalar::AwsTimestamp)
+    }
+}
+
+/// The fields of a primary key or index, partition first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFields {
+    /// The partition field.
+    pub partition: String,
+    /// The sort fields; several are compared as one string joined with `#`.
+    pub sort: Vec<String>,
+}
+
+impl KeyFields {
+    /// All fields in order.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.partition.as_str()).chain(self.sort.iter().map(String::as_str))
+    }
+}
+
+/// A secondary index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its name, unique within the model.
+    pub name: String,
+    /// Its fields.
+    pub key: KeyFields,
+    /// The query field it gets on `Query`, if any.
+    pub query_field: Option<String>,
+    /// The `limit` a page has when the caller gives none.
+    pub default_limit: usize,
+}
+
+/// What a relation field leads to and how the records are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Its kind.
+    pub kind: RelationKind,
+    /// The model it leads to (the join model for `@manyToMany`).
+    pub target: String,
+    /// How the target's records are found.
+    pub via: Via,
+    /// The `limit` of a many-relation's page when the caller gives none (100 unless the directive says otherwise).
+    pub default_limit: usize,
+}
+
+/// The kinds of relations as far as reading goes; `@manyToMany` is a `HasMany` of the join model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    /// One record whose key (or index) holds our values.
+    HasOne,
+    /// The parent, by our foreign key.
+    BelongsTo,
+    /// A connection.
+    HasMany,
+}
+
+/// How a relation finds its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// By the target's primary key (a leading part of it for has-many): our fields, in the order of the key's fields.
+    Key(Vec<String>),
+    /// By an index of the target: its name, and our fields in the order of the index's fields (a leading part).
+    Index(String, Vec<String>),
+}
+
+/// One rule of `@auth`. Providers and strategies beyond public API keys are refused while loading, for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthRule {
+    /// Who.
+    pub allow: Allow,
+    /// What they may do.
+    pub operations: Vec<ModelOperation>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Who a rule lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allow {
+    /// Anyone with an API key.
+    PublicApiKey,
+}
+
+/// The operations rules speak of; `read` stands for get, list, sync, listen and search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the directive's word")]
+pub enum ModelOperation {
+    Create,
+    Update,
+    Delete,
+    Get,
+    List,
+    Sync,
+    Listen,
+    Search,
+}
+
+/// The names of a model's operations, after `@model`'s arguments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// `getX`.
+    pub get: Option<String>,
+    /// `listXs`.
+    pub list: Option<String>,
+    /// `syncXs`.
+    pub sync: Option<String>,
+    /// `createX`.
+    pub create: Option<String>,
+    /// `updateX`.
+    pub update: Option<String>,
+    /// `deleteX`.
+    pub delete: Option<String>,
+    /// `onCreateX`, possibly several.
+    pub on_create: Vec<String>,
+    /// `onUpdateX`, possibly several.
+    pub on_update: Vec<String>,
+    /// `onDeleteX`, possibly several.
+    pub on_delete: Vec<String>,
+}
+
+/// The names of the timestamp fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timestamps {
+    /// `createdAt`.
+    pub created: Option<String>,
+    /// `updatedAt`.
+    pub updated: Option<String>,
+}

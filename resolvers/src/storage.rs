@@ -1,0 +1,258 @@
+//! The storage port: versioned records, written by compare-and-swap and read by key, index, or what changed.
+//!
+//! [`memory::Memory`] is the executable meaning of the trait; the SQL stores pass the same contract tests.
+
+pub mod memory;
+
+use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::feed::{Operation, Seq};
+use crate::filter::{Filter, Test};
+use crate::schema::Schema;
+use crate::schema::model::Model;
+
+/// A record's primary key in its canonical form: a JSON array of the key fields' values in key order, e.g.
+/// `["p1"]` or `["sku-1","eu",3]`. Unlike AppSync's `a#b` it cannot collide, whatever the values hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub String);
+
+impl Key {
+    /// The key of a record of `model`, or the name of the first key field that is missing.
+    pub fn of<'a>(model: &'a Model, fields: &Fields) -> Result<Key, &'a str> {
+        let mut values = Vec::with_capacity(1 + model.key.sort.len());
+        for name in model.key.fields() {
+            match fields.get(name) {
+                None | Some(Value::Null) => return Err(name),
+                Some(value) => values.push(value.clone()),
+            }
+        }
+        Ok(Key(Value::Array(values).to_string()))
+    }
+}
+
+/// What must be stored for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// No record, or only the shell of a purged tombstone.
+    Absent,
+    /// Exactly this version.
+    Version(Version),
+}
+
+/// One write: the whole next image of a record. Decided outside any transaction, so it holds no logic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Which record.
+    pub key: Key,
+    /// What must be stored now; otherwise nothing happens and the answer is [`Put::Stale`].
+    pub expected: Expected,
+    /// What the write is, for the log.
+    pub operation: Operation,
+    /// The document after the write.
+    pub fields: Fields,
+    /// Whether the record is a tombstone after the write.
+    pub deleted: bool,
+    /// Who asked for it ([`crate::identity::Identity::principal`]), for the log.
+    pub actor: Option<String>,
+    /// A digest of the client's request, to recognise its repetition (`errata.md` rows 14, 15).
+    pub request: Option<String>,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Put {
+    /// Committed: the record as stored, with the version and time the store gave it.
+    Done(Record),
+    /// Something else is stored than expected (the second value); nothing was written.
+    Stale(Option<Record>),
+}
+
+/// One row of a record's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// The write's kind.
+    pub operation: Operation,
+    /// The image after the write.
+    pub record: Record,
+    /// Who wrote it.
+    pub actor: Option<String>,
+    /// The digest of the request that caused it.
+    pub request: Option<String>,
+}
+
+/// A read of many records by filter or by key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Which records, in which order.
+    pub scope: Scope,
+    /// Which of them.
+    pub filter: Filter,
+    /// At most so many matching records, at least 1.
+    pub limit: usize,
+    /// Go on after this place.
+    pub after: Option<Position>,
+}
+
+/// The records a query walks over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scope {
+    /// Every record, in key order.
+    Table,
+    /// The records with this partition value, ordered by sort value, then key. Records without the attributes of the
+    /// index are not in it.
+    Index {
+        /// The name of the index; `None` is the primary key.
+        index: Option<String>,
+        /// The value of the partition field.
+        partition: Value,
+        /// Tests the sort value must pass, all of them. Several sort fields are one string, joined with `#`
+        /// (`transformer.md` 5).
+        sort: Vec<Test>,
+        /// Descending order.
+        descending: bool,
+    },
+}
+
+/// Where a page ended: enough to go on after it by range, whatever was written meanwhile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Position {
+    /// The sort value of the last record (index scopes only; `Null` otherwise).
+    pub sort: Value,
+    /// The key of the last record.
+    pub key: Key,
+}
+
+/// A page of a query. It may hold fewer records than asked for and still have a continuation (scan bound).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    /// The matching records.
+    pub records: Vec<Record>,
+    /// Where to go on, `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// A sync read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncQuery {
+    /// First page or continuation.
+    pub from: SyncFrom,
+    /// Which records (tombstones are matched by the fields they keep).
+    pub filter: Filter,
+    /// At most so many records, at least 1.
+    pub limit: usize,
+}
+
+/// Where a sync read starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncFrom {
+    /// The first page; the store chooses base or delta with [`crate::sync::choose`] in the same snapshot as the page.
+    First {
+        /// What the client sent, in milliseconds; `None` asks for everything.
+        last_sync: Option<i64>,
+        /// How far to reach back before `last_sync`, in milliseconds, for clients that send their own clock.
+        overlap: i64,
+        /// The configured delta window in milliseconds; `None` is unlimited.
+        window: Option<i64>,
+    },
+    /// A later page.
+    Next(SyncCursor),
+}
+
+/// The state of a sync between its pages; carried in the sealed token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncCursor {
+    /// Where the next page starts.
+    pub place: SyncPlace,
+    /// The log position of page one; delta ends there, so that it ends under any load (`sync-design.md` R2).
+    pub horizon: Seq,
+    /// Page one's `startedAt`.
+    pub started_at: Timestamp,
+}
+
+/// The place of a [`SyncCursor`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncPlace {
+    /// Base: keyset on the primary key, in canonical text order.
+    Base(Key),
+    /// Delta: keyset on (changed, seq).
+    Delta(Timestamp, Seq),
+}
+
+/// A page of a sync.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncPage {
+    /// The newest state of each record, tombstones included.
+    pub records: Vec<Record>,
+    /// The rest, `None` at the end.
+    pub next: Option<SyncCursor>,
+    /// The value every page of this sync reports.
+    pub started_at: Timestamp,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// The store cannot be reached, is starting or is overloaded; trying again later makes sense.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The store took too long.
+    #[error("the store did not answer in time: {0}")]
+    Timeout(String),
+    /// The stored data or an answer is not what this program wrote.
+    #[error("the store holds unexpected data: {0}")]
+    Corrupt(String),
+}
+
+/// Versioned records.
+///
+/// Guarantees (`sync-design.md` section 2): writes of one model commit one after another; a reader that sees the log's
+/// head sees every write up to it; `_lastChangedAt` never runs backwards within a model; a committed write yields
+/// exactly one version and one log row, atomically.
+pub trait Storage: Send + Sync {
+    /// Makes the store ready for a schema: tables, columns and indexes of new models. Never removes data.
+    fn prepare<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>>;
+
+    /// The records with these keys, in the order of the keys; tombstones included.
+    fn get<'a>(
+        &'a self,
+        model: &'a Model,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Record>>, StorageError>>;
+
+    /// A page of records; tombstones included.
+    fn query<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StorageError>>;
+
+    /// A page of a base or delta sync.
+    fn sync<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a SyncQuery,
+    ) -> BoxFuture<'a, Result<SyncPage, StorageError>>;
+
+    /// Compare and swap. The answer comes after the commit is durable.
+    fn put<'a>(
+        &'a self,
+        model: &'a Model,
+        write: Write,
+    ) -> BoxFuture<'a, Result<Put, StorageError>>;
+
+    /// The log row that made this version of a record, while the log still holds it.
+    fn revision<'a>(
+        &'a self,
+        model: &'a Model,
+        key: &'a Key,
+        version: Version,
+    ) -> BoxFuture<'a, Result<Option<Revision>, StorageError>>;
+
+    /// A secret of 32 random bytes kept under a name: made by whoever asks first, the same for all nodes and restarts.
+    fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[u8; 32], StorageError>>;
+
+    /// Whether the store answers now (for readiness probes).
+    fn ping(&self) -> BoxFuture<'_, Result<(), StorageError>>;
+}

@@ -1,0 +1,1 @@
+//! The reference store: the executable meaning of [`super::Storage`].
