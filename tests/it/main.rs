@@ -1,1 +1,3 @@
+//! The one test binary of the workspace: black-box and contract tests.
 
+mod tidy;

@@ -1,0 +1,224 @@
+//! The rules of ARCHITECTURE.md that a program can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How long a source file may get.
+const LONGEST_FILE: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests crate lies in the workspace")
+        .to_owned()
+}
+
+/// Every Rust source below `folder`, as (path relative to the workspace, text).
+fn sources(folder: &str) -> Vec<(String, String)> {
+    fn walk(at: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(at).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = root();
+    let mut found = Vec::new();
+    walk(&root.join(folder), &mut found);
+    found
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("source is UTF-8");
+            let name = path.strip_prefix(&root).expect("below the root");
+            (name.to_string_lossy().into_owned(), text)
+        })
+        .collect()
+}
+
+/// The part of a source before its unit tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+/// Lines outside of tests and comments that hold one of `words`, as `file:line: text`.
+fn uses(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, text) in sources(folder) {
+        if allowed.iter().any(|prefix| name.starts_with(prefix)) || name.contains("/tests") {
+            continue;
+        }
+        for (number, line) in without_tests(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or(line);
+            if words.iter().any(|word| code.contains(word)) {
+                found.push(format!("{name}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+fn manifest(folder: &str) -> String {
+    fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest")
+}
+
+fn none(found: &[String], rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn conflict_handlers_know_neither_graphql_nor_sql_nor_http() {
+    let text = manifest("conflict-handlers");
+    for library in [
+        "async-graphql",
+        "sqlx",
+        "axum",
+        "reqwest",
+        "tokio",
+        "driftless-resolvers",
+    ] {
+        assert!(
+            !text.contains(library),
+            "conflict-handlers depends on {library}"
+        );
+    }
+}
+
+#[test]
+fn resolvers_know_neither_databases_nor_sockets() {
+    let text = manifest("resolvers");
+    for library in ["sqlx", "axum", "reqwest", "tower", "hyper"] {
+        assert!(!text.contains(library), "resolvers depends on {library}");
+    }
+    none(
+        &uses("resolvers/src", &["std::net", "std::fs", "TcpStream"], &[]),
+        "resolvers touch the world only through their ports",
+    );
+}
+
+#[test]
+fn the_harness_shares_no_code_with_the_server() {
+    let text = manifest("client-test-harness");
+    let dependencies = text.split("[dependencies]").nth(1).expect("dependencies");
+    assert!(
+        !dependencies.contains("driftless"),
+        "client-test-harness depends on a crate of the workspace"
+    );
+}
+
+#[test]
+fn sql_is_written_only_in_the_stores() {
+    let words = [
+        "SELECT ",
+        "INSERT INTO",
+        "UPDATE \"",
+        "DELETE FROM",
+        "CREATE TABLE",
+        "select ",
+        "insert into ",
+    ];
+    none(
+        &uses("server/src", &words, &["server/src/storage/"]),
+        "SQL outside of server/src/storage",
+    );
+    none(&uses("resolvers/src", &words, &[]), "SQL in resolvers");
+}
+
+#[test]
+fn error_types_are_spelled_in_one_place_per_layer() {
+    let words = [
+        "\"Unauthorized",
+        "\"ConflictUnhandled",
+        "\"ConditionalCheckFailed",
+        "Exception\"",
+    ];
+    let allowed = [
+        "resolvers/src/api/error.rs",
+        "server/src/http/error.rs",
+        "server/src/realtime/protocol.rs",
+    ];
+    for folder in ["resolvers/src", "server/src"] {
+        none(
+            &uses(folder, &words, &allowed),
+            "an errorType outside of the files that list them",
+        );
+    }
+}
+
+#[test]
+fn only_the_configuration_reads_the_environment_and_only_the_clock_the_time() {
+    none(
+        &uses(
+            "server/src",
+            &["env::var", "env::vars"],
+            &["server/src/config"],
+        ),
+        "environment read outside of server/src/config",
+    );
+    none(
+        &uses(
+            "resolvers/src",
+            &["SystemTime::now", "Instant::now", "Uuid::new_v4"],
+            &["resolvers/src/clock.rs"],
+        ),
+        "time or ids made outside of clock.rs",
+    );
+}
+
+#[test]
+fn no_source_file_is_longer_than_a_reader_can_hold() {
+    let mut long = Vec::new();
+    for folder in [
+        "conflict-handlers",
+        "resolvers",
+        "server",
+        "client-test-harness",
+        "tests/it",
+    ] {
+        for (name, text) in sources(folder) {
+            let lines = text.lines().count();
+            if lines > LONGEST_FILE {
+                long.push(format!("{name}: {lines} lines"));
+            }
+        }
+    }
+    none(&long, "files to divide");
+}
+
+#[test]
+fn every_test_that_compat_names_exists() {
+    let compat = fs::read_to_string(root().join("COMPAT.md")).expect("COMPAT.md");
+    let mut everything = String::new();
+    for folder in [
+        "conflict-handlers",
+        "resolvers",
+        "server",
+        "client-test-harness",
+        "tests/it",
+    ] {
+        for (_, text) in sources(folder) {
+            everything.push_str(&text);
+        }
+    }
+    let clients = root().join("tests/clients");
+    for entry in fs::read_dir(&clients).into_iter().flatten().flatten() {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "mjs")
+        {
+            everything.push_str(&fs::read_to_string(entry.path()).expect("a suite"));
+        }
+    }
+    let missing: Vec<String> = compat
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .filter_map(|line| line.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| !everything.contains(*name))
+        .map(str::to_owned)
+        .collect();
+    none(&missing, "COMPAT.md names tests that do not exist");
+}
