@@ -4,7 +4,14 @@
 //! subscription hub. The meaning of every operator on missing, NULL and differently typed attributes is DynamoDB's
 //! (`transformer.md` 6.6).
 
+mod input;
+mod matching;
+
 use serde_json::Value;
+
+use crate::Record;
+use crate::api::error::FieldError;
+use crate::schema::model::Model;
 
 /// A predicate over one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +33,9 @@ pub enum Filter {
 }
 
 /// A test of one attribute. Numbers compare by value (as doubles), strings by their UTF-8 bytes.
+///
+/// Values of different types are never equal, less or greater; so every test but `Ne`, `NotContains` and `NotIn` is
+/// false on them.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
     /// Equal; `eq null` holds for NULL only, never for a missing attribute.
@@ -50,13 +60,14 @@ pub enum Test {
     NotContains(Value),
     /// One of these values.
     In(Vec<Value>),
-    /// None of these values.
+    /// None of these values; true for a missing attribute.
     NotIn(Vec<Value>),
     /// Present (NULL counts as present), or absent.
     Exists(bool),
     /// Of this DynamoDB type.
     Type(AttributeType),
-    /// The size (bytes of a string, elements of a list) passes a test whose values are numbers.
+    /// The size (bytes of a string, elements of a list or map) passes a test whose values are numbers; false for
+    /// whatever has no size.
     Size(Box<Test>),
 }
 
@@ -84,5 +95,33 @@ impl Filter {
     #[must_use]
     pub fn everything() -> Self {
         Filter::All(Vec::new())
+    }
+
+    /// Whether every record passes, whatever it holds.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Filter::All(parts) if parts.is_empty())
+    }
+
+    /// The predicate a client sent (`filter` or `condition`), after coercion.
+    ///
+    /// An empty or null filter is everything. What is no predicate (`between` without two bounds, a comparison with
+    /// null) is refused as AppSync words it (`transformer.md` 6.6, 7).
+    pub fn from_input(input: &Value, model: &Model) -> Result<Filter, FieldError> {
+        input::filter(input, model)
+    }
+
+    /// Whether a record passes.
+    #[must_use]
+    pub fn matches(&self, record: &Record) -> bool {
+        matching::filter(self, record)
+    }
+}
+
+impl Test {
+    /// Whether an attribute passes; `None` is a missing attribute.
+    #[must_use]
+    pub fn passes(&self, attribute: Option<&Value>) -> bool {
+        matching::passes(self, attribute)
     }
 }

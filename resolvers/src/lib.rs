@@ -18,6 +18,8 @@ pub mod clock;
 pub mod engine;
 pub mod feed;
 pub mod filter;
+#[cfg(test)]
+mod fixtures;
 pub mod identity;
 pub mod mutation;
 pub mod page;

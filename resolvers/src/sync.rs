@@ -2,6 +2,11 @@
 
 use driftless_conflict_handlers::Timestamp;
 
+use crate::api::outcome::{Arguments, Outcome};
+use crate::engine::Engine;
+use crate::identity::Caller;
+use crate::schema::model::Model;
+
 /// What the store knows about a model's log when a sync starts, read in the same snapshot as the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogState {
@@ -53,4 +58,11 @@ pub fn choose(last_sync: Option<i64>, overlap: i64, window: Option<i64>, log: Lo
 #[must_use]
 pub fn started_at(log: LogState) -> Timestamp {
     Timestamp(log.head.0.min(log.wall.0) - 1)
+}
+
+/// `syncXs`: a page of everything, or of what changed since `lastSync`.
+pub async fn run(_engine: &Engine, _caller: &Caller, _model: &Model, _args: &Arguments) -> Outcome {
+    Err(crate::api::error::Failure::Unavailable(
+        "not built yet".to_owned(),
+    ))
 }
