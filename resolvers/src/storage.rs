@@ -2,6 +2,7 @@
 //!
 //! [`memory::Memory`] is the executable meaning of the trait; the SQL stores pass the same contract tests.
 
+pub mod attributes;
 pub mod memory;
 
 use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
@@ -11,7 +12,26 @@ use serde_json::Value;
 use crate::feed::{Operation, Seq};
 use crate::filter::{Filter, Test};
 use crate::schema::Schema;
-use crate::schema::model::Model;
+use crate::schema::model::{KeyFields, Model};
+use crate::sync::Choice;
+
+/// How long a model's log may be idle before a first sync page adds a tick to it, in milliseconds: `startedAt` then
+/// stays near the present, durably (`sync-design.md` 6.3).
+pub const TICK_AFTER: i64 = 10_000;
+
+/// The fields of an index of `model` by name; `None` is the primary key.
+pub fn key_fields<'a>(
+    model: &'a Model,
+    index: Option<&str>,
+) -> Result<&'a KeyFields, StorageError> {
+    let Some(name) = index else {
+        return Ok(&model.key);
+    };
+    model
+        .index(name)
+        .map(|index| &index.key)
+        .ok_or_else(|| StorageError::Corrupt(format!("model {} has no index {name}", model.name)))
+}
 
 /// A record's primary key in its canonical form: a JSON array of the key fields' values in key order, e.g.
 /// `["p1"]` or `["sku-1","eu",3]`. Unlike AppSync's `a#b` it cannot collide, whatever the values hold.
@@ -178,6 +198,34 @@ pub enum SyncPlace {
     Base(Key),
     /// Delta: keyset on (changed, seq).
     Delta(Timestamp, Seq),
+}
+
+impl SyncPlace {
+    /// Before the first record of a base or delta sync.
+    #[must_use]
+    pub fn start(choice: Choice) -> SyncPlace {
+        match choice {
+            Choice::Base => SyncPlace::Base(Key(String::new())),
+            Choice::Delta(after) => SyncPlace::Delta(after, Seq(i64::MAX)),
+        }
+    }
+}
+
+impl SyncCursor {
+    /// The cursor of the page after the one that ends with this record, or `None` where a delta has passed its horizon
+    /// (`sync-design.md` R2).
+    #[must_use]
+    pub fn after(&self, key: &Key, record: &Record, seq: Seq) -> Option<SyncCursor> {
+        let place = match &self.place {
+            SyncPlace::Base(_) => SyncPlace::Base(key.clone()),
+            SyncPlace::Delta(..) if seq >= self.horizon => return None,
+            SyncPlace::Delta(..) => SyncPlace::Delta(record.last_changed_at, seq),
+        };
+        Some(SyncCursor {
+            place,
+            ..self.clone()
+        })
+    }
 }
 
 /// A page of a sync.

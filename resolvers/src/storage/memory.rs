@@ -1,1 +1,385 @@
 //! The reference store: the executable meaning of [`super::Storage`].
+//!
+//! Everything is under one lock and every read walks everything; it is for tests, and for being read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use driftless_conflict_handlers::{Record, Timestamp, Version};
+
+use super::attributes::{self, Attributes, compare};
+use super::{
+    Expected, Key, Page, Position, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor,
+    SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
+};
+use crate::clock::Clock;
+use crate::feed::{Event, Feed, Seq};
+use crate::schema::Schema;
+use crate::schema::model::Model;
+use crate::sync::{self, LogState};
+
+/// Records in memory, gone with the process.
+pub struct Memory {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    hints: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    shelves: HashMap<String, Shelf>,
+    secrets: HashMap<String, [u8; 32]>,
+}
+
+/// What is kept of one model.
+#[derive(Default)]
+struct Shelf {
+    records: BTreeMap<Key, Stored>,
+    log: Vec<LogRow>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    record: Record,
+    seq: Seq,
+}
+
+struct LogRow {
+    changed: Timestamp,
+    /// `None` is an idle tick.
+    write: Option<(Key, Revision)>,
+}
+
+impl Memory {
+    /// An empty store that reads the time from `clock`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Memory {
+            clock,
+            state: Mutex::default(),
+            hints: watch::Sender::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_shelf<T>(&self, model: &Model, work: impl FnOnce(&mut Shelf) -> T) -> T {
+        work(self.state().shelves.entry(model.name.clone()).or_default())
+    }
+
+    fn put_now(&self, model: &Model, write: Write) -> Result<Put, StorageError> {
+        let now = self.clock.now();
+        let put = self.with_shelf(model, |shelf| shelf.put(write, now))?;
+        self.hints.send_modify(|count| *count += 1);
+        Ok(put)
+    }
+
+    fn sync_now(&self, model: &Model, query: &SyncQuery) -> SyncPage {
+        let wall = self.clock.now();
+        self.with_shelf(model, |shelf| shelf.sync(query, wall))
+    }
+}
+
+impl Shelf {
+    fn head(&self) -> Seq {
+        Seq(i64::try_from(self.log.len()).unwrap_or(i64::MAX))
+    }
+
+    fn head_time(&self) -> Timestamp {
+        self.log.last().map_or(Timestamp(0), |row| row.changed)
+    }
+
+    fn put(&mut self, write: Write, now: Timestamp) -> Result<Put, StorageError> {
+        let stored = self.records.get(&write.key).map(|stored| &stored.record);
+        let version = match (write.expected, stored) {
+            (Expected::Absent, None) => Version::FIRST,
+            (Expected::Version(version), Some(record)) if record.version == version => {
+                version.next().ok_or_else(|| spent(&write.key))?
+            }
+            (_, other) => return Ok(Put::Stale(other.cloned())),
+        };
+        let record = Record {
+            fields: write.fields,
+            version,
+            last_changed_at: now.max(self.head_time()),
+            deleted: write.deleted,
+        };
+        let revision = Revision {
+            operation: write.operation,
+            record: record.clone(),
+            actor: write.actor,
+            request: write.request,
+        };
+        self.log.push(LogRow {
+            changed: record.last_changed_at,
+            write: Some((write.key.clone(), revision)),
+        });
+        let stored = Stored {
+            record: record.clone(),
+            seq: self.head(),
+        };
+        self.records.insert(write.key, stored);
+        Ok(Put::Done(record))
+    }
+
+    fn tick(&mut self, wall: Timestamp) {
+        if self.log.is_empty() || wall.0 - self.head_time().0 > TICK_AFTER {
+            let changed = wall.max(self.head_time());
+            self.log.push(LogRow {
+                changed,
+                write: None,
+            });
+        }
+    }
+
+    /// Where a sync goes on from, or starts.
+    fn cursor(&mut self, from: &SyncFrom, wall: Timestamp) -> SyncCursor {
+        let (last_sync, overlap, window) = match from {
+            SyncFrom::Next(cursor) => return cursor.clone(),
+            SyncFrom::First {
+                last_sync,
+                overlap,
+                window,
+            } => (*last_sync, *overlap, *window),
+        };
+        self.tick(wall);
+        let log = LogState {
+            head: self.head_time(),
+            wall,
+            epoch_start: Timestamp(0),
+            purged: Timestamp(0),
+        };
+        SyncCursor {
+            place: SyncPlace::start(sync::choose(last_sync, overlap, window, log)),
+            horizon: self.head(),
+            started_at: sync::started_at(log),
+        }
+    }
+
+    fn sync(&mut self, query: &SyncQuery, wall: Timestamp) -> SyncPage {
+        let cursor = self.cursor(&query.from, wall);
+        let rest = self.changes(&cursor.place);
+        let mut matching = rest
+            .into_iter()
+            .filter(|(_, stored)| query.filter.matches(&stored.record));
+        let page: Vec<_> = matching.by_ref().take(query.limit).collect();
+        let next = page
+            .last()
+            .filter(|_| matching.next().is_some())
+            .and_then(|(key, stored)| cursor.after(key, &stored.record, stored.seq));
+        let records = page.into_iter().map(|(_, stored)| stored.record.clone());
+        SyncPage {
+            records: records.collect(),
+            next,
+            started_at: cursor.started_at,
+        }
+    }
+
+    /// The records after a place, in the place's order.
+    fn changes(&self, place: &SyncPlace) -> Vec<(&Key, &Stored)> {
+        let all = self.records.iter();
+        match place {
+            SyncPlace::Base(after) => all.filter(|(key, _)| *key > after).collect(),
+            SyncPlace::Delta(time, seq) => {
+                let place = |stored: &Stored| (stored.record.last_changed_at, stored.seq);
+                let mut changed: Vec<_> = all
+                    .filter(|(_, stored)| place(stored) > (*time, *seq))
+                    .collect();
+                changed.sort_by_key(|(_, stored)| place(stored));
+                changed
+            }
+        }
+    }
+
+    /// Everything in the scope, in its order.
+    fn walk(&self, model: &Model, scope: &Scope) -> Result<Vec<(Position, &Record)>, StorageError> {
+        let Scope::Index {
+            index,
+            partition,
+            sort: tests,
+            descending,
+        } = scope
+        else {
+            return Ok(self
+                .records
+                .iter()
+                .map(|(key, stored)| (position(key, Value::Null), &stored.record))
+                .collect());
+        };
+        let attributes = Attributes::of(model, super::key_fields(model, index.as_deref())?);
+        let mut found: Vec<_> = self
+            .records
+            .iter()
+            .filter_map(|(key, stored)| {
+                let (own, sort) = attributes.entry(&stored.record.fields)?;
+                (compare(&own, partition).is_eq() && attributes::passes(tests, &sort))
+                    .then(|| (position(key, sort), &stored.record))
+            })
+            .collect();
+        found.sort_by(|(left, _), (right, _)| order(left, right));
+        if *descending {
+            found.reverse();
+        }
+        Ok(found)
+    }
+
+    fn query(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
+        let descending = matches!(query.scope, Scope::Index { descending, .. } if descending);
+        let is_after = |place: &Position| {
+            query.after.as_ref().is_none_or(|after| {
+                let order = order(place, after);
+                if descending {
+                    order.is_lt()
+                } else {
+                    order.is_gt()
+                }
+            })
+        };
+        let mut rest = self
+            .walk(model, &query.scope)?
+            .into_iter()
+            .filter(|(place, record)| is_after(place) && query.filter.matches(record));
+        let page: Vec<_> = rest.by_ref().take(query.limit).collect();
+        let next = page
+            .last()
+            .filter(|_| rest.next().is_some())
+            .map(|(place, _)| place.clone());
+        let records = page.into_iter().map(|(_, record)| record.clone()).collect();
+        Ok(Page { records, next })
+    }
+}
+
+fn position(key: &Key, sort: Value) -> Position {
+    Position {
+        sort,
+        key: key.clone(),
+    }
+}
+
+fn order(left: &Position, right: &Position) -> std::cmp::Ordering {
+    compare(&left.sort, &right.sort).then_with(|| left.key.cmp(&right.key))
+}
+
+fn spent(key: &Key) -> StorageError {
+    StorageError::Corrupt(format!("record {} has used up its versions", key.0))
+}
+
+fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
+    std::future::ready(value).boxed()
+}
+
+impl Storage for Memory {
+    fn prepare<'a>(&'a self, _schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
+        ready(Ok(()))
+    }
+
+    fn get<'a>(
+        &'a self,
+        model: &'a Model,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Record>>, StorageError>> {
+        ready(Ok(self.with_shelf(model, |shelf| {
+            keys.iter()
+                .map(|key| shelf.records.get(key).map(|stored| stored.record.clone()))
+                .collect()
+        })))
+    }
+
+    fn query<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StorageError>> {
+        ready(self.with_shelf(model, |shelf| shelf.query(model, query)))
+    }
+
+    fn sync<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a SyncQuery,
+    ) -> BoxFuture<'a, Result<SyncPage, StorageError>> {
+        ready(Ok(self.sync_now(model, query)))
+    }
+
+    fn put<'a>(
+        &'a self,
+        model: &'a Model,
+        write: Write,
+    ) -> BoxFuture<'a, Result<Put, StorageError>> {
+        ready(self.put_now(model, write))
+    }
+
+    fn revision<'a>(
+        &'a self,
+        model: &'a Model,
+        key: &'a Key,
+        version: Version,
+    ) -> BoxFuture<'a, Result<Option<Revision>, StorageError>> {
+        ready(Ok(self.with_shelf(model, |shelf| {
+            shelf
+                .log
+                .iter()
+                .filter_map(|row| row.write.as_ref())
+                .find(|(of, revision)| of == key && revision.record.version == version)
+                .map(|(_, revision)| revision.clone())
+        })))
+    }
+
+    fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[u8; 32], StorageError>> {
+        let mut fresh = [0; 32];
+        if SystemRandom::new().fill(&mut fresh).is_err() {
+            let reason = "the system gives no random bytes".to_owned();
+            return ready(Err(StorageError::Unavailable(reason)));
+        }
+        let mut state = self.state();
+        ready(Ok(*state.secrets.entry(name.to_owned()).or_insert(fresh)))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StorageError>> {
+        ready(Ok(()))
+    }
+}
+
+impl Feed for Memory {
+    fn head<'a>(&'a self, model: &'a Model) -> BoxFuture<'a, Result<Seq, StorageError>> {
+        ready(Ok(self.with_shelf(model, |shelf| shelf.head())))
+    }
+
+    fn since<'a>(
+        &'a self,
+        model: &'a Model,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<(Vec<Event>, Seq), StorageError>> {
+        ready(Ok(self.with_shelf(model, |shelf| {
+            let mut events = Vec::new();
+            let mut last = after;
+            for (row, seq) in shelf.log.iter().zip(1..) {
+                if seq <= after.0 || events.len() >= limit {
+                    continue;
+                }
+                last = Seq(seq);
+                if let Some((_, revision)) = &row.write {
+                    events.push(Event {
+                        seq: last,
+                        operation: revision.operation,
+                        record: Arc::new(revision.record.clone()),
+                    });
+                }
+            }
+            (events, last)
+        })))
+    }
+
+    fn hints(&self) -> watch::Receiver<u64> {
+        self.hints.subscribe()
+    }
+}

@@ -1,0 +1,190 @@
+//! Where a record stands in an index: the one place that says how fields become partition and sort values.
+
+use std::cmp::Ordering;
+
+use driftless_conflict_handlers::Fields;
+use serde_json::Value;
+
+use crate::filter::Test;
+use crate::schema::model::{Base, KeyFields, Model};
+
+/// How values of an index attribute are kept and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// As text, by its UTF-8 bytes.
+    Text,
+    /// As a number, by its value.
+    Number,
+}
+
+/// The partition or sort attribute of an index: one field, or several joined with `#`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attribute {
+    /// The fields it is made of, at least one.
+    pub fields: Vec<String>,
+    /// How it compares.
+    pub kind: Kind,
+}
+
+/// The two attributes an index is ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// The partition attribute.
+    pub partition: Attribute,
+    /// The sort attribute, if the index has sort fields.
+    pub sort: Option<Attribute>,
+}
+
+impl Attributes {
+    /// The attributes of an index (or of the primary key) of `model`.
+    #[must_use]
+    pub fn of(model: &Model, key: &KeyFields) -> Attributes {
+        Attributes {
+            partition: Attribute::of(model, std::slice::from_ref(&key.partition)),
+            sort: (!key.sort.is_empty()).then(|| Attribute::of(model, &key.sort)),
+        }
+    }
+
+    /// The partition and sort value of a record (`Null` without sort fields), or `None` if the index does not hold it.
+    #[must_use]
+    pub fn entry(&self, fields: &Fields) -> Option<(Value, Value)> {
+        let partition = self.partition.value(fields)?;
+        match &self.sort {
+            None => Some((partition, Value::Null)),
+            Some(sort) => Some((partition, sort.value(fields)?)),
+        }
+    }
+}
+
+impl Attribute {
+    fn of(model: &Model, fields: &[String]) -> Attribute {
+        let is_number = |name: &String| {
+            model.fields.get(name).is_some_and(
+                |field| matches!(field.ty.base, Base::Scalar(scalar) if scalar.is_number()),
+            )
+        };
+        Attribute {
+            fields: fields.to_vec(),
+            kind: match fields {
+                [one] if is_number(one) => Kind::Number,
+                _ => Kind::Text,
+            },
+        }
+    }
+
+    /// Its value in a record: the plain value of one field, `a#b` of several (`transformer.md` 5). `None` if a field
+    /// is missing, NULL or of a type that no index can hold.
+    #[must_use]
+    pub fn value(&self, fields: &Fields) -> Option<Value> {
+        match self.fields.as_slice() {
+            [one] => match (self.kind, fields.get(one)?) {
+                (Kind::Number, value @ Value::Number(_)) => Some(value.clone()),
+                (Kind::Text, value) => text(value).map(Value::String),
+                _ => None,
+            },
+            several => {
+                let parts: Option<Vec<String>> = several
+                    .iter()
+                    .map(|name| fields.get(name).and_then(text))
+                    .collect();
+                Some(Value::String(parts?.join("#")))
+            }
+        }
+    }
+}
+
+/// A scalar as text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Orders two values of one attribute.
+#[must_use]
+pub fn compare(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            let (left, right) = (left.as_f64(), right.as_f64());
+            left.partial_cmp(&right).unwrap_or(Ordering::Equal)
+        }
+        (Value::String(left), Value::String(right)) => left.as_bytes().cmp(right.as_bytes()),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) => 4,
+        Value::Object(_) => 5,
+    }
+}
+
+/// Whether a sort value passes all tests.
+#[must_use]
+pub fn passes(tests: &[Test], sort: &Value) -> bool {
+    let sort = (!sort.is_null()).then_some(sort);
+    tests.iter().all(|test| test.passes(sort))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(value: Value) -> Fields {
+        match value {
+            Value::Object(fields) => fields,
+            other => panic!("{other} is no document"),
+        }
+    }
+
+    fn attribute(names: &[&str], kind: Kind) -> Attribute {
+        Attribute {
+            fields: names.iter().map(|name| (*name).to_owned()).collect(),
+            kind,
+        }
+    }
+
+    #[test]
+    fn one_field_keeps_its_plain_value() {
+        let number: Value = serde_json::from_str("1.50").unwrap();
+        let doc = fields(json!({ "a": "x#y", "n": number }));
+        assert_eq!(
+            attribute(&["a"], Kind::Text).value(&doc),
+            Some(json!("x#y"))
+        );
+        let kept = attribute(&["n"], Kind::Number).value(&doc).unwrap();
+        assert_eq!(kept.to_string(), "1.50");
+    }
+
+    #[test]
+    fn several_fields_are_joined_into_one_string() {
+        let doc = fields(json!({ "a": "x", "n": 7, "b": true }));
+        let value = attribute(&["a", "n", "b"], Kind::Text).value(&doc);
+        assert_eq!(value, Some(json!("x#7#true")));
+    }
+
+    #[test]
+    fn a_missing_or_null_field_keeps_the_record_out_of_the_index() {
+        let doc = fields(json!({ "a": "x", "nothing": null }));
+        assert_eq!(attribute(&["a", "b"], Kind::Text).value(&doc), None);
+        assert_eq!(attribute(&["nothing"], Kind::Text).value(&doc), None);
+        assert_eq!(attribute(&["a"], Kind::Number).value(&doc), None);
+    }
+
+    #[test]
+    fn numbers_compare_by_value_and_strings_by_bytes() {
+        assert_eq!(compare(&json!(9), &json!(10.0)), Ordering::Less);
+        assert_eq!(compare(&json!("9"), &json!("10")), Ordering::Greater);
+        assert_eq!(compare(&json!("Z"), &json!("a")), Ordering::Less);
+        assert_eq!(compare(&json!("é"), &json!("z")), Ordering::Greater);
+    }
+}
