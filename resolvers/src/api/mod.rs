@@ -1,7 +1,9 @@
 //! The generated API: [`Api::execute`] answers queries and mutations, [`Api::subscribe`] admits subscriptions.
 
 pub mod error;
+pub mod generate;
 pub mod outcome;
+pub mod sdl;
 pub mod types;
 
 use std::sync::Arc;

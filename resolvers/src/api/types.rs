@@ -36,6 +36,45 @@ pub enum TypeDef {
     Scalar(Scalar),
 }
 
+impl TypeDef {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            TypeDef::Object(object) => &object.name,
+            TypeDef::Input(input) => &input.name,
+            TypeDef::Enum(declared) => &declared.name,
+            TypeDef::Scalar(scalar) => scalar.name(),
+        }
+    }
+
+    /// Every type its fields and their arguments refer to.
+    pub fn references(&self) -> impl Iterator<Item = &TypeRef> {
+        let (fields, inputs) = match self {
+            TypeDef::Object(object) => (Some(&object.fields), None),
+            TypeDef::Input(input) => (None, Some(&input.fields)),
+            TypeDef::Enum(_) | TypeDef::Scalar(_) => (None, None),
+        };
+        let of_fields = fields.into_iter().flat_map(IndexMap::values);
+        let of_inputs = inputs.into_iter().flat_map(IndexMap::values);
+        of_fields
+            .flat_map(|field| {
+                let arguments = field.arguments.values().map(|argument| &argument.ty);
+                std::iter::once(&field.ty).chain(arguments)
+            })
+            .chain(of_inputs.map(|input| &input.ty))
+    }
+}
+
+/// Whether GraphQL itself defines a scalar; AppSync defines the others.
+#[must_use]
+pub fn is_built_in(scalar: Scalar) -> bool {
+    matches!(
+        scalar,
+        Scalar::Id | Scalar::String | Scalar::Int | Scalar::Float | Scalar::Boolean
+    )
+}
+
 /// An object type.
 #[derive(Debug, Clone)]
 pub struct ObjectDef {
