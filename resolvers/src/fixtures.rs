@@ -1,7 +1,7 @@
 //! Models and records the unit tests of this crate share.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::schema::Span;
 use crate::schema::model::{
@@ -266,9 +266,4 @@ fn relation(name: &str, kind: RelationKind, target: &str, via: Via) -> Field {
         default_limit: 100,
     });
     field
-}
-
-/// Arguments from a JSON object.
-pub(crate) fn arguments(value: Value) -> Map<String, Value> {
-    object(value)
 }

@@ -1,42 +1,161 @@
 //! `createX`, `updateX`, `deleteX` (`sync-semantics` 2).
+//!
+//! Each mutation is asked for by a [`request`], decided by a pure [`decision`] over what is stored, and written by
+//! compare-and-swap; when something else was written meanwhile, it is decided again from what is stored now.
 
-use crate::api::outcome::{Arguments, Outcome};
+mod decision;
+mod document;
+mod refusal;
+mod replay;
+mod request;
+
+use std::sync::Arc;
+
+use crate::Record;
+use crate::api::error::Failure;
+use crate::api::outcome::{Arguments, Outcome, Resolved};
+use crate::authz::Permit;
 use crate::engine::Engine;
+use crate::feed::Operation;
 use crate::identity::Caller;
-use crate::schema::model::Model;
+use crate::schema::model::{Model, ModelOperation};
+use crate::storage::{Expected, Put, Write};
+use decision::{Next, Verdict};
+use refusal::Refusal;
+use request::{Create, Intent, Request};
 
-/// `createX`.
-pub async fn create(
-    _engine: &Engine,
-    _caller: &Caller,
-    _model: &Model,
-    _args: &Arguments,
-) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+/// How often a mutation is decided anew because the record moved meanwhile. Then the client is asked to come back, as
+/// the built-in strategies never answer `MaxConflicts` (`errata.md` row 3).
+const ROUNDS: usize = 64;
+
+/// `createX`: one write, no read.
+pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let permit = permit(engine, caller, model, ModelOperation::Create)?;
+    let create = Create::read(engine, model, args)?;
+    if !create.condition.matches(&document::nothing()) {
+        let stored = permit.get(std::slice::from_ref(&create.key)).await?;
+        let stored = stored.into_iter().next().flatten();
+        return Err(refusal::error(engine, Refusal::Condition, stored).into());
+    }
+    for _ in 0..ROUNDS {
+        match permit.put(create.write(&permit.principal())).await? {
+            Put::Done(record) => return Ok(shown(record)),
+            Put::Stale(Some(stored)) => return existing(&permit, &create, stored).await,
+            Put::Stale(None) => {}
+        }
+    }
+    Err(contended())
 }
 
-/// `updateX`.
-pub async fn update(
-    _engine: &Engine,
-    _caller: &Caller,
-    _model: &Model,
-    _args: &Arguments,
-) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+/// `updateX`: one read and one write, unless the record moves meanwhile.
+pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let permit = permit(engine, caller, model, ModelOperation::Update)?;
+    let request = Request::update(engine, model, args)?;
+    settle(&permit, &request).await
 }
 
-/// `deleteX`.
-pub async fn delete(
-    _engine: &Engine,
-    _caller: &Caller,
-    _model: &Model,
-    _args: &Arguments,
-) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+/// `deleteX`: one read and one write, unless the record moves meanwhile.
+pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let permit = permit(engine, caller, model, ModelOperation::Delete)?;
+    let request = Request::delete(model, args)?;
+    settle(&permit, &request).await
 }
+
+fn permit<'a>(
+    engine: &'a Engine,
+    caller: &'a Caller,
+    model: &'a Model,
+    operation: ModelOperation,
+) -> Result<Permit<'a>, Failure> {
+    let (name, fallback) = match operation {
+        ModelOperation::Create => (&model.operations.create, "create"),
+        ModelOperation::Update => (&model.operations.update, "update"),
+        _ => (&model.operations.delete, "delete"),
+    };
+    let field = name.as_deref().unwrap_or(fallback);
+    Ok(Permit::request(
+        engine, caller, model, operation, field, "Mutation",
+    )?)
+}
+
+/// A create met a record: success if it is the repetition of the create that made it (`errata.md` row 14).
+async fn existing(permit: &Permit<'_>, create: &Create, stored: Record) -> Outcome {
+    let engine = permit.engine();
+    if engine.settings.create_replay && replay::of_create(permit, create, &stored).await? {
+        return Ok(shown(stored));
+    }
+    Err(refusal::error(engine, Refusal::Condition, Some(stored)).into())
+}
+
+/// Decides and writes until one of the two settles the request.
+async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
+    let engine = permit.engine();
+    let mut stored = permit
+        .get(std::slice::from_ref(&request.key))
+        .await?
+        .into_iter()
+        .next()
+        .flatten();
+    let mut replay_ruled_out = false;
+    for _ in 0..ROUNDS {
+        if let Some(record) = stored.take_if(|record| !replay_ruled_out && request.trails(record)) {
+            if replay::of_write(permit, request).await? {
+                return Ok(shown(record));
+            }
+            // Versions below the stored one never change again, so one look is enough.
+            replay_ruled_out = true;
+            stored = Some(record);
+        }
+        let next = match decide(permit, request, stored.as_ref()) {
+            Verdict::Write(next) => next,
+            Verdict::Refuse(refusal) => return Err(refusal::error(engine, refusal, stored).into()),
+        };
+        match permit.put(write(permit, request, next)).await? {
+            Put::Done(record) => return Ok(shown(record)),
+            Put::Stale(now) => stored = now,
+        }
+    }
+    Err(contended())
+}
+
+fn decide(permit: &Permit<'_>, request: &Request, stored: Option<&Record>) -> Verdict {
+    let engine = permit.engine();
+    let model = permit.model();
+    match &request.intent {
+        Intent::Update(change) => {
+            let strategy = decision::Strategy {
+                handler: engine.strategies.of(&model.name),
+                schema: &engine.schema,
+                model,
+            };
+            decision::update(stored, change, &request.condition, strategy)
+        }
+        Intent::Delete(base) => decision::delete(stored, *base, &request.condition),
+    }
+}
+
+fn write(permit: &Permit<'_>, request: &Request, next: Next) -> Write {
+    Write {
+        key: request.key.clone(),
+        expected: Expected::Version(next.over),
+        operation: match request.intent {
+            Intent::Update(_) => Operation::Update,
+            Intent::Delete(_) => Operation::Delete,
+        },
+        fields: next.fields,
+        deleted: next.deleted,
+        actor: Some(permit.principal()),
+        request: Some(request.digest.clone()),
+    }
+}
+
+fn shown(record: Record) -> Resolved {
+    Resolved::Record(Arc::new(record))
+}
+
+fn contended() -> Failure {
+    Failure::Unavailable("too many writes to one record at once".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

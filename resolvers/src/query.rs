@@ -1,38 +1,170 @@
 //! `getX`, `listXs` and index queries (`transformer.md` 5).
 
-use crate::api::outcome::{Arguments, Outcome};
-use crate::engine::Engine;
-use crate::identity::Caller;
-use crate::schema::model::{Index, Model};
+mod sort;
 
-/// `getX`: one record by key, tombstones included; null if there is none.
-pub async fn get(_engine: &Engine, _caller: &Caller, _model: &Model, _args: &Arguments) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::error::{ErrorType, FieldError};
+use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
+use crate::authz::Permit;
+use crate::engine::Engine;
+use crate::filter::Filter;
+use crate::identity::Caller;
+use crate::page;
+use crate::schema::model::{Index, Model, ModelOperation};
+use crate::storage::{Key, Position, Query, Scope};
+
+pub(crate) use sort::{SortKey, given};
+
+/// The `limit` of a list when the caller gives none.
+const DEFAULT_LIMIT: usize = 100;
+
+/// `getX`: one record by key, tombstones included (`sync-semantics` Q-1); null if there is none.
+pub async fn get(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let field = model.operations.get.as_deref().unwrap_or("get");
+    let permit = Permit::request(engine, caller, model, ModelOperation::Get, field, "Query")?;
+    // DataStore asks for `id` without a value on models with a custom key (`errata.md` row 55).
+    let Ok(key) = Key::of(model, args) else {
+        return Ok(Resolved::Null);
+    };
+    let record = permit.get(&[key]).await?.pop().flatten();
+    Ok(record.map_or(Resolved::Null, |record| Resolved::Record(Arc::new(record))))
 }
 
 /// `listXs`: a page of the table, or of one partition of it.
-pub async fn list(
-    _engine: &Engine,
-    _caller: &Caller,
-    _model: &Model,
-    _args: &Arguments,
-) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+pub async fn list(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let field = model.operations.list.as_deref().unwrap_or("list");
+    let permit = Permit::request(engine, caller, model, ModelOperation::List, field, "Query")?;
+    let scope = list_scope(model, args)?;
+    page(&permit, field, &Value::Null, scope, args, DEFAULT_LIMIT).await
 }
 
-/// The query field of an index: a page of one partition.
+/// The query field of an index: a page of one partition, tombstones included (`sync-semantics` Q-3).
 pub async fn index(
-    _engine: &Engine,
-    _caller: &Caller,
-    _model: &Model,
-    _index: &Index,
-    _args: &Arguments,
+    engine: &Engine,
+    caller: &Caller,
+    model: &Model,
+    index: &Index,
+    args: &Arguments,
 ) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+    let field = index.query_field.as_deref().unwrap_or(&index.name);
+    let permit = Permit::request(engine, caller, model, ModelOperation::List, field, "Query")?;
+    let partition = given(args, &index.key.partition).ok_or_else(|| {
+        FieldError::new(
+            ErrorType::InvalidArguments,
+            format!("Argument '{}' must not be null.", index.key.partition),
+        )
+    })?;
+    let scope = Scope::Index {
+        index: Some(index.name.clone()),
+        partition: partition.clone(),
+        sort: SortKey::new(&index.key.sort, &[]).tests(args)?,
+        descending: descending(args),
+    };
+    page(
+        &permit,
+        field,
+        &Value::Null,
+        scope,
+        args,
+        index.default_limit,
+    )
+    .await
+}
+
+/// A page of records for a field; `anchor` is what else the page token belongs to.
+pub(crate) async fn page(
+    permit: &Permit<'_>,
+    field: &str,
+    anchor: &Value,
+    scope: Scope,
+    args: &Arguments,
+    default_limit: usize,
+) -> Outcome {
+    let engine = permit.engine();
+    let purpose = page::purpose(field, anchor, args, &permit.principal());
+    let after = match page::resume(&engine.sealer, &purpose, args)? {
+        None => None,
+        Some(content) => Some(position(&content).ok_or_else(page::invalid_token)?),
+    };
+    let query = Query {
+        scope,
+        filter: Filter::from_input(args.get("filter").unwrap_or(&Value::Null), permit.model())?,
+        limit: page::limit(args, default_limit, engine.settings.page_limit)?,
+        after,
+    };
+    let found = permit.query(&query).await?;
+    Ok(Resolved::Connection(Connection {
+        records: found.records.into_iter().map(Arc::new).collect(),
+        next_token: found.next.map(|next| {
+            let content = json!({"sort": next.sort, "key": next.key.0});
+            engine.sealer.seal(&purpose, &content)
+        }),
+        started_at: None,
+    }))
+}
+
+fn position(content: &Value) -> Option<Position> {
+    Some(Position {
+        sort: content.get("sort")?.clone(),
+        key: Key(content.get("key")?.as_str()?.to_owned()),
+    })
+}
+
+/// `DESC` is descending, anything else ascending.
+pub(crate) fn descending(args: &Arguments) -> bool {
+    given(args, "sortDirection").and_then(Value::as_str) == Some("DESC")
+}
+
+/// What `listXs` walks over: the table, or with the key's partition argument one partition of it.
+fn list_scope(model: &Model, args: &Arguments) -> Result<Scope, FieldError> {
+    let key = &model.key;
+    if !model.custom_key {
+        return Ok(Scope::Table);
+    }
+    if key.sort.is_empty() && given(args, "sortDirection").is_some() {
+        return Err(invalid(
+            "sortDirection is not supported for List operations without a Sort key defined.".into(),
+        ));
+    }
+    let sort = SortKey::new(&key.sort, &[]);
+    let Some(partition) = given(args, &key.partition) else {
+        return without_partition(&key.partition, &sort, args);
+    };
+    Ok(Scope::Index {
+        index: None,
+        partition: partition.clone(),
+        sort: sort.tests(args)?,
+        descending: descending(args),
+    })
+}
+
+fn without_partition(
+    partition: &str,
+    sort: &SortKey<'_>,
+    args: &Arguments,
+) -> Result<Scope, FieldError> {
+    if given(args, "sortDirection").is_some() {
+        return Err(invalid(format!(
+            "When providing argument 'sortDirection' you must also provide argument '{partition}'."
+        )));
+    }
+    match sort.argument() {
+        Some(argument) if given(args, &argument).is_some() => {
+            Err(invalid(if sort.is_composite() {
+                format!("When providing argument '{argument}' you must also provide '{partition}'.")
+            } else {
+                format!(
+                    "When providing argument '{argument}' you must also provide arguments {partition}"
+                )
+            }))
+        }
+        _ => Ok(Scope::Table),
+    }
+}
+
+fn invalid(message: String) -> FieldError {
+    FieldError::new(ErrorType::InvalidArguments, message)
 }

@@ -1,11 +1,19 @@
 //! `syncXs`: base or delta, `startedAt`, and the token between pages (`sync-semantics` 4, `sync-design.md` 6).
 
-use driftless_conflict_handlers::Timestamp;
+use std::sync::Arc;
 
-use crate::api::outcome::{Arguments, Outcome};
+use driftless_conflict_handlers::Timestamp;
+use serde_json::{Value, json};
+
+use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
+use crate::authz::Permit;
 use crate::engine::Engine;
-use crate::identity::Caller;
-use crate::schema::model::Model;
+use crate::feed::Seq;
+use crate::filter::Filter;
+use crate::identity::{Caller, Family};
+use crate::page;
+use crate::schema::model::{Model, ModelOperation};
+use crate::storage::{Key, SyncCursor, SyncFrom, SyncPlace, SyncQuery};
 
 /// What the store knows about a model's log when a sync starts, read in the same snapshot as the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +68,81 @@ pub fn started_at(log: LogState) -> Timestamp {
     Timestamp(log.head.0.min(log.wall.0) - 1)
 }
 
-/// `syncXs`: a page of everything, or of what changed since `lastSync`.
-pub async fn run(_engine: &Engine, _caller: &Caller, _model: &Model, _args: &Arguments) -> Outcome {
-    Err(crate::api::error::Failure::Unavailable(
-        "not built yet".to_owned(),
-    ))
+/// The `limit` of a sync page when the caller gives none (`sync-semantics` SYNC-2).
+const DEFAULT_LIMIT: usize = 100;
+
+/// `syncXs`: a page of everything, or of what changed since `lastSync`; tombstones included.
+pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let field = model.operations.sync.as_deref().unwrap_or("sync");
+    let permit = Permit::request(engine, caller, model, ModelOperation::Sync, field, "Query")?;
+    let last_sync = last_sync(args);
+    let purpose = purpose(model, last_sync, args, &permit.principal());
+    let from = match page::resume(&engine.sealer, &purpose, args)? {
+        Some(content) => SyncFrom::Next(cursor(&content).ok_or_else(page::invalid_token)?),
+        None => SyncFrom::First {
+            last_sync,
+            overlap: overlap(caller.family, engine.settings.own_clock_overlap),
+            window: engine.settings.delta_window,
+        },
+    };
+    let query = SyncQuery {
+        from,
+        filter: Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?,
+        limit: page::limit(args, DEFAULT_LIMIT, engine.settings.page_limit)?,
+    };
+    let found = permit.sync(&query).await?;
+    Ok(Resolved::Connection(Connection {
+        records: found.records.into_iter().map(Arc::new).collect(),
+        next_token: found
+            .next
+            .map(|next| engine.sealer.seal(&purpose, &content(&next))),
+        started_at: Some(found.started_at),
+    }))
+}
+
+/// Null, 0 and negative values ask for everything, like no value (`sync-semantics` 4.2).
+fn last_sync(args: &Arguments) -> Option<i64> {
+    let value = args.get("lastSync")?;
+    let whole = value
+        .as_i64()
+        .or_else(|| value.as_f64().map(|value| value as i64))?;
+    (whole > 0).then_some(whole)
+}
+
+/// Clients that send their own clock get what may have been committed while it ran ahead (`errata.md` row 51).
+fn overlap(family: Family, own_clock: i64) -> i64 {
+    match family {
+        Family::JavaScript | Family::Swift => 0,
+        Family::Android | Family::Flutter | Family::Unknown => own_clock,
+    }
+}
+
+/// A sync token belongs to model, filter, caller and `lastSync` (`errata.md` row 18).
+fn purpose(model: &Model, last_sync: Option<i64>, args: &Arguments, principal: &str) -> String {
+    let filter = args.get("filter").unwrap_or(&Value::Null);
+    page::canonical(&json!(["sync", model.name, filter, principal, last_sync]))
+}
+
+fn content(cursor: &SyncCursor) -> Value {
+    let place = match &cursor.place {
+        SyncPlace::Base(key) => json!({"key": key.0}),
+        SyncPlace::Delta(changed, seq) => json!({"changed": changed.0, "seq": seq.0}),
+    };
+    json!({"place": place, "horizon": cursor.horizon.0, "startedAt": cursor.started_at.0})
+}
+
+fn cursor(content: &Value) -> Option<SyncCursor> {
+    let place = content.get("place")?;
+    let number = |of: &Value, name: &str| of.get(name)?.as_i64();
+    Some(SyncCursor {
+        place: match place.get("key") {
+            Some(key) => SyncPlace::Base(Key(key.as_str()?.to_owned())),
+            None => SyncPlace::Delta(
+                Timestamp(number(place, "changed")?),
+                Seq(number(place, "seq")?),
+            ),
+        },
+        horizon: Seq(number(content, "horizon")?),
+        started_at: Timestamp(number(content, "startedAt")?),
+    })
 }

@@ -1,0 +1,1 @@
+//! Sentences of sync-semantics, run over the reference store.
