@@ -2,7 +2,9 @@
 
 pub mod error;
 pub mod generate;
+pub mod introspection;
 pub mod outcome;
+pub mod scalars;
 pub mod sdl;
 pub mod types;
 
