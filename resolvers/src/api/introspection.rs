@@ -1,6 +1,7 @@
 //! `__schema` and `__type`: the type system shown through async-graphql's introspection.
 //!
-//! Only introspection runs here; records never pass through this schema, so its resolvers answer nothing.
+//! Only introspection runs here; records never pass through this schema, so its resolvers answer nothing. Types that no
+//! operation leads to (a nested type no model uses, say) are in the SDL but not shown here.
 
 use std::sync::OnceLock;
 
@@ -186,5 +187,126 @@ fn json(value: GraphqlValue) -> Value {
                 .map(|(name, value)| (name.to_string(), json(value)))
                 .collect(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::generate::generate;
+    use crate::fixtures;
+
+    /// What graphql-js 15 asks by default, and what graphql-js 16 asks with every option on.
+    const CLASSIC: &str = include_str!("introspection/classic_query.graphql");
+    const FULL: &str = include_str!("introspection/full_query.graphql");
+
+    fn ask(document: &str, variables: Value) -> Result<Map<String, Value>, String> {
+        let Value::Object(variables) = variables else {
+            panic!("variables are an object");
+        };
+        Introspection::default().answer(&generate(&fixtures::schema()), document, None, &variables)
+    }
+
+    fn named<'a>(answer: &'a Map<String, Value>, list: &str, name: &str) -> &'a Value {
+        answer["__schema"][list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["name"] == name)
+            .unwrap_or_else(|| panic!("{list} has no {name}"))
+    }
+
+    #[test]
+    fn the_usual_introspection_queries_show_every_type_an_operation_leads_to() {
+        for document in [CLASSIC, FULL] {
+            let answer = ask(document, json!({})).unwrap();
+            let shown: BTreeSet<&str> = answer["__schema"]["types"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|ty| ty["name"].as_str().unwrap())
+                .filter(|name| !name.starts_with("__"))
+                .collect();
+            let types = generate(&fixtures::schema());
+            let generated: BTreeSet<&str> = types.types.keys().map(String::as_str).collect();
+            let missing: Vec<_> = generated.difference(&shown).collect();
+            assert_eq!(missing, [&"AmplifyAIConversationTurnErrorInput"]);
+            assert!(shown.is_subset(&generated), "{shown:?}");
+            assert_eq!(answer["__schema"]["queryType"]["name"], "Query");
+            assert_eq!(answer["__schema"]["mutationType"]["name"], "Mutation");
+            assert_eq!(
+                answer["__schema"]["subscriptionType"]["name"],
+                "Subscription"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mutation_is_shown_with_its_input_and_types() {
+        let answer = ask(CLASSIC, json!({})).unwrap();
+        let mutation = named(&answer, "types", "Mutation");
+        let create = mutation["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|field| field["name"] == "createPost")
+            .unwrap();
+        assert_eq!(
+            create["type"],
+            json!({"kind": "OBJECT", "name": "Post", "ofType": null})
+        );
+        assert_eq!(create["args"][0]["name"], "input");
+        assert_eq!(create["args"][0]["type"]["kind"], "NON_NULL");
+        assert_eq!(
+            create["args"][0]["type"]["ofType"]["name"],
+            "CreatePostInput"
+        );
+        assert_eq!(
+            named(&answer, "types", "CreatePostInput")["kind"],
+            "INPUT_OBJECT"
+        );
+        assert_eq!(named(&answer, "types", "AWSTimestamp")["kind"], "SCALAR");
+    }
+
+    #[test]
+    fn one_type_can_be_asked_for_by_a_variable() {
+        let document = "query Q($n: String!) { post: __type(name: $n) { ...F } none: __type(name: \"Nope\") { name } }
+            fragment F on __Type { name kind }";
+        let answer = ask(document, json!({"n": "Post", "unused": 1.50})).unwrap();
+        assert_eq!(answer["post"], json!({"name": "Post", "kind": "OBJECT"}));
+        assert_eq!(answer["none"], Value::Null);
+    }
+
+    #[test]
+    fn other_root_fields_are_left_to_the_executor() {
+        let answer = ask(
+            "{ __schema { queryType { name } } listPosts { items { id } } }",
+            json!({}),
+        )
+        .unwrap();
+        assert_eq!(answer["__schema"], json!({"queryType": {"name": "Query"}}));
+        assert_eq!(answer["listPosts"], Value::Null);
+    }
+
+    #[test]
+    fn the_operation_is_chosen_by_name() {
+        let document = "query A { __type(name: \"Post\") { name } } query B { __schema { queryType { name } } }";
+        let types = generate(&fixtures::schema());
+        let introspection = Introspection::default();
+        let answer = introspection
+            .answer(&types, document, Some("B"), &Map::new())
+            .unwrap();
+        assert_eq!(answer.keys().collect::<Vec<_>>(), ["__schema"]);
+    }
+
+    #[test]
+    fn a_missing_variable_is_an_error_with_a_message() {
+        let document = "query Q($n: String!) { __type(name: $n) { name } }";
+        let message = ask(document, json!({})).unwrap_err();
+        assert!(message.contains('n'), "{message}");
     }
 }
