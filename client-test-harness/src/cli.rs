@@ -1,0 +1,207 @@
+//! The command line: run seeds, print what was exercised, and a shrunk trace when a seed fails.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    family::Family,
+    http::Target,
+    oracle::Strategy,
+    scenario::{
+        Stage,
+        mix::{self, Mix, Size},
+        play,
+    },
+    schema::Schema,
+    shrink::shrink,
+    trace::Trace,
+};
+
+/// Sync clients that prove a server right or wrong.
+#[derive(Debug, Parser)]
+#[command(name = "driftless-client-test-harness")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The harness's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Random clients edit, disconnect and conflict; then all replicas must agree with the server and its history.
+    Converge(Converge),
+}
+
+/// Arguments of `converge`.
+#[derive(Clone, Debug, Args)]
+pub struct Converge {
+    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`.
+    #[arg(long)]
+    pub endpoint: String,
+    /// API key.
+    #[arg(long)]
+    pub api_key: String,
+    /// PEM file of the authority that signed the server's certificate.
+    #[arg(long)]
+    pub ca: Option<PathBuf>,
+    /// The server's conflict strategy.
+    #[arg(long, value_enum, default_value = "automerge")]
+    pub conflict: Strategy,
+    /// Number of clients.
+    #[arg(long, default_value_t = 4)]
+    pub clients: usize,
+    /// Steps per client.
+    #[arg(long, default_value_t = 60)]
+    pub steps: usize,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 1)]
+    pub seeds: u64,
+    /// Keep going with further seeds for this long instead.
+    #[arg(long)]
+    pub minutes: Option<u64>,
+    /// How often clients do what; all mixes in turn when left out.
+    #[arg(long, value_enum)]
+    pub mix: Option<Mix>,
+    /// The client families to draw from.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Family::ALL)]
+    pub families: Vec<Family>,
+    /// JSON description of the models; the whitepaper example's when left out.
+    #[arg(long)]
+    pub models: Option<PathBuf>,
+    /// How many runs a failing trace may be shrunk with.
+    #[arg(long, default_value_t = 60)]
+    pub shrink: usize,
+}
+
+/// Runs the command; false means that the server was found wrong.
+pub async fn run(cli: Cli) -> anyhow::Result<bool> {
+    match cli.command {
+        Command::Converge(arguments) => converge(&arguments).await,
+    }
+}
+
+async fn converge(arguments: &Converge) -> anyhow::Result<bool> {
+    let stage = stage(arguments)?;
+    let started = Instant::now();
+    let mut totals = BTreeMap::new();
+    let mut seed = arguments.seed;
+    loop {
+        let trace = drawn(arguments, &stage, seed);
+        let report = play(&stage, &trace).await?;
+        for (what, number) in report.counts() {
+            *totals.entry(what).or_insert(0) += number;
+        }
+        let violations = report.violations();
+        if !violations.is_empty() {
+            say(&failure(&stage, arguments, trace, &violations).await)?;
+            return Ok(false);
+        }
+        seed += 1;
+        let ran = seed - arguments.seed;
+        let done = match arguments.minutes {
+            Some(minutes) => started.elapsed() >= Duration::from_secs(60 * minutes),
+            None => ran >= arguments.seeds,
+        };
+        if done {
+            let counts: Vec<_> = totals
+                .iter()
+                .map(|(what, number)| format!("{number} {what}"))
+                .collect();
+            let seconds = started.elapsed().as_secs_f64();
+            say(&format!(
+                "{ran} seeds from {} agree after {seconds:.1} s: {}\n",
+                arguments.seed,
+                counts.join(", ")
+            ))?;
+            return Ok(true);
+        }
+    }
+}
+
+fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
+    let schema = match &arguments.models {
+        None => Schema::whitepaper(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            Schema::from_json(&text).with_context(|| path.display().to_string())?
+        }
+    };
+    Ok(Stage {
+        target: Target::new(
+            &arguments.endpoint,
+            &arguments.api_key,
+            arguments.ca.clone(),
+        )?,
+        schema: Arc::new(schema),
+        strategy: arguments.conflict,
+    })
+}
+
+fn drawn(arguments: &Converge, stage: &Stage, seed: u64) -> Trace {
+    const ALL: [Mix; 5] = [Mix::Mixed, Mix::Hot, Mix::Offline, Mix::Lossy, Mix::Churn];
+    let turn = usize::try_from(seed % ALL.len() as u64).unwrap_or(0);
+    let mix = arguments.mix.unwrap_or(ALL[turn]);
+    let size = Size {
+        clients: arguments.clients.max(1),
+        steps: arguments.steps,
+    };
+    mix::draw(seed, mix, size, &stage.schema, &arguments.families)
+}
+
+/// Shrinks a failing trace and describes it.
+async fn failure(
+    stage: &Stage,
+    arguments: &Converge,
+    trace: Trace,
+    violations: &[String],
+) -> String {
+    let (seed, clients) = (trace.seed, trace.clients.clone());
+    let mut last = violations.to_vec();
+    let steps = shrink(trace.steps, arguments.shrink, async |steps| {
+        let candidate = Trace {
+            seed,
+            clients: clients.clone(),
+            steps: steps.to_vec(),
+        };
+        // Timing is not part of the seed, so a step counts as irrelevant only after a second try.
+        for _ in 0..2 {
+            if let Ok(report) = play(stage, &candidate).await
+                && !report.violations().is_empty()
+            {
+                last = report.violations();
+                return true;
+            }
+        }
+        false
+    })
+    .await;
+    let shrunk = Trace {
+        seed,
+        clients,
+        steps,
+    };
+    format!(
+        "seed {seed} FAILED:\n  {}\nshrunk to {} steps, which fail with:\n  {}\n{shrunk}",
+        violations.join("\n  "),
+        shrunk.steps.len(),
+        last.join("\n  ")
+    )
+}
+
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
