@@ -1,5 +1,7 @@
 //! Models and records the unit tests of this crate share.
 
+mod world;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -10,6 +12,8 @@ use crate::schema::model::{
     Timestamps, Via,
 };
 use crate::{Fields, Record, Timestamp, Version};
+
+pub(crate) use world::{START, World, caller, written};
 
 /// A live record of version 1.
 pub(crate) fn record(fields: Value) -> Record {
