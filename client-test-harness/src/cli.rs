@@ -80,6 +80,9 @@ pub struct Converge {
     /// JSON description of the models; the whitepaper example's when left out.
     #[arg(long)]
     pub models: Option<PathBuf>,
+    /// Seconds that replicas may take to see what is already committed.
+    #[arg(long, default_value_t = 10)]
+    pub patience: u64,
     /// How many runs a failing trace may be shrunk with.
     #[arg(long, default_value_t = 60)]
     pub shrink: usize,
@@ -146,6 +149,7 @@ fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
         )?,
         schema: Arc::new(schema),
         strategy: arguments.conflict,
+        patience: Duration::from_secs(arguments.patience),
     })
 }
 

@@ -23,8 +23,6 @@ use crate::{
     sync::{self, SyncError},
 };
 
-/// How long replicas and observers may take to see what is already committed.
-const CATCH_UP: Duration = Duration::from_secs(10);
 /// How long all clients together may take to send what they have.
 const DRAIN: Duration = Duration::from_secs(120);
 
@@ -38,6 +36,7 @@ pub struct Observer {
     frames: FrameLog,
     schema: Arc<Schema>,
     report: Arc<Report>,
+    patience: Duration,
     histories: BTreeMap<RecordId, Versions>,
     started_at: BTreeMap<String, u64>,
 }
@@ -58,6 +57,7 @@ impl Observer {
             frames: FrameLog::new(false),
             schema: Arc::clone(&stage.schema),
             report,
+            patience: stage.patience,
             histories: BTreeMap::new(),
             started_at,
         })
@@ -65,6 +65,7 @@ impl Observer {
 
     /// Waits until every given record's final version has arrived.
     async fn catch_up(&mut self, finals: &State) {
+        let patience = self.patience;
         let wait = async {
             while finals
                 .iter()
@@ -76,7 +77,7 @@ impl Observer {
                 }
             }
         };
-        if tokio::time::timeout(CATCH_UP, wait).await.is_err() {
+        if tokio::time::timeout(patience, wait).await.is_err() {
             self.complain_about_missing(finals);
         }
         while let Some(notice) = self.socket.try_next() {
@@ -155,7 +156,7 @@ pub async fn judge(
     report.add("records", server.len() as u64);
     let compared = clients
         .iter_mut()
-        .map(|client| agree(client, &server, report));
+        .map(|client| agree(client, &server, report, stage.patience));
     join_all(compared).await;
     let written = written(shared, &server);
     observer.catch_up(&written).await;
@@ -190,13 +191,13 @@ async fn server_state(
 }
 
 /// Waits until the replica equals the server, or reports how they differ.
-async fn agree(client: &mut Client, server: &State, report: &Report) {
+async fn agree(client: &mut Client, server: &State, report: &Report, patience: Duration) {
     let wait = async {
         while !differences(client.store(), server).is_empty() {
             client.wait_for_notice().await;
         }
     };
-    let agreed = tokio::time::timeout(CATCH_UP, wait).await.is_ok();
+    let agreed = tokio::time::timeout(patience, wait).await.is_ok();
     client.run(Goal::Now).await;
     if !agreed || !differences(client.store(), server).is_empty() {
         let name = &client.traits().name;

@@ -157,6 +157,47 @@ fn most_steps(entry: &Entry) -> usize {
     }
 }
 
+/// For each version in order, the groups that may have made it.
+fn fitting(versions: &Versions, groups: &[Group<'_>], strategy: Strategy) -> Vec<Vec<usize>> {
+    let fits = |after: &Record, group: &Group<'_>| {
+        let before = versions.get(&(after.version - 1));
+        group.version.is_none_or(|version| version == after.version)
+            && explains(&group.entries[0].mutation, before, after, strategy)
+    };
+    let makers = |after: &Record| -> Vec<usize> {
+        let numbers = 0..groups.len();
+        numbers
+            .filter(|number| fits(after, &groups[*number]))
+            .collect()
+    };
+    let mut fitting: Vec<Vec<usize>> = versions.values().map(makers).collect();
+    // A mutation that was done on the very version it named is recognised when it is sent again (errata row 15), so the
+    // only possible maker of the version after that one has made no other.
+    let bound: Vec<(u64, usize)> = versions
+        .keys()
+        .zip(&fitting)
+        .filter_map(|(version, makers)| match makers[..] {
+            [only] => Some((*version, only)),
+            _ => None,
+        })
+        .filter(|(version, only)| {
+            groups[*only].entries[0]
+                .mutation
+                .version
+                .map_or(1, |base| base + 1)
+                == *version
+        })
+        .collect();
+    for (version, only) in bound {
+        for (other, makers) in versions.keys().zip(&mut fitting) {
+            if *other != version {
+                makers.retain(|maker| *maker != only);
+            }
+        }
+    }
+    fitting
+}
+
 /// Bipartite matching of versions to mutation slots by augmenting paths.
 struct Matching<'a> {
     versions: Vec<&'a Record>,
@@ -168,27 +209,17 @@ struct Matching<'a> {
 
 impl<'a> Matching<'a> {
     fn new(versions: &'a Versions, groups: &[Group<'_>], strategy: Strategy) -> Self {
+        let fitting = fitting(versions, groups, strategy);
         let slots: Vec<usize> = groups
             .iter()
             .enumerate()
             .flat_map(|(number, group)| std::iter::repeat_n(number, group.most))
             .collect();
-        let fits = |after: &Record, group: &Group<'_>| {
-            group.version.is_none_or(|version| version == after.version)
-                && explains(
-                    &group.entries[0].mutation,
-                    versions.get(&(after.version - 1)),
-                    after,
-                    strategy,
-                )
-        };
-        let candidates = versions
-            .values()
-            .map(|after| {
-                let fitting: Vec<bool> = groups.iter().map(|group| fits(after, group)).collect();
-                (0..slots.len())
-                    .filter(|slot| fitting[slots[*slot]])
-                    .collect()
+        let candidates = fitting
+            .iter()
+            .map(|fitting| {
+                let fits = |slot: &usize| fitting.contains(&slots[*slot]);
+                (0..slots.len()).filter(fits).collect()
             })
             .collect();
         Self {
@@ -348,6 +379,23 @@ mod tests {
             problems(&versions, &[created(), append("x", Some(two))]).len(),
             1
         );
+    }
+
+    #[test]
+    fn a_resent_write_counts_twice_only_if_it_was_stale_both_times() {
+        let sent_twice = |base: u64| {
+            let mut entry = append("x", None);
+            entry.mutation.version = Some(base);
+            entry.attempts = 2;
+            entry
+        };
+        let versions = [
+            record(1, &json!({"tags": []})),
+            record(2, &json!({"tags": ["x"]})),
+            record(3, &json!({"tags": ["x", "x"]})),
+        ];
+        assert_eq!(problems(&versions, &[created(), sent_twice(0)]).len(), 0);
+        assert_eq!(problems(&versions, &[created(), sent_twice(1)]).len(), 1);
     }
 
     #[test]

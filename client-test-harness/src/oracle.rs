@@ -44,7 +44,7 @@ fn same(left: &Fields, right: &Fields) -> bool {
 }
 
 /// The contents an accepted mutation may lead to; empty when it must be refused.
-fn outcomes(
+pub fn outcomes(
     mutation: &Mutation,
     before: Option<&Record>,
     strategy: Strategy,

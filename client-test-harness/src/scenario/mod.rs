@@ -29,6 +29,8 @@ pub struct Stage {
     pub schema: Arc<Schema>,
     /// Its conflict strategy.
     pub strategy: Strategy,
+    /// How long replicas and observers may take to see what is already committed.
+    pub patience: Duration,
 }
 
 /// Plays a trace and judges what came of it.

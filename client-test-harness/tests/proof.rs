@@ -1,0 +1,109 @@
+//! The harness itself on trial: a right server must pass, and every wrong one must be found.
+
+#[cfg(test)]
+mod stub;
+
+use driftless_client_test_harness::{
+    family::Family,
+    oracle::Strategy,
+    scenario::{
+        Stage,
+        mix::{Mix, Size, draw},
+        play,
+    },
+};
+use stub::Bug;
+
+const SIZE: Size = Size {
+    clients: 4,
+    steps: 40,
+};
+
+async fn violations(stage: &Stage, seed: u64, mix: Mix) -> Vec<String> {
+    let trace = draw(seed, mix, SIZE, &stage.schema, &Family::ALL);
+    play(stage, &trace).await.unwrap().violations()
+}
+
+async fn finds(bug: Bug, mix: Mix) -> bool {
+    let stage = stub::start(Strategy::Automerge, bug).await;
+    for seed in 1..=5 {
+        if !violations(&stage, seed, mix).await.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_right_server_passes_every_mix_under_automerge() {
+    let stage = stub::start(Strategy::Automerge, Bug::Nothing).await;
+    for (seed, mix) in [Mix::Mixed, Mix::Hot, Mix::Offline, Mix::Lossy, Mix::Churn]
+        .into_iter()
+        .enumerate()
+    {
+        let found = violations(&stage, seed as u64, mix).await;
+        assert_eq!(found, Vec::<String>::new(), "{mix:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_server_passes_every_mix_under_optimistic_concurrency() {
+    let stage = stub::start(Strategy::Optimistic, Bug::Nothing).await;
+    for (seed, mix) in [Mix::Mixed, Mix::Hot, Mix::Offline, Mix::Lossy, Mix::Churn]
+        .into_iter()
+        .enumerate()
+    {
+        let found = violations(&stage, seed as u64, mix).await;
+        assert_eq!(found, Vec::<String>::new(), "{mix:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledged_write_that_was_not_stored_is_found() {
+    assert!(finds(Bug::AcknowledgesWithoutStoring, Mix::Mixed).await);
+}
+
+#[tokio::test]
+async fn a_stale_write_that_overwrites_is_found() {
+    assert!(finds(Bug::OverwritesInsteadOfMerging, Mix::Hot).await);
+}
+
+#[tokio::test]
+async fn a_resent_update_that_is_applied_again_is_found() {
+    assert!(finds(Bug::RepeatsResentUpdates, Mix::Lossy).await);
+}
+
+#[tokio::test]
+async fn a_lost_event_is_found() {
+    assert!(finds(Bug::LosesAnEvent, Mix::Mixed).await);
+}
+
+#[tokio::test]
+async fn a_doubled_event_is_found() {
+    assert!(finds(Bug::DoublesAnEvent, Mix::Mixed).await);
+}
+
+#[tokio::test]
+async fn events_out_of_order_are_found() {
+    assert!(finds(Bug::SwapsEvents, Mix::Hot).await);
+}
+
+#[tokio::test]
+async fn a_delta_without_tombstones_is_found() {
+    assert!(finds(Bug::LeavesTombstonesOutOfDeltas, Mix::Churn).await);
+}
+
+#[tokio::test]
+async fn a_sync_that_claims_to_have_started_later_is_found() {
+    assert!(finds(Bug::StartsTooLate, Mix::Offline).await);
+}
+
+#[tokio::test]
+async fn a_page_that_never_comes_is_found() {
+    assert!(finds(Bug::LosesAPage, Mix::Churn).await);
+}
+
+#[tokio::test]
+async fn a_refused_write_that_was_done_anyway_is_found() {
+    assert!(finds(Bug::PublishesRefusedWrites, Mix::Churn).await);
+}
