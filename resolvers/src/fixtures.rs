@@ -206,6 +206,7 @@ fn operations(name: &str) -> Operations {
         on_create: vec![format!("onCreate{name}")],
         on_update: vec![format!("onUpdate{name}")],
         on_delete: vec![format!("onDelete{name}")],
+        open_subscriptions: false,
     }
 }
 

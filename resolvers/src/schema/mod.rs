@@ -1,7 +1,105 @@
 //! An Amplify schema: text in, checked model IR out, or every problem of it at once.
+//!
+//! [`load`] is the whole way, stage by stage. Whatever a schema may say is a directive, and each directive is a file in
+//! `directives`; the stages only bring them into order.
 
+mod check;
 pub mod diagnostic;
+mod directives;
+mod draft;
+mod keys;
 pub mod model;
+mod naming;
+mod parse;
+mod plural;
+mod relations;
+mod source;
+mod suggestion;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use model::Schema;
+
+use diagnostic::Problems;
+use directives::{auth, default_value, index, many_to_many, model as operations, primary_key};
+use draft::Draft;
+
+/// A schema that can be served.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it means.
+    pub schema: Schema,
+    /// What is probably not meant, in source order.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and checks a schema. The error is every problem it has, in source order, warnings included.
+pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut problems = Problems::default();
+    let schema = read(source, &mut problems);
+    let warnings = problems.finish()?;
+    let schema = schema.unwrap_or_default();
+    Ok(Loaded { schema, warnings })
+}
+
+/// The stages. Each goes on with what the one before could make out, so that all problems show at once.
+fn read(source: &str, problems: &mut Problems) -> Option<Schema> {
+    let mut document = parse::document(source, problems)?;
+    auth::take_sandbox(&mut document, problems);
+    directives::check(&document, problems);
+
+    let mut draft = Draft::new(&document, problems);
+    each_model(&mut draft, problems, |node, model, problems| {
+        primary_key::apply(node, model, problems);
+        index::apply(node, model, problems);
+        auth::apply(node, document.sandbox, model, problems);
+        default_value::apply(node, &document, model, problems);
+    });
+    many_to_many::apply(&mut draft, problems);
+    relations::connect(&mut draft, problems);
+    each_model(&mut draft, problems, |node, model, problems| {
+        operations::add_timestamps(node, model, problems);
+        operations::name_operations(node, model, problems);
+    });
+    check::check(&draft, problems);
+    Some(finished(draft))
+}
+
+/// Runs a step for every model.
+fn each_model(
+    draft: &mut Draft<'_>,
+    problems: &mut Problems,
+    step: impl Fn(&parse::TypeNode, &mut model::Model, &mut Problems),
+) {
+    let document = draft.document;
+    for model in draft.models.values_mut() {
+        let join_model;
+        let node = match document.types.get(&model.name) {
+            Some(node) => node,
+            None => {
+                join_model = parse::TypeNode::undeclared(&model.name, model.span);
+                &join_model
+            }
+        };
+        step(node, model, problems);
+    }
+}
+
+fn finished(draft: Draft<'_>) -> Schema {
+    Schema {
+        sandbox: draft.document.sandbox,
+        enums: draft.document.enums.clone(),
+        models: draft
+            .models
+            .into_iter()
+            .map(|(name, model)| (name, Arc::new(model)))
+            .collect(),
+        types: draft.types,
+        inputs: draft.inputs,
+    }
+}

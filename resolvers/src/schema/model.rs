@@ -80,11 +80,12 @@ impl Model {
         self.indexes.iter().find(|index| index.name == name)
     }
 
-    /// The fields that are stored in the document: all but relations.
+    /// The fields that are stored in the document: all but relations, and but fields of a model's type without a
+    /// relation, which are always null.
     pub fn stored_fields(&self) -> impl Iterator<Item = &Field> {
         self.fields
             .values()
-            .filter(|field| field.relation.is_none())
+            .filter(|field| !matches!(field.ty.base, Base::Model(_)))
     }
 }
 
@@ -338,6 +339,8 @@ pub struct Operations {
     pub on_update: Vec<String>,
     /// `onDeleteX`, possibly several.
     pub on_delete: Vec<String>,
+    /// `subscriptions: { level: public }`: whoever the API lets in may subscribe, whatever the rules say.
+    pub open_subscriptions: bool,
 }
 
 /// The names of the timestamp fields.

@@ -1,0 +1,204 @@
+//! What only shows when everything is named: names that clash, and types nobody could ever fill in.
+
+use std::collections::{HashMap, HashSet};
+
+use super::diagnostic::{Problems, Span};
+use super::draft::Draft;
+use super::model::{Base, Model, ObjectType};
+use super::naming::upper_first;
+
+/// Reports everything that clashes.
+pub(crate) fn check(draft: &Draft<'_>, problems: &mut Problems) {
+    operation_names(draft, problems);
+    type_names(draft, problems);
+    for types in [&draft.types, &draft.inputs] {
+        endless(types, draft, problems);
+    }
+}
+
+/// Every root field has one meaning.
+fn operation_names(draft: &Draft<'_>, problems: &mut Problems) {
+    let mut taken: HashMap<(&str, &str), &str> = HashMap::new();
+    for model in draft.models.values() {
+        for (root, name) in operations(model) {
+            match taken.get(&(root, name)) {
+                Some(other) => {
+                    let whose = if *other == model.name {
+                        "another of its operations".to_owned()
+                    } else {
+                        format!("an operation of `{other}`")
+                    };
+                    problems.error(
+                        "duplicate-operation",
+                        model.span,
+                        format!("`{}` would have the {root} `{name}`, which is the name of {whose}.", model.name),
+                        "Give one of them another name, with the arguments of `@model` or `queryField` of `@index`.",
+                    );
+                }
+                None => {
+                    taken.insert((root, name), &model.name);
+                }
+            }
+        }
+    }
+}
+
+fn operations(model: &Model) -> impl Iterator<Item = (&'static str, &str)> {
+    let names = &model.operations;
+    let queries = [&names.get, &names.list, &names.sync]
+        .into_iter()
+        .flatten()
+        .chain(
+            model
+                .indexes
+                .iter()
+                .filter_map(|index| index.query_field.as_ref()),
+        );
+    let mutations = [&names.create, &names.update, &names.delete]
+        .into_iter()
+        .flatten();
+    let subscriptions = [&names.on_create, &names.on_update, &names.on_delete]
+        .into_iter()
+        .flatten();
+    queries
+        .map(|name| ("query", name.as_str()))
+        .chain(mutations.map(|name| ("mutation", name.as_str())))
+        .chain(subscriptions.map(|name| ("subscription", name.as_str())))
+}
+
+/// Type names that every API has.
+const BUILT_IN: [&str; 21] = [
+    "Query",
+    "Mutation",
+    "Subscription",
+    "AmplifyAIConversationTurnErrorInput",
+    "ModelAttributeTypes",
+    "ModelSizeInput",
+    "ModelSortDirection",
+    "ModelStringInput",
+    "ModelIDInput",
+    "ModelIntInput",
+    "ModelFloatInput",
+    "ModelBooleanInput",
+    "ModelSubscriptionStringInput",
+    "ModelSubscriptionIDInput",
+    "ModelSubscriptionIntInput",
+    "ModelSubscriptionFloatInput",
+    "ModelSubscriptionBooleanInput",
+    "ModelStringKeyConditionInput",
+    "ModelIDKeyConditionInput",
+    "ModelIntKeyConditionInput",
+    "ModelFloatKeyConditionInput",
+];
+
+/// No declared type has the name of a generated one. (An input called like the input made for a nested type is meant:
+/// it is used instead, `transformer` 2.)
+fn type_names(draft: &Draft<'_>, problems: &mut Problems) {
+    let mut made: HashMap<String, String> = BUILT_IN
+        .iter()
+        .map(|name| ((*name).to_owned(), "every API".to_owned()))
+        .collect();
+    for model in draft.models.values() {
+        for name in generated_types(model) {
+            made.insert(name, format!("`{}`", model.name));
+        }
+    }
+    for name in draft.document.enums.keys() {
+        for suffix in ["Input", "ListInput"] {
+            made.insert(format!("Model{name}{suffix}"), format!("`{name}`"));
+        }
+    }
+    let inputs = draft
+        .types
+        .keys()
+        .map(|name| (format!("{name}Input"), name));
+    for (input, name) in inputs {
+        if !draft.inputs.contains_key(&input) {
+            made.insert(input, format!("`{name}`"));
+        }
+    }
+    for (name, span) in declared(draft) {
+        if let Some(owner) = made.get(name) {
+            problems.error(
+                "name-taken",
+                span,
+                format!("`{name}` is the name of a type that is made for {owner}."),
+                "Give the type another name.",
+            );
+        }
+    }
+}
+
+fn declared<'a>(draft: &Draft<'a>) -> impl Iterator<Item = (&'a str, Span)> {
+    let document = draft.document;
+    document
+        .places
+        .iter()
+        .filter(|(name, _)| !document.refused.contains(name.as_str()))
+        .map(|(name, span)| (name.as_str(), *span))
+}
+
+fn generated_types(model: &Model) -> Vec<String> {
+    let (name, upper) = (&model.name, upper_first(&model.name));
+    let mut types = vec![
+        format!("Create{upper}Input"),
+        format!("Update{upper}Input"),
+        format!("Delete{upper}Input"),
+    ];
+    for spelled in [name.as_str(), upper.as_str()] {
+        types.push(format!("Model{spelled}Connection"));
+        types.push(format!("Model{spelled}FilterInput"));
+        types.push(format!("Model{spelled}ConditionInput"));
+        types.push(format!("ModelSubscription{spelled}FilterInput"));
+        types.push(format!("Model{spelled}PrimaryCompositeKeyInput"));
+        types.push(format!("Model{spelled}PrimaryCompositeKeyConditionInput"));
+    }
+    types
+}
+
+/// Reports types that need a value of themselves to be made.
+fn endless(
+    types: &indexmap::IndexMap<String, ObjectType>,
+    draft: &Draft<'_>,
+    problems: &mut Problems,
+) {
+    let mut finite: HashSet<&str> = HashSet::new();
+    loop {
+        let known = finite.len();
+        for ty in types.values() {
+            if needs(ty).all(|name| finite.contains(name) || !types.contains_key(name)) {
+                finite.insert(&ty.name);
+            }
+        }
+        if finite.len() == known {
+            break;
+        }
+    }
+    for ty in types
+        .values()
+        .filter(|ty| !finite.contains(ty.name.as_str()))
+    {
+        problems.error(
+            "endless-type",
+            draft
+                .document
+                .places
+                .get(&ty.name)
+                .copied()
+                .unwrap_or_default(),
+            format!(
+                "No value of `{}` can ever be made: it needs one of itself.",
+                ty.name
+            ),
+            "Make one of the fields on the way nullable, or a list.",
+        );
+    }
+}
+
+/// The nested types a value cannot do without.
+fn needs(ty: &ObjectType) -> impl Iterator<Item = &str> {
+    ty.fields.values().filter_map(|field| match &field.ty.base {
+        Base::Object(name) if field.ty.required && field.ty.list.is_none() => Some(name.as_str()),
+        _ => None,
+    })
+}

@@ -1,0 +1,300 @@
+//! The directives a schema may use: one file each and one line in [`KNOWN`].
+//!
+//! Before any directive is read for its meaning, [`check`] makes sure that it exists, stands where it may stand and has
+//! the arguments it takes; readers then take what they need and never report shapes again.
+
+pub(crate) mod auth;
+pub(crate) mod belongs_to;
+pub(crate) mod default_value;
+pub(crate) mod has_many;
+pub(crate) mod has_one;
+pub(crate) mod index;
+pub(crate) mod many_to_many;
+pub(crate) mod model;
+pub(crate) mod primary_key;
+mod refused;
+mod shape;
+
+use std::collections::HashSet;
+
+use super::diagnostic::{Problems, Span};
+use super::parse::{Applied, Document, FieldNode, Kind, TypeNode, Value};
+use super::suggestion::did_you_mean;
+pub(crate) use shape::{Parameter, Shape};
+
+/// A directive that is understood.
+pub(crate) struct Directive {
+    /// Its name, without `@`.
+    pub(crate) name: &'static str,
+    /// Where it may stand.
+    pub(crate) site: Site,
+    /// Whether it may stand there several times.
+    pub(crate) repeatable: bool,
+    /// What it takes.
+    pub(crate) parameters: &'static [Parameter],
+}
+
+/// Where a directive may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// On an object type.
+    Type,
+    /// On a field of a `@model` type.
+    ModelField,
+}
+
+/// Every directive that is understood, by name. What is known but not served yet is in [`refused`].
+const KNOWN: [&Directive; 9] = [
+    &auth::AUTH,
+    &belongs_to::BELONGS_TO,
+    &default_value::DEFAULT,
+    &has_many::HAS_MANY,
+    &has_one::HAS_ONE,
+    &index::INDEX,
+    &many_to_many::MANY_TO_MANY,
+    &model::MODEL,
+    &primary_key::PRIMARY_KEY,
+];
+
+/// The directives that make a field a relation; a field takes one of them.
+pub(crate) const RELATIONS: [&str; 4] = ["belongsTo", "hasMany", "hasOne", "manyToMany"];
+
+/// Reports every directive that is unknown, not served, misplaced, repeated or given wrong arguments.
+pub(crate) fn check(document: &Document, problems: &mut Problems) {
+    for node in document.types.values() {
+        check_all(&node.directives, Position::Type, problems);
+        if node.directive("auth").is_some() && !node.is_model() {
+            auth_without_model(node, problems);
+        }
+        for field in &node.fields {
+            let position = if node.is_model() {
+                Position::ModelField
+            } else {
+                Position::PlainField
+            };
+            check_all(&field.directives, position, problems);
+            one_relation(node, field, problems);
+        }
+    }
+    for node in document.inputs.values() {
+        check_all(&node.directives, Position::Input, problems);
+        for field in &node.fields {
+            check_all(&field.directives, Position::Input, problems);
+        }
+    }
+}
+
+/// Where a directive does stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Type,
+    ModelField,
+    PlainField,
+    Input,
+}
+
+fn check_all(applied: &[Applied], position: Position, problems: &mut Problems) {
+    let mut seen = HashSet::new();
+    for directive in applied {
+        match KNOWN.iter().find(|known| known.name == directive.name) {
+            Some(known) => {
+                let again = !seen.insert(known.name) && !known.repeatable;
+                check_one(known, directive, position, again, problems);
+            }
+            None => unknown(directive, problems),
+        }
+    }
+}
+
+fn check_one(
+    known: &Directive,
+    applied: &Applied,
+    position: Position,
+    again: bool,
+    problems: &mut Problems,
+) {
+    let name = known.name;
+    if again {
+        problems.error(
+            "directive-repeated",
+            applied.span,
+            format!("`@{name}` may stand here only once."),
+            "Merge the two into one.",
+        );
+    }
+    if let Some((message, help)) = misplaced(known, position) {
+        problems.error("directive-misplaced", applied.span, message, help);
+        return;
+    }
+    let mut given = HashSet::new();
+    for argument in &applied.arguments {
+        if !given.insert(&argument.name) {
+            problems.error(
+                "duplicate-argument",
+                argument.span,
+                format!("`@{name}` has two arguments `{}`.", argument.name),
+                "Remove one of the two.",
+            );
+        }
+    }
+    let what = format!("`@{name}`");
+    shape::check_arguments(
+        known.parameters,
+        &applied.arguments,
+        applied.span,
+        &what,
+        problems,
+    );
+}
+
+fn misplaced(known: &Directive, position: Position) -> Option<(String, String)> {
+    let name = known.name;
+    match (known.site, position) {
+        (Site::Type, Position::Type) | (Site::ModelField, Position::ModelField) => None,
+        (Site::Type, _) if name == "auth" => Some((
+            "`@auth` on a field is not served yet.".to_owned(),
+            "Put the rules on the type.".to_owned(),
+        )),
+        (Site::Type, _) => Some((
+            format!("`@{name}` stands on types, not on fields or inputs."),
+            "Move it behind the name of the type.".to_owned(),
+        )),
+        (Site::ModelField, Position::PlainField) => Some((
+            format!("`@{name}` may only stand on fields of `@model` types."),
+            format!("Add `@model` to the type, or remove `@{name}`."),
+        )),
+        (Site::ModelField, _) => Some((
+            format!("`@{name}` stands on fields of `@model` types."),
+            "Move it behind the type of the field it is meant for.".to_owned(),
+        )),
+    }
+}
+
+fn unknown(applied: &Applied, problems: &mut Problems) {
+    let name = &applied.name;
+    if let Some(refused) = refused::find(name) {
+        problems.error(
+            refused.code,
+            applied.span,
+            format!("`@{name}` {}.", refused.why),
+            refused.help,
+        );
+        return;
+    }
+    let names = KNOWN.iter().map(|known| known.name);
+    problems.error(
+        "unknown-directive",
+        applied.span,
+        format!("There is no directive `@{name}`."),
+        did_you_mean(name, names, "Remove it, or look for the right name."),
+    );
+}
+
+fn auth_without_model(node: &TypeNode, problems: &mut Problems) {
+    let span = node.directive("auth").map_or(node.span, |auth| auth.span);
+    problems.error(
+        "auth-without-model",
+        span,
+        format!("`{}` has `@auth` but no `@model`.", node.name),
+        "Types without `@model` are read and written with the model that holds them; put the rules there.",
+    );
+}
+
+fn one_relation(node: &TypeNode, field: &FieldNode, problems: &mut Problems) {
+    let mut relations = field
+        .directives
+        .iter()
+        .filter(|applied| RELATIONS.contains(&applied.name.as_str()));
+    if let (Some(first), Some(second)) = (relations.next(), relations.next())
+        && first.name != second.name
+    {
+        problems.error(
+            "relation-repeated",
+            second.span,
+            format!("`{}.{}` is two relations at once.", node.name, field.name),
+            "Keep one of the two directives.",
+        );
+    }
+}
+
+/// Readers for arguments that [`check`] has seen; a value of another shape reads as absent.
+impl Applied {
+    /// The value of an argument, `null` included.
+    pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
+        self.arguments
+            .iter()
+            .find(|argument| argument.name == name)
+            .map(|argument| &argument.value)
+    }
+
+    /// A text argument; absent and `null` are the same.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.argument(name).and_then(Value::text)
+    }
+
+    /// A list of texts with their places; a single text is a list of one. `None` if absent or `null`.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<(&str, Span)>> {
+        self.argument(name).and_then(Value::texts)
+    }
+}
+
+impl Value {
+    /// The text of a string.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The word of an enum value.
+    pub(crate) fn word(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// A whole number.
+    pub(crate) fn whole(&self) -> Option<i64> {
+        match &self.kind {
+            Kind::Number(number) => number.as_i64(),
+            _ => None,
+        }
+    }
+
+    /// A list of texts with their places.
+    pub(crate) fn texts(&self) -> Option<Vec<(&str, Span)>> {
+        self.items().map(|items| {
+            items
+                .iter()
+                .filter_map(|item| Some((item.text()?, item.span)))
+                .collect()
+        })
+    }
+
+    /// The elements of a list; a single value is a list of one. `None` for `null`.
+    pub(crate) fn items(&self) -> Option<&[Value]> {
+        match &self.kind {
+            Kind::Null => None,
+            Kind::List(items) => Some(items),
+            _ => Some(std::slice::from_ref(self)),
+        }
+    }
+
+    /// A field of an object.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        match &self.kind {
+            Kind::Object(fields) => fields
+                .iter()
+                .find(|field| field.name == name)
+                .map(|field| &field.value),
+            _ => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub(crate) fn is_null(&self) -> bool {
+        self.kind == Kind::Null
+    }
+}
