@@ -168,3 +168,6 @@ fn without_partition(
 fn invalid(message: String) -> FieldError {
     FieldError::new(ErrorType::InvalidArguments, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,14 +62,15 @@ pub async fn load(
         (Err(refusal), _, _) => link.refused(parents, key_only, &refusal),
         (Ok(permit), RelationKind::HasMany, via) => {
             let page = |parent| link.page(&permit, parent_model, via, parent, args);
-            in_order(parents.iter().map(|parent| page(parent.as_ref()))).await
+            in_order(parents.iter().map(|parent| page(parent.as_ref())).collect()).await
         }
         (Ok(permit), _, Via::Key(ours)) => link.by_key(&permit, ours, parents, key_only).await,
         (Ok(permit), _, via @ Via::Index(..)) => {
             in_order(
                 parents
                     .iter()
-                    .map(|parent| link.first(&permit, via, parent)),
+                    .map(|parent| link.first(&permit, via, parent))
+                    .collect(),
             )
             .await
         }
@@ -101,7 +102,8 @@ fn values(ours: &[String], record: &Record) -> Option<Vec<Value>> {
         .collect()
 }
 
-async fn in_order<F: Future<Output = Outcome>>(loads: impl Iterator<Item = F>) -> Vec<Outcome> {
+/// Takes a vector and not an iterator: a borrowing closure held across an await would make the future not `Send`.
+async fn in_order<F: Future<Output = Outcome>>(loads: Vec<F>) -> Vec<Outcome> {
     stream::iter(loads)
         .buffered(CONCURRENT_QUERIES)
         .collect()
@@ -265,3 +267,6 @@ impl Link<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,3 +56,90 @@ impl Interest {
         may_see && event.operation == self.operation && self.filter.matches(&event.record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::error::ErrorType;
+    use crate::feed::Seq;
+    use crate::fixtures::{World, object, record, schema, tombstone};
+
+    fn admitted(operation: Operation, args: Value) -> Result<Interest, FieldError> {
+        let world = World::new();
+        let model = world.model("Post");
+        admit(
+            &world.engine,
+            &world.caller,
+            model,
+            operation,
+            &object(args),
+        )
+    }
+
+    fn event(operation: Operation, record: crate::Record) -> Event {
+        Event {
+            seq: Seq(1),
+            operation,
+            record: Arc::new(record),
+        }
+    }
+
+    #[test]
+    fn a_subscription_gets_its_kind_of_events() {
+        let interest = admitted(Operation::Update, json!({})).unwrap();
+        assert!(interest.matches(&event(Operation::Update, record(json!({})))));
+        assert!(interest.matches(&event(Operation::Update, tombstone(json!({})))));
+        assert!(!interest.matches(&event(Operation::Create, record(json!({})))));
+        assert!(!interest.matches(&event(Operation::Delete, tombstone(json!({})))));
+    }
+
+    #[test]
+    fn a_filter_is_tested_on_the_full_record() {
+        let filter = json!({"filter": {"and": [{"rating": {"in": [1, 2]}}, {"title": {"notContains": "x"}}]}});
+        let interest = admitted(Operation::Delete, filter).unwrap();
+        assert!(interest.matches(&event(Operation::Delete, tombstone(json!({"rating": 2})))));
+        assert!(!interest.matches(&event(Operation::Delete, tombstone(json!({"rating": 3})))));
+        let crossed = tombstone(json!({"rating": 2, "title": "xyz"}));
+        assert!(!interest.matches(&event(Operation::Delete, crossed)));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_refused() {
+        let args = json!({"filter": {"rating": {"between": [1]}}});
+        let error = admitted(Operation::Create, args).unwrap_err();
+        assert_eq!(error.error_type, Some(ErrorType::UnrecognizedFilter));
+    }
+
+    #[test]
+    fn a_closed_model_is_not_listened_to() {
+        let mut schema = schema();
+        let mut closed = crate::fixtures::post();
+        closed.auth.clear();
+        schema.models.insert("Post".to_owned(), closed.into());
+        let world = World::over(schema, crate::engine::Strategies::default());
+        let model = world.model("Post");
+        for (operation, field) in [
+            (Operation::Create, "onCreatePost"),
+            (Operation::Update, "onUpdatePost"),
+            (Operation::Delete, "onDeletePost"),
+        ] {
+            let error = admit(
+                &world.engine,
+                &world.caller,
+                model,
+                operation,
+                &Arguments::new(),
+            )
+            .unwrap_err();
+            assert_eq!(error.error_type, Some(ErrorType::Unauthorized));
+            assert_eq!(
+                error.message,
+                format!("Not Authorized to access {field} on type Subscription")
+            );
+        }
+    }
+}

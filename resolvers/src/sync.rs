@@ -146,3 +146,6 @@ fn cursor(content: &Value) -> Option<SyncCursor> {
         started_at: Timestamp(number(content, "startedAt")?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::invalid;
 use crate::api::error::FieldError;
+use crate::api::generate::composite_argument;
 use crate::api::outcome::Arguments;
 use crate::filter::Test;
 
@@ -32,15 +33,11 @@ impl<'a> SortKey<'a> {
 
     /// The name of the caller's argument: the field, or the camel-cased names of several (`transformer.md` 2).
     pub(super) fn argument(&self) -> Option<String> {
-        let (first, rest) = self.open().split_first()?;
-        if rest.is_empty() {
-            return Some(first.clone());
+        match self.open() {
+            [] => None,
+            [field] => Some(field.clone()),
+            several => Some(composite_argument(several)),
         }
-        let mut name = with_first(first, char::to_lowercase);
-        for field in rest {
-            name.push_str(&with_first(field, char::to_uppercase));
-        }
-        Some(name)
     }
 
     /// The tests the stored sort value must pass.
@@ -183,14 +180,6 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn with_first<I: Iterator<Item = char>>(name: &str, change: fn(char) -> I) -> String {
-    let mut letters = name.chars();
-    match letters.next() {
-        Some(first) => change(first).chain(letters).collect(),
-        None => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -278,19 +267,6 @@ mod tests {
         assert_eq!(
             tests(&["a", "b"], &[json!("x")], json!({"b": {"gt": 3}})),
             Ok(vec![Test::BeginsWith("x#".into()), Test::Gt(json!("x#3"))])
-        );
-    }
-
-    #[test]
-    fn the_composite_argument_is_camel_cased() {
-        let fields = names(&["b", "c", "day"]);
-        assert_eq!(
-            SortKey::new(&fields, &[]).argument().as_deref(),
-            Some("bCDay")
-        );
-        assert_eq!(
-            SortKey::new(&fields, &[json!(1)]).argument().as_deref(),
-            Some("cDay")
         );
     }
 }

@@ -18,6 +18,8 @@ mod operators;
 
 use indexmap::IndexMap;
 
+pub(crate) use names::composite_argument;
+
 use super::types::{
     EnumDef, FieldDef, InputDef, InputField, InputRole, ObjectDef, ObjectKind, Resolver, TypeDef,
     TypeRef, TypeSystem, is_built_in,

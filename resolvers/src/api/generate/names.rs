@@ -57,7 +57,7 @@ pub(super) fn nested_input(name: &str) -> String {
 }
 
 /// The argument several sort fields share: `bCD` for `b`, `c`, `d`.
-pub(super) fn composite_argument(sort: &[String]) -> String {
+pub(crate) fn composite_argument(sort: &[String]) -> String {
     let joined: String = sort.iter().map(|field| upper(field)).collect();
     lower(&joined)
 }
