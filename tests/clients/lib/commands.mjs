@@ -1,0 +1,13 @@
+// Gives a device host (process or page) the commands of `device/device.mjs` as methods of its own.
+
+const COMMANDS = [
+  'start', 'stop', 'clear',
+  'save', 'saveAll', 'update', 'delete', 'get', 'list', 'related', 'dump',
+  'sees', 'misses', 'counts', 'uploaded', 'received', 'subscribed',
+  'outbox', 'history', 'wire', 'mark', 'conflicts', 'errors',
+];
+
+export function withCommands(host) {
+  for (const command of COMMANDS) host[command] = (...args) => host.send(command, args);
+  return host;
+}
