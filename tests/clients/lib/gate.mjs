@@ -5,9 +5,9 @@ import net from 'node:net';
 const RETRY_MS = 50;
 
 export class Gate {
-  /** Connections being held right now. */
-  held = 0;
   #target;
+  #held = new Set();
+  #waiting = [];
   #listener;
   #connections = new Set();
 
@@ -20,6 +20,12 @@ export class Gate {
     return gate;
   }
 
+  /** Waits until a client stands before the closed door. */
+  holding() {
+    if (this.#held.size > 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   close() {
     this.#listener.close();
     for (const connection of this.#connections) connection.destroy();
@@ -28,23 +34,30 @@ export class Gate {
   #pass(client) {
     this.#connections.add(client);
     client.on('error', () => client.destroy());
-    client.on('close', () => this.#connections.delete(client));
-    this.held += 1;
+    client.on('close', () => {
+      this.#connections.delete(client);
+      this.#held.delete(client);
+    });
     this.#connect(client);
   }
 
   #connect(client) {
     const server = net.connect(this.#target, '127.0.0.1');
+    const refused = () => this.#hold(client);
+    server.once('error', refused);
     server.once('connect', () => {
-      this.held -= 1;
+      server.off('error', refused).on('error', () => server.destroy());
+      this.#held.delete(client);
       server.on('close', () => client.destroy());
       client.on('close', () => server.destroy());
       client.pipe(server).pipe(client);
     });
-    server.on('error', () => {
-      if (!server.connecting && server.bytesWritten > 0) return;
-      if (client.destroyed) this.held -= 1;
-      else setTimeout(() => this.#connect(client), RETRY_MS).unref();
-    });
+  }
+
+  #hold(client) {
+    if (client.destroyed) return;
+    this.#held.add(client);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    setTimeout(() => this.#connect(client), RETRY_MS).unref();
   }
 }
