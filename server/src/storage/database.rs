@@ -1,0 +1,164 @@
+//! The little that differs when a statement is sent: how arguments are bound, rows are read and errors are called.
+
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use driftless_resolvers::storage::StorageError;
+
+/// Which database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+/// An argument of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Arg {
+    Text(String),
+    Int(i64),
+    Float(f64),
+    /// An array on Postgres, a JSON array on SQLite.
+    Texts(Vec<String>),
+    MaybeText(Option<String>),
+    MaybeFloat(Option<f64>),
+}
+
+/// A statement with its arguments, numbered from `$1`.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Statement {
+    pub(super) sql: String,
+    pub(super) args: Vec<Arg>,
+}
+
+impl Statement {
+    pub(super) fn new(sql: impl Into<String>, args: Vec<Arg>) -> Self {
+        Statement {
+            sql: sql.into(),
+            args,
+        }
+    }
+
+    pub(super) fn postgres(self) -> Query<'static, Postgres, PgArguments> {
+        let query = sqlx::query(AssertSqlSafe(self.sql));
+        self.args.into_iter().fold(query, |query, arg| match arg {
+            Arg::Text(value) => query.bind(value),
+            Arg::Int(value) => query.bind(value),
+            Arg::Float(value) => query.bind(value),
+            Arg::Texts(value) => query.bind(value),
+            Arg::MaybeText(value) => query.bind(value),
+            Arg::MaybeFloat(value) => query.bind(value),
+        })
+    }
+
+    pub(super) fn sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
+        let query = sqlx::query(AssertSqlSafe(self.sql));
+        self.args.into_iter().fold(query, |query, arg| match arg {
+            Arg::Text(value) => query.bind(value),
+            Arg::Int(value) => query.bind(value),
+            Arg::Float(value) => query.bind(value),
+            Arg::Texts(value) => query.bind(serde_json::Value::from(value).to_string()),
+            Arg::MaybeText(value) => query.bind(value),
+            Arg::MaybeFloat(value) => query.bind(value),
+        })
+    }
+}
+
+/// A row of an answer. Every integer is selected as 64 bits wide, every flag as an integer.
+pub(super) enum Row {
+    Postgres(PgRow),
+    Sqlite(SqliteRow),
+}
+
+impl Row {
+    pub(super) fn int(&self, column: usize) -> Result<i64, StorageError> {
+        match self {
+            Row::Postgres(row) => row.try_get_unchecked(column),
+            Row::Sqlite(row) => row.try_get_unchecked(column),
+        }
+        .map_err(|error| storage_error(&error))
+    }
+
+    pub(super) fn text(&self, column: usize) -> Result<String, StorageError> {
+        self.maybe_text(column)?
+            .ok_or_else(|| StorageError::Corrupt(format!("column {column} of an answer is NULL")))
+    }
+
+    pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, StorageError> {
+        match self {
+            Row::Postgres(row) => row.try_get_unchecked(column),
+            Row::Sqlite(row) => row.try_get_unchecked(column),
+        }
+        .map_err(|error| storage_error(&error))
+    }
+}
+
+/// What a driver's error means to the caller: trouble that passes, slowness, or wrong data.
+pub(super) fn storage_error(error: &sqlx::Error) -> StorageError {
+    let text = error.to_string();
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Configuration(_) => StorageError::Unavailable(text),
+        sqlx::Error::Database(database) => coded(database.code().as_deref().unwrap_or(""), text),
+        _ => StorageError::Corrupt(text),
+    }
+}
+
+/// Postgres has five characters (a class and a condition), SQLite a number whose low byte is the primary code.
+fn coded(code: &str, text: String) -> StorageError {
+    if let (true, Ok(number)) = (code.len() < 5, code.parse::<u32>()) {
+        return match number & 0xff {
+            5 | 6 | 9 => StorageError::Timeout(text),
+            7 | 8 | 10 | 13 | 14 => StorageError::Unavailable(text),
+            _ => StorageError::Corrupt(text),
+        };
+    }
+    match code {
+        "57014" | "55P03" | "25P03" => StorageError::Timeout(text),
+        "25006" => StorageError::Unavailable(text),
+        _ if ["08", "53", "57", "40", "58", "28", "3D"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            StorageError::Unavailable(text)
+        }
+        _ => StorageError::Corrupt(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passing_trouble_is_told_from_wrong_data() {
+        let kind = |code: &str| match coded(code, String::new()) {
+            StorageError::Unavailable(_) => "unavailable",
+            StorageError::Timeout(_) => "timeout",
+            StorageError::Corrupt(_) => "corrupt",
+        };
+        for (code, expected) in [
+            ("57014", "timeout"),
+            ("55P03", "timeout"),
+            ("57P01", "unavailable"),
+            ("08006", "unavailable"),
+            ("40P01", "unavailable"),
+            ("53300", "unavailable"),
+            ("22P02", "corrupt"),
+            ("42P01", "corrupt"),
+            ("5", "timeout"),
+            ("517", "timeout"),
+            ("13", "unavailable"),
+            ("2067", "corrupt"),
+        ] {
+            assert_eq!(kind(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! One of the two databases, by what they are asked to do.
+
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::storage::{StorageError, Write};
+
+use super::database::{Arg, Dialect, Row, Statement};
+use super::group::Outcome;
+use super::postgres::Postgres;
+use super::sqlite::Sqlite;
+use super::table::Table;
+
+/// An open database.
+pub(super) enum Engine {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+impl Engine {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Engine::Postgres(_) => Dialect::Postgres,
+            Engine::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// The wall clock as an argument, where the database does not ask its own.
+    pub(super) fn wall(&self) -> Option<Arg> {
+        match self {
+            Engine::Postgres(_) => None,
+            Engine::Sqlite(sqlite) => Some(Arg::Int(sqlite.now().0)),
+        }
+    }
+
+    /// Reads.
+    pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.rows(statement).await,
+            Engine::Sqlite(sqlite) => sqlite.rows(statement).await,
+        }
+    }
+
+    /// Runs one statement that writes.
+    pub(super) async fn execute(&self, statement: Statement) -> Result<(), StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.execute(statement).await,
+            Engine::Sqlite(sqlite) => sqlite.execute(statement).await,
+        }
+    }
+
+    /// Makes the tables of a schema; one per model, in the schema's order.
+    pub(super) async fn prepare(&self, schema: &Schema) -> Result<Vec<Table>, StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.prepare(schema).await,
+            Engine::Sqlite(sqlite) => sqlite.prepare(schema).await,
+        }
+    }
+
+    /// Commits a batch of one model.
+    pub(super) async fn commit(
+        &self,
+        table: &Table,
+        writes: &[Write],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.commit(table, writes).await,
+            Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,
+        }
+    }
+
+    /// Adds an idle tick to a model's log (`sync-design.md` 6.3).
+    pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.tick(table).await,
+            Engine::Sqlite(sqlite) => sqlite.tick(table).await,
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Engine::Postgres(postgres) => postgres.close().await,
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Group commit: one queue per model, one transaction per batch.
+//!
+//! While a batch commits, the next one collects, so that a busy model pays for one flush per batch and an idle one
+//! waits for nothing (`sync-design.md` 8.1). The queue's task owns the writes: a caller that goes away does not undo
+//! what it asked for.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use driftless_resolvers::storage::{Put, StorageError, Write};
+
+/// The largest batch.
+const BATCH: usize = 256;
+/// How many writes may wait before callers wait to get in.
+const WAITING: usize = 4096;
+
+/// What one write came to.
+pub(super) type Outcome = Result<Put, StorageError>;
+
+/// Commits a batch, all of it or nothing.
+pub(super) trait Commit: Send + Sync + 'static {
+    /// The outcome of each write, or why none of them happened.
+    fn commit<'a>(
+        &'a self,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>>;
+}
+
+/// The queue of one model.
+pub(super) struct Queue {
+    sender: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Put(Write, oneshot::Sender<Outcome>),
+    /// Everything before it is committed when its answer comes; nothing after it is taken.
+    Finish(oneshot::Sender<()>),
+}
+
+impl Queue {
+    /// Starts the queue.
+    pub(super) fn start(commit: Arc<dyn Commit>) -> Queue {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        tokio::spawn(run(receiver, commit));
+        Queue { sender }
+    }
+
+    /// Queues a write and waits until it is committed or refused.
+    pub(super) async fn put(&self, write: Write) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        let closed = || StorageError::Unavailable("the store is shutting down".to_owned());
+        let message = Message::Put(write, answer);
+        self.sender.send(message).await.map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Takes no more writes and waits until those taken are committed.
+    pub(super) async fn finish(&self) {
+        let (answer, finished) = oneshot::channel();
+        if self.sender.send(Message::Finish(answer)).await.is_ok() {
+            // An error means that another call finished the queue meanwhile.
+            let _ = finished.await;
+        }
+    }
+}
+
+async fn run(mut receiver: mpsc::Receiver<Message>, commit: Arc<dyn Commit>) {
+    let mut messages = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut messages, BATCH).await > 0 {
+        let (mut writes, mut answers, mut finish) = (Vec::new(), Vec::new(), None);
+        for message in messages.drain(..) {
+            match message {
+                Message::Put(write, answer) if finish.is_none() => {
+                    writes.push(write);
+                    answers.push(answer);
+                }
+                // Its answer is dropped, which tells the caller that the store is shutting down.
+                Message::Put(..) => {}
+                Message::Finish(answer) => finish = Some(answer),
+            }
+        }
+        let outcomes = settle(commit.as_ref(), &writes).await;
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A caller that went away needs no answer.
+            let _ = answer.send(outcome);
+        }
+        if let Some(finish) = finish {
+            drop(commit);
+            let _ = finish.send(());
+            return;
+        }
+    }
+}
+
+/// Commits the writes; a write that makes its batch fail is found by halving and fails alone (`sync-design.md` 8.1).
+fn settle<'a>(commit: &'a dyn Commit, writes: &'a [Write]) -> BoxFuture<'a, Vec<Outcome>> {
+    async move {
+        if writes.is_empty() {
+            return Vec::new();
+        }
+        match commit.commit(writes).await {
+            Ok(outcomes) => outcomes,
+            Err(StorageError::Corrupt(_)) if writes.len() > 1 => {
+                let (left, right) = writes.split_at(writes.len() / 2);
+                let mut outcomes = settle(commit, left).await;
+                outcomes.extend(settle(commit, right).await);
+                outcomes
+            }
+            Err(error) => writes.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use driftless_resolvers::feed::Operation;
+    use driftless_resolvers::storage::{Expected, Key};
+    use tokio::sync::Semaphore;
+
+    /// Answers `Stale(None)`, fails whole batches that hold the key `bad`, and commits only with a permit.
+    struct Recorder {
+        batches: Mutex<Vec<Vec<String>>>,
+        gate: Semaphore,
+    }
+
+    impl Commit for Recorder {
+        fn commit<'a>(
+            &'a self,
+            writes: &'a [Write],
+        ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>> {
+            async move {
+                self.gate.acquire().await.unwrap().forget();
+                let keys: Vec<_> = writes.iter().map(|write| write.key.0.clone()).collect();
+                let bad = keys.iter().any(|key| key == "bad");
+                self.batches.lock().unwrap().push(keys);
+                if bad {
+                    return Err(StorageError::Corrupt("bad".to_owned()));
+                }
+                Ok(writes.iter().map(|_| Ok(Put::Stale(None))).collect())
+            }
+            .boxed()
+        }
+    }
+
+    fn recorder(permits: usize) -> Arc<Recorder> {
+        Arc::new(Recorder {
+            batches: Mutex::default(),
+            gate: Semaphore::new(permits),
+        })
+    }
+
+    fn write(key: &str) -> Write {
+        Write {
+            key: Key(key.to_owned()),
+            expected: Expected::Absent,
+            operation: Operation::Create,
+            fields: serde_json::Map::new(),
+            deleted: false,
+            actor: None,
+            request: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn writes_that_arrive_during_a_commit_share_the_next_one() {
+        let recorder = recorder(0);
+        let queue = Queue::start(Arc::clone(&recorder) as Arc<dyn Commit>);
+        let all = futures_util::future::join_all((0..300).map(|n| {
+            let queue = &queue;
+            async move { queue.put(write(&n.to_string())).await }
+        }));
+        let opened = async { recorder.gate.add_permits(300) };
+        let (outcomes, ()) = tokio::join!(all, opened);
+        assert!(outcomes.iter().all(Result::is_ok));
+        let sizes: Vec<_> = recorder
+            .batches
+            .lock()
+            .unwrap()
+            .iter()
+            .map(Vec::len)
+            .collect();
+        assert_eq!(sizes.iter().sum::<usize>(), 300);
+        assert!(sizes.len() <= 3 && sizes.iter().all(|size| *size <= BATCH));
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_fails_alone() {
+        let recorder = recorder(100);
+        let writes = ["a", "b", "bad", "c", "d"].map(write);
+        let outcomes = settle(recorder.as_ref(), &writes).await;
+        let failed: Vec<_> = outcomes.iter().map(Result::is_err).collect();
+        assert_eq!(failed, [false, false, true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_does_not_take_its_write_with_it() {
+        let recorder = recorder(0);
+        let queue = Queue::start(Arc::clone(&recorder) as Arc<dyn Commit>);
+        let mut left = Box::pin(queue.put(write("left")));
+        assert!(futures_util::poll!(left.as_mut()).is_pending());
+        drop(left);
+        recorder.gate.add_permits(1);
+        queue.finish().await;
+        assert_eq!(*recorder.batches.lock().unwrap(), [["left"]]);
+    }
+}

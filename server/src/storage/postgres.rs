@@ -1,0 +1,207 @@
+//! Postgres: the truth that several nodes share. One statement per batch of writes.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
+use driftless_resolvers::{Record, Timestamp, Version};
+
+use super::database::{Arg, Dialect, Row, Statement, storage_error};
+use super::ddl::{self, Session};
+use super::group::Outcome;
+use super::statements;
+use super::table::Table;
+use super::write_sql;
+
+/// How many connections one node uses at most.
+const CONNECTIONS: u32 = 16;
+/// How long a caller waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+/// What every connection is asked for when it starts; nothing else is kept in a session, so that poolers which hand a
+/// connection to somebody else after each transaction do no harm (`sync-design.md` W1, W7).
+const OPTIONS: [(&str, &str); 4] = [
+    ("default_transaction_isolation", "read committed"),
+    ("statement_timeout", "5000"),
+    ("lock_timeout", "2000"),
+    ("idle_in_transaction_session_timeout", "10000"),
+];
+
+/// An open Postgres database.
+pub(super) struct Postgres {
+    pool: PgPool,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn failed(error: sqlx::Error) -> StorageError {
+    storage_error(&error)
+}
+
+impl Postgres {
+    /// Connects and brings the system tables up to date.
+    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url)
+            .context("the address of the Postgres database is not valid")?
+            .application_name("driftless")
+            .options(OPTIONS);
+        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options)
+            .await
+            .with_context(|| format!("cannot connect to Postgres at {place}"))?;
+        let postgres = Postgres { pool };
+        postgres
+            .migrate()
+            .await
+            .with_context(|| format!("cannot bring the database at {place} up to date"))?;
+        Ok(postgres)
+    }
+
+    async fn migrate(&self) -> anyhow::Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
+            .execute(&mut *transaction)
+            .await?;
+        ddl::migrations(Dialect::Postgres)
+            .run_direct(None, &mut *transaction, false)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
+        let rows = statement.postgres().fetch(&self.pool);
+        rows.map_ok(Row::Postgres)
+            .try_collect()
+            .await
+            .map_err(failed)
+    }
+
+    pub(super) async fn execute(&self, statement: Statement) -> Result<(), StorageError> {
+        let done = statement.postgres().execute(&self.pool).await;
+        done.map(drop).map_err(failed)
+    }
+
+    /// Makes tables, columns, indexes and write functions, as one transaction that other nodes wait for.
+    pub(super) async fn prepare(&self, schema: &Schema) -> Result<Vec<Table>, StorageError> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        let mut session = Session::Postgres(&mut transaction);
+        let tables = ddl::prepare(&mut session, schema).await?;
+        for table in &tables {
+            let statement = Statement::new(write_sql::function(table), Vec::new());
+            session.execute(statement).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(tables)
+    }
+
+    pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
+        let args = vec![Arg::Int(table.shard), Arg::Int(TICK_AFTER)];
+        self.execute(Statement::new("select log_tick($1::int, $2)", args))
+            .await
+    }
+
+    /// Commits a batch in one round trip: the function locks the shard, compares and swaps each item, and the
+    /// statement's own transaction commits (`sync-design.md` W2).
+    pub(super) async fn commit(
+        &self,
+        table: &Table,
+        writes: &[Write],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        let rows = call(table, writes).fetch(&self.pool);
+        let rows: Vec<Row> = rows
+            .map_ok(Row::Postgres)
+            .try_collect()
+            .await
+            .map_err(failed)?;
+        if rows.len() != writes.len() {
+            return Err(StorageError::Corrupt(
+                "a batch got fewer answers than it has writes".to_owned(),
+            ));
+        }
+        rows.iter()
+            .zip(writes)
+            .map(|(row, write)| outcome(row, write))
+            .collect()
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The call of the model's write function: one array per column.
+fn call(
+    table: &Table,
+    writes: &[Write],
+) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    let each = |of: fn(&Write) -> String| writes.iter().map(of).collect::<Vec<_>>();
+    let maybe = |of: fn(&Write) -> Option<String>| writes.iter().map(of).collect::<Vec<_>>();
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(write_sql::call(table)))
+        .bind(each(|write| write.key.0.clone()))
+        .bind(writes.iter().map(expected).collect::<Vec<_>>())
+        .bind(each(|write| statements::letter(write.operation).to_owned()))
+        .bind(writes.iter().map(|write| write.deleted).collect::<Vec<_>>())
+        .bind(each(|write| statements::document(&write.fields)))
+        .bind(maybe(|write| write.actor.clone()))
+        .bind(maybe(|write| write.request.clone()));
+    for column in &table.columns {
+        let values = writes
+            .iter()
+            .map(|write| column.attribute.value(&write.fields));
+        query = if column.is_number() {
+            let number = |value: serde_json::Value| value.as_f64();
+            query.bind(
+                values
+                    .map(|value| value.and_then(number))
+                    .collect::<Vec<_>>(),
+            )
+        } else {
+            let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
+            query.bind(values.map(|value| value.and_then(text)).collect::<Vec<_>>())
+        };
+    }
+    query
+}
+
+/// The version that must be stored; 0 is none.
+fn expected(write: &Write) -> i32 {
+    match write.expected {
+        Expected::Absent => 0,
+        Expected::Version(version) => i32::try_from(version.0).unwrap_or(-1),
+    }
+}
+
+/// The answer for one item: what happened, then what is stored.
+fn outcome(row: &Row, write: &Write) -> Result<Outcome, StorageError> {
+    let version = |at| -> Result<Version, StorageError> {
+        u32::try_from(row.int(at)?)
+            .map(Version)
+            .map_err(|_| StorageError::Corrupt("a version is out of range".to_owned()))
+    };
+    Ok(match row.text(0)?.as_str() {
+        "done" => Ok(Put::Done(Record {
+            fields: write.fields.clone(),
+            version: version(2)?,
+            last_changed_at: Timestamp(row.int(4)?),
+            deleted: write.deleted,
+        })),
+        "stale" => Ok(Put::Stale(Some(super::sql::hit(row, 1)?.record))),
+        "absent" => Ok(Put::Stale(None)),
+        "spent" => Err(super::sql::spent(&write.key)),
+        other => Err(StorageError::Corrupt(format!(
+            "the write function answered {other}"
+        ))),
+    })
+}

@@ -1,0 +1,222 @@
+//! Which rows a read walks over, as conditions on columns.
+
+use serde_json::Value;
+
+use driftless_resolvers::Record;
+use driftless_resolvers::filter::{Filter, Test};
+use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::attributes::{self, Attributes};
+use driftless_resolvers::storage::{Key, Position, Scope, StorageError, SyncPlace, key_fields};
+
+use super::database::{Arg, Dialect};
+use super::filter_sql::{self, Operand};
+use super::statements::Range;
+use super::table::{Column, Table};
+
+/// The walk of a query.
+pub(super) struct Walk<'a> {
+    dialect: Dialect,
+    scope: Way<'a>,
+}
+
+enum Way<'a> {
+    /// The whole table, by key.
+    Table,
+    /// The record with this key.
+    One(Key),
+    /// Nothing: the partition value is of a type that the index does not hold.
+    Nowhere,
+    /// A partition of an index.
+    Index(Box<IndexWalk<'a>>),
+}
+
+struct IndexWalk<'a> {
+    attributes: Attributes,
+    partition: Column,
+    value: Arg,
+    sort: Option<Column>,
+    tests: &'a [Test],
+    descending: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        dialect: Dialect,
+        model: &Model,
+        table: &Table,
+        scope: &'a Scope,
+    ) -> Result<Self, StorageError> {
+        let scope = match scope {
+            Scope::Table => Way::Table,
+            Scope::Index {
+                index: None,
+                partition,
+                ..
+            } if model.key.sort.is_empty() => {
+                Way::One(Key(Value::Array(vec![partition.clone()]).to_string()))
+            }
+            Scope::Index {
+                index,
+                partition,
+                sort,
+                descending,
+            } => {
+                let attributes = Attributes::of(model, key_fields(model, index.as_deref())?);
+                let column = Column::of(attributes.partition.clone());
+                match filter_sql::bound(column.is_number(), partition) {
+                    None => Way::Nowhere,
+                    Some(value) => Way::Index(Box::new(IndexWalk {
+                        partition: known(table, column)?,
+                        value,
+                        sort: attributes
+                            .sort
+                            .clone()
+                            .map(|sort| known(table, Column::of(sort)))
+                            .transpose()?,
+                        attributes,
+                        tests: sort,
+                        descending: *descending,
+                    })),
+                }
+            }
+        };
+        Ok(Walk { dialect, scope })
+    }
+
+    /// The rows after a position.
+    pub(super) fn range(&self, after: Option<&Position>, filter: &Filter) -> Range {
+        let mut args = Vec::new();
+        let (conditions, order) = match &self.scope {
+            Way::Nowhere => ("1 = 0".to_owned(), "pk".to_owned()),
+            Way::One(key) => {
+                let mut conditions = vec![format!("pk = {}", push(&mut args, text(key)))];
+                conditions.extend(after_key(after, &mut args));
+                (conditions.join(" and "), "pk".to_owned())
+            }
+            Way::Table => {
+                let condition = after_key(after, &mut args);
+                (
+                    condition.unwrap_or_else(|| "1 = 1".to_owned()),
+                    "pk".to_owned(),
+                )
+            }
+            Way::Index(walk) => walk.range(self.dialect, after, &mut args),
+        };
+        let filter = filter_sql::prefilter(self.dialect, filter, &mut args);
+        Range {
+            conditions,
+            order,
+            filter,
+            args,
+        }
+    }
+
+    /// Whether a record passes the tests of the sort value that the database could not make.
+    pub(super) fn passes(&self, record: &Record) -> bool {
+        match &self.scope {
+            Way::Index(walk) => walk
+                .attributes
+                .entry(&record.fields)
+                .is_some_and(|(_, sort)| attributes::passes(walk.tests, &sort)),
+            Way::Table | Way::One(_) | Way::Nowhere => true,
+        }
+    }
+
+    /// The position of a record in this walk.
+    pub(super) fn position(&self, hit: &super::sql::Hit) -> Position {
+        let sort = match &self.scope {
+            Way::Index(walk) => walk.attributes.entry(&hit.record.fields),
+            Way::Table | Way::One(_) | Way::Nowhere => None,
+        };
+        Position {
+            sort: sort.map_or(Value::Null, |(_, sort)| sort),
+            key: hit.key.clone(),
+        }
+    }
+}
+
+impl IndexWalk<'_> {
+    fn range(
+        &self,
+        dialect: Dialect,
+        after: Option<&Position>,
+        args: &mut Vec<Arg>,
+    ) -> (String, String) {
+        let (direction, comparison) = if self.descending {
+            (" desc", "<")
+        } else {
+            ("", ">")
+        };
+        let value = push(args, self.value.clone());
+        let mut conditions = vec![format!("{} = {value}", self.partition.name)];
+        let Some(sort) = &self.sort else {
+            if let Some(after) = after {
+                let key = push(args, text(&after.key));
+                conditions.push(format!("pk {comparison} {key}"));
+            }
+            return (conditions.join(" and "), format!("pk{direction}"));
+        };
+        conditions.push(format!("{} is not null", sort.name));
+        let operand = Operand::column(&sort.name, sort.is_number());
+        conditions.extend(
+            self.tests
+                .iter()
+                .filter_map(|test| filter_sql::column_test(dialect, &operand, test, args)),
+        );
+        let place = after.and_then(|after| {
+            let bound = filter_sql::bound(sort.is_number(), &after.sort)?;
+            Some((push(args, bound), push(args, text(&after.key))))
+        });
+        if let Some((value, key)) = place {
+            conditions.push(format!("({}, pk) {comparison} ({value}, {key})", sort.name));
+        }
+        let order = format!("{}{direction}, pk{direction}", sort.name);
+        (conditions.join(" and "), order)
+    }
+}
+
+/// The rows of a sync after a place.
+pub(super) fn changes(dialect: Dialect, place: &SyncPlace, filter: &Filter) -> Range {
+    let mut args = Vec::new();
+    let (conditions, order) = match place {
+        SyncPlace::Base(key) => (format!("pk > {}", push(&mut args, text(key))), "pk"),
+        SyncPlace::Delta(time, seq) => {
+            let time = push(&mut args, Arg::Int(time.0));
+            let seq = push(&mut args, Arg::Int(seq.0));
+            (
+                format!("(changed_ms, seq) > ({time}, {seq})"),
+                "changed_ms, seq",
+            )
+        }
+    };
+    Range {
+        conditions,
+        order: order.to_owned(),
+        filter: filter_sql::prefilter(dialect, filter, &mut args),
+        args,
+    }
+}
+
+fn after_key(after: Option<&Position>, args: &mut Vec<Arg>) -> Option<String> {
+    after.map(|after| format!("pk > {}", push(args, text(&after.key))))
+}
+
+fn text(key: &Key) -> Arg {
+    Arg::Text(key.0.clone())
+}
+
+/// Adds an argument and names it.
+pub(super) fn push(args: &mut Vec<Arg>, arg: Arg) -> String {
+    args.push(arg);
+    format!("${}", args.len())
+}
+
+fn known(table: &Table, column: Column) -> Result<Column, StorageError> {
+    if table.columns.contains(&column) {
+        return Ok(column);
+    }
+    let fields = column.attribute.fields.join("#");
+    Err(StorageError::Corrupt(format!(
+        "the store is not prepared for an index over {fields}"
+    )))
+}

@@ -1,0 +1,539 @@
+//! The store over SQL: the same reads for both databases; writes go through each model's queue.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use driftless_resolvers::feed::{Event, Feed, Seq};
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::{
+    Expected, Key, Page, Put, Query, Revision, Storage, StorageError, SyncCursor, SyncFrom,
+    SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
+};
+use driftless_resolvers::sync::{self, LogState};
+use driftless_resolvers::{Record, Timestamp, Version};
+
+use super::database::{Arg, Row, Statement};
+use super::engine::Engine;
+use super::group::{Commit, Outcome, Queue};
+use super::page::{Collected, Reader};
+use super::range;
+use super::statements::{self, STATE_COLUMNS};
+use super::table::Table;
+
+/// A store over one of the two databases.
+pub(super) struct SqlStore {
+    engine: Arc<Engine>,
+    shelves: RwLock<HashMap<String, Arc<Shelf>>>,
+    hints: watch::Sender<u64>,
+}
+
+/// A model that is ready to be used.
+struct Shelf {
+    table: SharedTable,
+    queue: Queue,
+}
+
+/// The table of a model; replaced when a schema brings new columns.
+type SharedTable = Arc<RwLock<Arc<Table>>>;
+
+/// What a queue's task needs to commit.
+struct Committer {
+    engine: Arc<Engine>,
+    table: SharedTable,
+    hints: watch::Sender<u64>,
+}
+
+impl Commit for Committer {
+    fn commit<'a>(
+        &'a self,
+        writes: &'a [Write],
+    ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>> {
+        async move {
+            let table = current(&self.table);
+            let outcomes = self.engine.commit(&table, writes).await;
+            // Also after an error: the commit may have happened before its answer was lost.
+            self.hints.send_modify(|count| *count += 1);
+            outcomes
+        }
+        .boxed()
+    }
+}
+
+fn current(table: &SharedTable) -> Arc<Table> {
+    Arc::clone(&table.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl SqlStore {
+    pub(super) fn new(engine: Engine) -> Self {
+        SqlStore {
+            engine: Arc::new(engine),
+            shelves: RwLock::default(),
+            hints: watch::Sender::new(0),
+        }
+    }
+
+    fn shelf(&self, model: &Model) -> Result<Arc<Shelf>, StorageError> {
+        let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
+        shelves.get(&model.name).cloned().ok_or_else(|| {
+            StorageError::Corrupt(format!("the store is not prepared for {}", model.name))
+        })
+    }
+
+    fn table(&self, model: &Model) -> Result<Arc<Table>, StorageError> {
+        Ok(current(&self.shelf(model)?.table))
+    }
+
+    /// Starts the queues of new models and gives known ones their new columns.
+    fn install(&self, schema: &Schema, tables: Vec<Table>) {
+        let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        for (model, table) in schema.models.keys().zip(tables) {
+            let table = Arc::new(table);
+            if let Some(shelf) = shelves.get(model) {
+                *shelf.table.write().unwrap_or_else(PoisonError::into_inner) = table;
+                continue;
+            }
+            let table = Arc::new(RwLock::new(table));
+            let queue = Queue::start(Arc::new(Committer {
+                engine: Arc::clone(&self.engine),
+                table: Arc::clone(&table),
+                hints: self.hints.clone(),
+            }));
+            shelves.insert(model.clone(), Arc::new(Shelf { table, queue }));
+        }
+    }
+
+    /// Commits what is queued, then closes the connections.
+    pub(super) async fn close(&self) {
+        let shelves = {
+            let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *shelves)
+        };
+        for shelf in shelves.into_values() {
+            shelf.queue.finish().await;
+        }
+        self.engine.close().await;
+    }
+
+    async fn get_all(
+        &self,
+        model: &Model,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Record>>, StorageError> {
+        let table = self.table(model)?;
+        let statement = match keys {
+            [] => return Ok(Vec::new()),
+            [key] => statements::one(self.engine.dialect(), &table, key),
+            keys => statements::many(self.engine.dialect(), &table, keys),
+        };
+        let mut found = HashMap::new();
+        for row in self.engine.rows(statement).await? {
+            let hit = hit(&row, 0)?;
+            found.insert(hit.key, hit.record);
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    async fn query_page(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
+        let table = self.table(model)?;
+        let dialect = self.engine.dialect();
+        let walk = range::Walk::new(dialect, model, &table, &query.scope)?;
+        let mut reader = Reader::new(&query.filter, query.limit);
+        let mut after = query.after.clone();
+        loop {
+            let range = walk.range(after.as_ref(), &query.filter);
+            let sql = statements::scan(dialect, &table, &range, reader.want());
+            let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
+            match reader.take(hits(&rows)?, |hit| walk.passes(&hit.record)) {
+                Collected::More(last) => after = Some(walk.position(&last)),
+                Collected::Page { records, last } => {
+                    let next = last.map(|last| walk.position(&last));
+                    return Ok(Page { records, next });
+                }
+            }
+        }
+    }
+
+    async fn sync_page(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
+        let table = self.table(model)?;
+        let mut reader = Reader::new(&query.filter, query.limit);
+        let (mut cursor, mut first) = match &query.from {
+            SyncFrom::Next(cursor) => (cursor.clone(), None),
+            SyncFrom::First {
+                last_sync,
+                overlap,
+                window,
+            } => {
+                let start = Start {
+                    last_sync: *last_sync,
+                    overlap: *overlap,
+                    window: *window,
+                };
+                let (cursor, hits) = self.start(&table, &start, query, reader.want()).await?;
+                (cursor, Some(hits))
+            }
+        };
+        loop {
+            let hits = match first.take() {
+                Some(hits) => hits,
+                None => self.changes(&table, &cursor, query, reader.want()).await?,
+            };
+            let after = |hit: &Hit| cursor.after(&hit.key, &hit.record, hit.seq);
+            let next = match reader.take(hits, |_| true) {
+                Collected::More(last) => after(&last),
+                Collected::Page { records, last } => {
+                    return Ok(SyncPage {
+                        next: last.and_then(|last| after(&last)),
+                        records,
+                        started_at: cursor.started_at,
+                    });
+                }
+            };
+            match next {
+                Some(next) => cursor = next,
+                None => {
+                    return Ok(SyncPage {
+                        records: reader.into_records(),
+                        next: None,
+                        started_at: cursor.started_at,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn changes(
+        &self,
+        table: &Table,
+        cursor: &SyncCursor,
+        query: &SyncQuery,
+        want: usize,
+    ) -> Result<Vec<Hit>, StorageError> {
+        let dialect = self.engine.dialect();
+        let range = range::changes(dialect, &cursor.place, &query.filter);
+        let sql = statements::scan(dialect, table, &range, want);
+        hits(&self.engine.rows(Statement::new(sql, range.args)).await?)
+    }
+
+    /// The first page. Base or delta is guessed from the request, read together with the log's state in one snapshot,
+    /// and read again if that state says otherwise or the log was idle for too long.
+    async fn start(
+        &self,
+        table: &Table,
+        start: &Start,
+        query: &SyncQuery,
+        want: usize,
+    ) -> Result<(SyncCursor, Vec<Hit>), StorageError> {
+        let mut place = start.place(UNBOUNDED);
+        loop {
+            let dialect = self.engine.dialect();
+            let range = range::changes(dialect, &place, &query.filter);
+            let wall = self.engine.wall();
+            let rows = self
+                .engine
+                .rows(statements::sync_start(dialect, table, range, want, wall))
+                .await?;
+            let (log, head) = log_state(&rows)?;
+            if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
+                self.engine.tick(table).await?;
+                continue;
+            }
+            let chosen = start.place(log);
+            if !covers(&place, &chosen) {
+                place = chosen;
+                continue;
+            }
+            let cursor = SyncCursor {
+                place,
+                horizon: head,
+                started_at: sync::started_at(log),
+            };
+            return Ok((cursor, page_hits(&rows)?));
+        }
+    }
+
+    async fn revision_of(
+        &self,
+        model: &Model,
+        key: &Key,
+        version: Version,
+    ) -> Result<Option<Revision>, StorageError> {
+        let table = self.table(model)?;
+        let statement = statements::revision(self.engine.dialect(), &table, key, version);
+        let rows = self.engine.rows(statement).await?;
+        Ok(rows
+            .first()
+            .map(logged)
+            .transpose()?
+            .and_then(|(_, row)| row))
+    }
+
+    async fn secret_named(&self, name: &str) -> Result<[u8; 32], StorageError> {
+        let read = || {
+            Statement::new(
+                "select value from secrets where name = $1",
+                vec![Arg::Text(name.to_owned())],
+            )
+        };
+        if let Some(row) = self.engine.rows(read()).await?.first() {
+            return super::secret::decode(&row.text(0)?);
+        }
+        let fresh = super::secret::fresh()?;
+        let keep = Statement::new(
+            "insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing",
+            vec![Arg::Text(name.to_owned()), Arg::Text(fresh)],
+        );
+        self.engine.execute(keep).await?;
+        let rows = self.engine.rows(read()).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StorageError::Corrupt(format!("secret {name} is gone")))?;
+        super::secret::decode(&row.text(0)?)
+    }
+
+    async fn log_head(&self, model: &Model) -> Result<Seq, StorageError> {
+        let table = self.table(model)?;
+        let rows = self.engine.rows(statements::head(&table)).await?;
+        Ok(Seq(rows.first().map_or(Ok(0), |row| row.int(0))?))
+    }
+
+    async fn events(
+        &self,
+        model: &Model,
+        after: Seq,
+        limit: usize,
+    ) -> Result<(Vec<Event>, Seq), StorageError> {
+        let table = self.table(model)?;
+        let statement = statements::since(self.engine.dialect(), &table, after, limit);
+        let mut last = after;
+        let mut events = Vec::new();
+        for row in self.engine.rows(statement).await? {
+            let (seq, revision) = logged(&row)?;
+            last = seq;
+            events.extend(revision.map(|revision| Event {
+                seq,
+                operation: revision.operation,
+                record: Arc::new(revision.record),
+            }));
+        }
+        Ok((events, last))
+    }
+}
+
+/// What a client asked a sync to start from.
+struct Start {
+    last_sync: Option<i64>,
+    overlap: i64,
+    window: Option<i64>,
+}
+
+/// The state of a log that makes every `lastSync` a delta: the first guess.
+const UNBOUNDED: LogState = LogState {
+    head: Timestamp(i64::MAX),
+    wall: Timestamp(i64::MIN),
+    epoch_start: Timestamp(i64::MIN),
+    purged: Timestamp(i64::MIN),
+};
+
+impl Start {
+    fn place(&self, log: LogState) -> SyncPlace {
+        SyncPlace::start(sync::choose(self.last_sync, self.overlap, self.window, log))
+    }
+}
+
+/// Whether a sync from one place brings everything that a sync from the other one does.
+fn covers(read: &SyncPlace, chosen: &SyncPlace) -> bool {
+    match (read, chosen) {
+        (SyncPlace::Delta(read, _), SyncPlace::Delta(chosen, _)) => read <= chosen,
+        (SyncPlace::Base(_), _) => true,
+        (SyncPlace::Delta(..), SyncPlace::Base(_)) => false,
+    }
+}
+
+/// A row of a model's table.
+#[derive(Clone)]
+pub(super) struct Hit {
+    pub(super) key: Key,
+    pub(super) record: Record,
+    pub(super) seq: Seq,
+    /// How many rows had been looked at when this one was found; 0 where nobody counts.
+    pub(super) looked: i64,
+}
+
+/// Reads a record's columns, starting with the `at`-th.
+pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
+    let corrupt = |what: String| StorageError::Corrupt(what);
+    let key = Key(row.text(at)?);
+    let version = u32::try_from(row.int(at + 1)?)
+        .map_err(|_| corrupt(format!("record {} has no valid version", key.0)))?;
+    let doc = row.text(at + 5)?;
+    let fields = serde_json::from_str(&doc)
+        .map_err(|error| corrupt(format!("record {} is no JSON object: {error}", key.0)))?;
+    Ok(Hit {
+        record: Record {
+            fields,
+            version: Version(version),
+            last_changed_at: Timestamp(row.int(at + 3)?),
+            deleted: row.int(at + 2)? != 0,
+        },
+        seq: Seq(row.int(at + 4)?),
+        key,
+        looked: 0,
+    })
+}
+
+fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+    rows.iter().map(|row| scanned(row, 0)).collect()
+}
+
+fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
+    let looked = row.int(at + 6)?;
+    Ok(Hit {
+        looked,
+        ..hit(row, at)?
+    })
+}
+
+/// The page's rows of [`statements::sync_start`]; an empty page is one row of NULLs.
+fn page_hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.maybe_text(STATE_COLUMNS)?.is_some() {
+            found.push(scanned(row, STATE_COLUMNS)?);
+        }
+    }
+    Ok(found)
+}
+
+fn log_state(rows: &[Row]) -> Result<(LogState, Seq), StorageError> {
+    let row = rows
+        .first()
+        .ok_or_else(|| StorageError::Corrupt("a model's shard is gone".to_owned()))?;
+    let log = LogState {
+        epoch_start: Timestamp(row.int(0)?),
+        purged: Timestamp(row.int(1)?),
+        head: Timestamp(row.int(2)?),
+        wall: Timestamp(row.int(4)?),
+    };
+    Ok((log, Seq(row.int(3)?)))
+}
+
+/// A row of the log; ticks hold no revision.
+fn logged(row: &Row) -> Result<(Seq, Option<Revision>), StorageError> {
+    let seq = Seq(row.int(4)?);
+    let Some(operation) = statements::operation(&row.text(6)?) else {
+        return Ok((seq, None));
+    };
+    let revision = Revision {
+        operation,
+        record: hit(row, 0)?.record,
+        actor: row.maybe_text(7)?,
+        request: row.maybe_text(8)?,
+    };
+    Ok((seq, Some(revision)))
+}
+
+/// The version a write makes of what is stored, or why it makes none.
+pub(super) fn next_version(write: &Write, stored: Option<&Record>) -> Result<Version, Outcome> {
+    match (write.expected, stored) {
+        (Expected::Absent, None) => Ok(Version::FIRST),
+        (Expected::Version(version), Some(record)) if record.version == version => {
+            version.next().ok_or_else(|| Err(spent(&write.key)))
+        }
+        (_, other) => Err(Ok(Put::Stale(other.cloned()))),
+    }
+}
+
+/// The version of a record cannot grow any more (`sync-semantics` META-1).
+pub(super) fn spent(key: &Key) -> StorageError {
+    StorageError::Corrupt(format!("record {} has used up its versions", key.0))
+}
+
+impl Storage for SqlStore {
+    fn prepare<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
+        async move {
+            let tables = self.engine.prepare(schema).await?;
+            self.install(schema, tables);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        model: &'a Model,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<Record>>, StorageError>> {
+        self.get_all(model, keys).boxed()
+    }
+
+    fn query<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StorageError>> {
+        self.query_page(model, query).boxed()
+    }
+
+    fn sync<'a>(
+        &'a self,
+        model: &'a Model,
+        query: &'a SyncQuery,
+    ) -> BoxFuture<'a, Result<SyncPage, StorageError>> {
+        self.sync_page(model, query).boxed()
+    }
+
+    fn put<'a>(
+        &'a self,
+        model: &'a Model,
+        write: Write,
+    ) -> BoxFuture<'a, Result<Put, StorageError>> {
+        async move { self.shelf(model)?.queue.put(write).await }.boxed()
+    }
+
+    fn revision<'a>(
+        &'a self,
+        model: &'a Model,
+        key: &'a Key,
+        version: Version,
+    ) -> BoxFuture<'a, Result<Option<Revision>, StorageError>> {
+        self.revision_of(model, key, version).boxed()
+    }
+
+    fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[u8; 32], StorageError>> {
+        self.secret_named(name).boxed()
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StorageError>> {
+        async move {
+            self.engine
+                .rows(Statement::new("select 1", Vec::new()))
+                .await
+                .map(drop)
+        }
+        .boxed()
+    }
+}
+
+impl Feed for SqlStore {
+    fn head<'a>(&'a self, model: &'a Model) -> BoxFuture<'a, Result<Seq, StorageError>> {
+        self.log_head(model).boxed()
+    }
+
+    fn since<'a>(
+        &'a self,
+        model: &'a Model,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<(Vec<Event>, Seq), StorageError>> {
+        self.events(model, after, limit).boxed()
+    }
+
+    fn hints(&self) -> watch::Receiver<u64> {
+        self.hints.subscribe()
+    }
+}

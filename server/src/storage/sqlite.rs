@@ -1,0 +1,294 @@
+//! The embedded database: one writer, several readers, one process.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::TryStreamExt;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Transaction};
+use tokio::sync::Mutex;
+
+use driftless_resolvers::clock::Clock;
+use driftless_resolvers::storage::{Put, StorageError, TICK_AFTER, Write};
+use driftless_resolvers::{Record, Timestamp, Version};
+
+use super::database::{Dialect, Row, Statement, storage_error};
+use super::group::Outcome;
+use super::statements::{self, Stored};
+use super::table::Table;
+
+/// How many reads may run at the same time.
+const READERS: u32 = 4;
+/// How long to wait for a tool that holds the file's lock.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The one connection that writes, and what keeps it the only one.
+struct Writer {
+    connection: SqliteConnection,
+    /// Released with the process, however it ends.
+    _lock: File,
+}
+
+/// An open SQLite file.
+pub(super) struct Sqlite {
+    readers: SqlitePool,
+    writer: Mutex<Option<Writer>>,
+    clock: Arc<dyn Clock>,
+    /// The directory to remove at the end, for stores that are not to last.
+    scratch: Option<PathBuf>,
+}
+
+impl Sqlite {
+    /// Opens (or creates) the file of a `sqlite:` URL; `sqlite::memory:` is a file nobody else can find, removed at the
+    /// end.
+    pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let ephemeral = url.contains(":memory:");
+        let scratch = ephemeral.then(scratch_directory).transpose()?;
+        let options = match &scratch {
+            Some(directory) => SqliteConnectOptions::new().filename(directory.join("store.db")),
+            None => SqliteConnectOptions::from_str(url).with_context(|| {
+                format!("`{url}` is no address of a SQLite file; write sqlite:path/to/file.db")
+            })?,
+        };
+        let path = options.get_filename().to_owned();
+        let lock = lock(&path)?;
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(if ephemeral {
+                SqliteSynchronous::Off
+            } else {
+                SqliteSynchronous::Full
+            })
+            .busy_timeout(BUSY);
+        let open = || format!("cannot open the SQLite file {}", path.display());
+        let mut writer = options.connect().await.with_context(open)?;
+        super::ddl::migrations(Dialect::Sqlite)
+            .run_direct(None, &mut writer, false)
+            .await
+            .with_context(|| format!("cannot bring {} up to date", path.display()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY)
+            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        Ok(Sqlite {
+            readers,
+            writer: Mutex::new(Some(Writer {
+                connection: writer,
+                _lock: lock,
+            })),
+            clock,
+            scratch,
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
+        let rows = statement.sqlite().fetch(&self.readers);
+        rows.map_ok(Row::Sqlite).try_collect().await.map_err(failed)
+    }
+
+    /// Runs a statement as a transaction of the writer.
+    pub(super) async fn execute(&self, statement: Statement) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = begin(&mut writer).await?;
+        let query = statement.sqlite();
+        query.execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Prepares the tables of a schema, as one transaction of the writer.
+    pub(super) async fn prepare(
+        &self,
+        schema: &driftless_resolvers::schema::Schema,
+    ) -> Result<Vec<Table>, StorageError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = begin(&mut writer).await?;
+        let mut session = super::ddl::Session::Sqlite(&mut transaction);
+        let tables = super::ddl::prepare(&mut session, schema).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(tables)
+    }
+
+    /// Adds an idle tick to the log unless somebody wrote a moment ago.
+    pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = begin(&mut writer).await?;
+        let head = Head::read(&mut transaction, table).await?;
+        let now = self.now();
+        if head.seq == 0 || now.0 - head.changed > TICK_AFTER {
+            statements::tick(table, head.seq + 1, head.time(now))
+                .sqlite()
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Commits a batch: compare and swap of each write, in order, in one transaction.
+    pub(super) async fn commit(
+        &self,
+        table: &Table,
+        writes: &[Write],
+    ) -> Result<Vec<Outcome>, StorageError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = begin(&mut writer).await?;
+        let head = Head::read(&mut transaction, table).await?;
+        let changed = Timestamp(head.time(self.now()));
+        let mut seq = head.seq;
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in writes {
+            let stored = read_one(&mut transaction, table, write).await?;
+            let version = match super::sql::next_version(write, stored.as_ref()) {
+                Ok(version) => version,
+                Err(outcome) => {
+                    outcomes.push(outcome);
+                    continue;
+                }
+            };
+            seq += 1;
+            let place = Stored {
+                version,
+                changed,
+                seq,
+            };
+            store(&mut transaction, table, write, &place).await?;
+            outcomes.push(Ok(Put::Done(place.record(write))));
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(outcomes)
+    }
+
+    /// Closes every connection and lets go of the file.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        if let Some(Writer { connection, _lock }) = self.writer.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the SQLite file failed");
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.scratch {
+            // Nothing depends on it: a leftover in the temporary directory is the system's to clean.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    }
+}
+
+/// Starts a transaction that is the only one to write.
+async fn begin(writer: &mut Option<Writer>) -> Result<Transaction<'_, sqlx::Sqlite>, StorageError> {
+    let closed = || StorageError::Unavailable("the store is closed".to_owned());
+    let connection = &mut writer.as_mut().ok_or_else(closed)?.connection;
+    connection
+        .begin_with("begin immediate")
+        .await
+        .map_err(failed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn failed(error: sqlx::Error) -> StorageError {
+    storage_error(&error)
+}
+
+/// The last row of a model's log.
+struct Head {
+    seq: i64,
+    changed: i64,
+    floor: i64,
+}
+
+impl Head {
+    async fn read(connection: &mut SqliteConnection, table: &Table) -> Result<Head, StorageError> {
+        let row = statements::head(table)
+            .sqlite()
+            .fetch_one(connection)
+            .await
+            .map_err(failed)?;
+        let row = Row::Sqlite(row);
+        Ok(Head {
+            seq: row.int(0)?,
+            changed: row.int(1)?,
+            floor: row.int(2)?,
+        })
+    }
+
+    /// The time of the next row: never before the last one's.
+    fn time(&self, now: Timestamp) -> i64 {
+        now.0.max(self.changed).max(self.floor)
+    }
+}
+
+async fn read_one(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    write: &Write,
+) -> Result<Option<Record>, StorageError> {
+    let row = statements::one(Dialect::Sqlite, table, &write.key)
+        .sqlite()
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    row.map(|row| super::sql::hit(&Row::Sqlite(row), 0).map(|hit| hit.record))
+        .transpose()
+}
+
+async fn store(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    write: &Write,
+    place: &Stored,
+) -> Result<(), StorageError> {
+    let doc = statements::document(&write.fields);
+    let first = place.version == Version::FIRST;
+    for statement in [
+        statements::base_row(table, write, place, &doc, first),
+        statements::log_row(table, write, place, doc.clone()),
+    ] {
+        statement
+            .sqlite()
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Keeps other processes away: two writers with their own clocks would break the order of the log.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::create(&name)
+        .with_context(|| format!("cannot create the lock file {}", Path::new(&name).display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "{} is in use by another process; stop it first, or use Postgres to run several",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", Path::new(&name).display()))
+        }
+    }
+}
+
+fn scratch_directory() -> anyhow::Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("driftless-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    Ok(directory)
+}

@@ -1,0 +1,285 @@
+//! The SQL of both databases: text and arguments, no effects.
+
+use serde_json::Value;
+
+use driftless_resolvers::feed::{Operation, Seq};
+use driftless_resolvers::storage::{Key, Write};
+use driftless_resolvers::{Fields, Record, Timestamp, Version};
+
+use super::database::{Arg, Dialect, Statement};
+use super::table::Table;
+
+/// How many rows a filtered page may look at (`errata.md` row 40).
+pub(super) const SCAN_BOUND: i64 = 10_000;
+
+/// Where a write ended up.
+pub(super) struct Stored {
+    pub(super) version: Version,
+    pub(super) changed: Timestamp,
+    pub(super) seq: i64,
+}
+
+impl Stored {
+    /// The record that a write became.
+    pub(super) fn record(&self, write: &Write) -> Record {
+        Record {
+            fields: write.fields.clone(),
+            version: self.version,
+            last_changed_at: self.changed,
+            deleted: write.deleted,
+        }
+    }
+}
+
+impl Dialect {
+    /// The columns of a record, in the order that [`super::sql::hit`] reads them.
+    fn record_columns(self) -> &'static str {
+        match self {
+            Dialect::Postgres => {
+                "pk, version::bigint as version, deleted::int::bigint as deleted, changed_ms, seq, doc"
+            }
+            Dialect::Sqlite => "pk, version, deleted, changed_ms, seq, doc",
+        }
+    }
+
+    /// Whether a column is one of the texts of the argument `$n`.
+    fn any_of(self, column: &str, n: usize) -> String {
+        match self {
+            Dialect::Postgres => format!("{column} = any(${n})"),
+            Dialect::Sqlite => format!("{column} in (select value from json_each(${n}))"),
+        }
+    }
+}
+
+/// A record's document as it is stored.
+pub(super) fn document(fields: &Fields) -> String {
+    // Serialising a map of JSON values has no way to fail.
+    serde_json::to_string(fields).unwrap_or_default()
+}
+
+/// The letter of an operation in the log.
+pub(super) fn letter(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Create => "c",
+        Operation::Update => "u",
+        Operation::Delete => "d",
+    }
+}
+
+/// The operation of a letter in the log; ticks have none.
+pub(super) fn operation(letter: &str) -> Option<Operation> {
+    match letter {
+        "c" => Some(Operation::Create),
+        "u" => Some(Operation::Update),
+        "d" => Some(Operation::Delete),
+        _ => None,
+    }
+}
+
+/// Seq and time of the log's last row, and the shard's floor.
+pub(super) fn head(table: &Table) -> Statement {
+    let sql = "select coalesce(h.seq, 0), coalesce(h.changed_ms, 0), s.floor_ms from shards s \
+               left join (select seq, changed_ms from change_log where shard = $1 order by seq desc limit 1) h on true \
+               where s.shard = $1";
+    Statement::new(sql, vec![Arg::Int(table.shard)])
+}
+
+/// One record.
+pub(super) fn one(dialect: Dialect, table: &Table, key: &Key) -> Statement {
+    let columns = dialect.record_columns();
+    let sql = format!("select {columns} from {} where pk = $1", table.name);
+    Statement::new(sql, vec![Arg::Text(key.0.clone())])
+}
+
+/// Many records, in any order.
+pub(super) fn many(dialect: Dialect, table: &Table, keys: &[Key]) -> Statement {
+    let columns = dialect.record_columns();
+    let chosen = dialect.any_of("pk", 1);
+    let sql = format!("select {columns} from {} where {chosen}", table.name);
+    let keys = keys.iter().map(|key| key.0.clone()).collect();
+    Statement::new(sql, vec![Arg::Texts(keys)])
+}
+
+/// The write of a record's row (SQLite; Postgres does it inside a function).
+pub(super) fn base_row(
+    table: &Table,
+    write: &Write,
+    place: &Stored,
+    doc: &str,
+    first: bool,
+) -> Statement {
+    let mut names = vec!["version", "deleted", "changed_ms", "seq", "doc"];
+    let mut args = vec![
+        Arg::Text(write.key.0.clone()),
+        Arg::Int(i64::from(place.version.0)),
+        Arg::Int(i64::from(write.deleted)),
+        Arg::Int(place.changed.0),
+        Arg::Int(place.seq),
+        Arg::Text(doc.to_owned()),
+    ];
+    for column in &table.columns {
+        names.push(&column.name);
+        args.push(attribute(
+            column.is_number(),
+            column.attribute.value(&write.fields),
+        ));
+    }
+    let numbered = |n: usize| format!("${}", n + 2);
+    let sql = if first {
+        let values: Vec<_> = (0..names.len()).map(numbered).collect();
+        format!(
+            "insert into {} (pk, {}) values ($1, {})",
+            table.name,
+            names.join(", "),
+            values.join(", ")
+        )
+    } else {
+        let sets: Vec<_> = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("{name} = {}", numbered(n)))
+            .collect();
+        format!(
+            "update {} set {} where pk = $1",
+            table.name,
+            sets.join(", ")
+        )
+    };
+    Statement::new(sql, args)
+}
+
+/// The value of an index column.
+pub(super) fn attribute(is_number: bool, value: Option<Value>) -> Arg {
+    if is_number {
+        Arg::MaybeFloat(value.and_then(|value| value.as_f64()))
+    } else {
+        Arg::MaybeText(value.and_then(|value| value.as_str().map(str::to_owned)))
+    }
+}
+
+/// The log row of a write (SQLite; Postgres does it inside a function).
+pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String) -> Statement {
+    let sql = "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let args = vec![
+        Arg::Int(table.shard),
+        Arg::Int(place.seq),
+        Arg::Int(place.changed.0),
+        Arg::Text(letter(write.operation).to_owned()),
+        Arg::Text(write.key.0.clone()),
+        Arg::Int(i64::from(place.version.0)),
+        Arg::Int(i64::from(write.deleted)),
+        Arg::Text(doc),
+        Arg::MaybeText(write.actor.clone()),
+        Arg::MaybeText(write.request.clone()),
+    ];
+    Statement::new(sql, args)
+}
+
+/// An idle tick (SQLite; Postgres has a function).
+pub(super) fn tick(table: &Table, seq: i64, changed: i64) -> Statement {
+    let sql = "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc) \
+               values ($1, $2, $3, 't', '', 0, 0, '')";
+    let args = vec![Arg::Int(table.shard), Arg::Int(seq), Arg::Int(changed)];
+    Statement::new(sql, args)
+}
+
+/// The log's columns of a written version, a record's first.
+fn revision_columns(dialect: Dialect) -> String {
+    format!("{}, op, actor, request", dialect.record_columns())
+}
+
+/// The log row of one version of a record.
+pub(super) fn revision(dialect: Dialect, table: &Table, key: &Key, version: Version) -> Statement {
+    let sql = format!(
+        "select {} from change_log where shard = $1 and pk = $2 and version = $3 and op <> 't' order by seq limit 1",
+        revision_columns(dialect)
+    );
+    let args = vec![
+        Arg::Int(table.shard),
+        Arg::Text(key.0.clone()),
+        Arg::Int(i64::from(version.0)),
+    ];
+    Statement::new(sql, args)
+}
+
+/// The log after a position.
+pub(super) fn since(dialect: Dialect, table: &Table, after: Seq, limit: usize) -> Statement {
+    let sql = format!(
+        "select {} from change_log where shard = $1 and seq > $2 order by seq limit {limit}",
+        revision_columns(dialect)
+    );
+    Statement::new(sql, vec![Arg::Int(table.shard), Arg::Int(after.0)])
+}
+
+/// A range of a table in the order it is walked.
+pub(super) struct Range {
+    /// What rows must be, ready for `where`.
+    pub(super) conditions: String,
+    /// The order, ready for `order by`.
+    pub(super) order: String,
+    /// What of a filter the database can test; rows that fail it are not sent.
+    pub(super) filter: Option<String>,
+    /// The arguments of both.
+    pub(super) args: Vec<Arg>,
+}
+
+/// The rows of a range, at most `want`. The last column counts the rows looked at where a filter is tested, so that
+/// the row at the scan bound can be told (it is sent whether it passes or not).
+pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
+    let columns = dialect.record_columns();
+    let Range {
+        conditions, order, ..
+    } = range;
+    let name = &table.name;
+    match &range.filter {
+        None => format!(
+            "select {columns}, cast(0 as bigint) as looked from {name} where {conditions} order by {order} limit {want}"
+        ),
+        Some(filter) => format!(
+            "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {name} \
+             where {conditions} order by {order} limit {SCAN_BOUND}) as scanned \
+             where ({filter}) or looked = {SCAN_BOUND} order by {order} limit {want}"
+        ),
+    }
+}
+
+/// How many columns of [`sync_start`] come before the page's.
+pub(super) const STATE_COLUMNS: usize = 6;
+
+/// The state of the log and the first page, in one statement and thus in one snapshot.
+pub(super) fn sync_start(
+    dialect: Dialect,
+    table: &Table,
+    mut range: Range,
+    want: usize,
+    wall: Option<Arg>,
+) -> Statement {
+    let scan = scan(dialect, table, &range, want);
+    let wall = match wall {
+        None => "wall_ms()".to_owned(),
+        Some(arg) => {
+            range.args.push(arg);
+            format!("${}", range.args.len())
+        }
+    };
+    let order = &range.order;
+    let shard = table.shard;
+    let sql = format!(
+        "select s.epoch_start_ms, s.purged_ms, coalesce(h.changed_ms, 0), coalesce(h.seq, 0), {wall}, \
+         s.floor_ms, page.* from shards s \
+         left join (select seq, changed_ms from change_log where shard = {shard} order by seq desc limit 1) h \
+         on true left join ({scan}) page on true where s.shard = {shard} order by {}",
+        qualified(order)
+    );
+    Statement::new(sql, range.args)
+}
+
+/// The columns of an order, as columns of the page.
+fn qualified(order: &str) -> String {
+    let columns: Vec<_> = order
+        .split(", ")
+        .map(|column| format!("page.{column}"))
+        .collect();
+    columns.join(", ")
+}

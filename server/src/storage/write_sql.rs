@@ -1,0 +1,131 @@
+//! The function that commits a batch on Postgres.
+
+use super::table::Table;
+
+/// Held by whoever changes tables or functions, until its transaction ends. No time limit: filling new columns takes as
+/// long as there are records.
+pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local lock_timeout = 0; select pg_advisory_xact_lock(7001, 0)";
+
+/// The function's parameters before the index columns, in the order of the call.
+const PARAMETERS: [(&str, &str); 7] = [
+    ("p_pk", "text[]"),
+    ("p_expected", "integer[]"),
+    ("p_op", "text[]"),
+    ("p_deleted", "boolean[]"),
+    ("p_doc", "text[]"),
+    ("p_actor", "text[]"),
+    ("p_request", "text[]"),
+];
+
+/// Makes the function. Its name depends on its content, so that nodes with another schema keep calling theirs.
+pub(super) fn function(table: &Table) -> String {
+    let mut parameters: Vec<String> = PARAMETERS
+        .iter()
+        .map(|(name, ty)| format!("{name} {ty}"))
+        .collect();
+    for (n, column) in table.columns.iter().enumerate() {
+        let ty = if column.is_number() {
+            "double precision[]"
+        } else {
+            "text[]"
+        };
+        parameters.push(format!("p_column_{n} {ty}"));
+    }
+    format!(
+        "create or replace function {}({}) returns table (outcome text, pk text, version bigint, deleted bigint, \
+         changed_ms bigint, seq bigint, doc text) language plpgsql volatile as $function$\n{}$function$",
+        name(table),
+        parameters.join(", "),
+        body(table)
+    )
+}
+
+/// The call of the function.
+pub(super) fn call(table: &Table) -> String {
+    let arguments: Vec<String> = (1..=PARAMETERS.len() + table.columns.len())
+        .map(|n| format!("${n}"))
+        .collect();
+    format!(
+        "select outcome, pk, version, deleted, changed_ms, seq, doc from {}({})",
+        name(table),
+        arguments.join(", ")
+    )
+}
+
+fn name(table: &Table) -> String {
+    table.part_name("write", &body(table))
+}
+
+/// The lock comes first and alone: each later statement takes a snapshot that shows everything the previous holder
+/// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away.
+fn body(table: &Table) -> String {
+    let Table {
+        shard,
+        name,
+        columns,
+    } = table;
+    let names: String = columns
+        .iter()
+        .map(|column| format!(", {}", column.name))
+        .collect();
+    let values: String = (0..columns.len())
+        .map(|n| format!(", p_column_{n}[i]"))
+        .collect();
+    let sets: String = columns
+        .iter()
+        .enumerate()
+        .map(|(n, column)| format!(", {} = p_column_{n}[i]", column.name))
+        .collect();
+    format!(
+        r#"
+#variable_conflict use_column
+declare
+    v_ms bigint;
+    v_seq bigint;
+    v_version integer;
+    v_deleted boolean;
+    v_changed bigint;
+    v_at bigint;
+    v_doc text;
+    v_found boolean;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'writes need the isolation level read committed' using errcode = '25001';
+    end if;
+    perform pg_advisory_xact_lock(7001, {shard});
+    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, wall_ms()), coalesce(h.seq, 0) into v_ms, v_seq
+      from shards s left join (
+        select l.changed_ms, l.seq from change_log l where l.shard = {shard} order by l.seq desc limit 1
+      ) h on true where s.shard = {shard};
+    for i in 1 .. cardinality(p_pk) loop
+        select t.version, t.deleted, t.changed_ms, t.seq, t.doc
+          into v_version, v_deleted, v_changed, v_at, v_doc
+          from {name} t where t.pk = p_pk[i];
+        v_found := found;
+        if coalesce(v_version, 0) <> p_expected[i] then
+            outcome := case when v_found then 'stale' else 'absent' end;
+            pk := p_pk[i]; version := v_version; deleted := v_deleted::int;
+            changed_ms := v_changed; seq := v_at; doc := v_doc;
+        elsif v_version = 2147483647 then
+            outcome := 'spent';
+        else
+            v_seq := v_seq + 1;
+            v_version := p_expected[i] + 1;
+            if v_found then
+                update {name} as t set version = v_version, deleted = p_deleted[i], changed_ms = v_ms, seq = v_seq,
+                       doc = p_doc[i]{sets} where t.pk = p_pk[i];
+            else
+                insert into {name} (pk, version, deleted, changed_ms, seq, doc{names})
+                values (p_pk[i], v_version, p_deleted[i], v_ms, v_seq, p_doc[i]{values});
+            end if;
+            insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request)
+            values ({shard}, v_seq, v_ms, p_op[i], p_pk[i], v_version, p_deleted[i], p_doc[i], p_actor[i], p_request[i]);
+            outcome := 'done'; pk := p_pk[i]; version := v_version; deleted := p_deleted[i]::int;
+            changed_ms := v_ms; seq := v_seq; doc := null;
+        end if;
+        return next;
+    end loop;
+end
+"#
+    )
+}
