@@ -1,3 +1,5 @@
 //! The one test binary of the workspace: black-box and contract tests.
 
+mod storage_contract;
+mod support;
 mod tidy;

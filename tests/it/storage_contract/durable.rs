@@ -1,0 +1,197 @@
+//! What only stores that outlive their process can be asked.
+
+use driftless::storage::open;
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+
+async fn keeps_everything(stand: Stand) {
+    let model = ready(&stand).await;
+    create(
+        &stand,
+        &model,
+        json!({"id": "a", "blog": "x", "title": "one"}),
+    )
+    .await;
+    let kept = update(
+        &stand,
+        &model,
+        1,
+        json!({"id": "a", "blog": "x", "title": "two"}),
+    )
+    .await;
+    let secret = stand.storage.secret("tokens").await.unwrap();
+    let (_, started_at) = sync(&stand, &model, None).await;
+
+    let stand = stand.restart().await;
+    ready(&stand).await;
+    assert_eq!(get(&stand, &model, "a").await, Some(kept.clone()));
+    assert_eq!(stand.storage.secret("tokens").await.unwrap(), secret);
+    let (events, _) = stand.feed.since(&model, Seq(0), 10).await.unwrap();
+    assert_eq!(events.len(), 2);
+    let third = update(
+        &stand,
+        &model,
+        2,
+        json!({"id": "a", "blog": "x", "title": "three"}),
+    )
+    .await;
+    assert!(third.last_changed_at >= kept.last_changed_at);
+    let (records, _) = sync(&stand, &model, Some(started_at)).await;
+    assert_eq!(records, std::slice::from_ref(&third));
+    let indexed = walk(
+        &stand,
+        &model,
+        partition("byTitle", json!("x"), vec![], false),
+        5,
+    )
+    .await;
+    assert_eq!(indexed, [third]);
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything_in_sqlite() {
+    keeps_everything(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything_in_postgres() {
+    keeps_everything(Stand::postgres().await).await;
+}
+
+#[tokio::test]
+async fn a_sqlite_file_in_use_is_refused() {
+    let stand = Stand::sqlite().await;
+    let refusal = open(&stand.url().unwrap()).await.err().unwrap().to_string();
+    assert!(
+        refusal.contains("is in use by another process"),
+        "{refusal}"
+    );
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_of_no_store_is_refused_with_examples() {
+    let refusal = open("mysql://host/name").await.err().unwrap().to_string();
+    assert!(refusal.contains("sqlite:path/to/file.db") && refusal.contains("postgres://"));
+}
+
+#[tokio::test]
+async fn a_store_in_memory_is_a_store_of_its_own() {
+    let one = open("sqlite::memory:").await.unwrap();
+    let other = open("sqlite::memory:").await.unwrap();
+    assert_ne!(
+        one.storage.secret("tokens").await.unwrap(),
+        other.storage.secret("tokens").await.unwrap()
+    );
+}
+
+/// Two nodes on one database, each with its own queue.
+#[tokio::test]
+async fn two_nodes_never_both_write_a_version() {
+    let stand = Stand::postgres().await;
+    let model = ready(&stand).await;
+    let other = open(&stand.url().unwrap()).await.unwrap();
+    other.storage.prepare(&schema(&[&model])).await.unwrap();
+    create(&stand, &model, json!({"id": "a"})).await;
+    for version in 1..=30 {
+        let document = || {
+            write(
+                &model,
+                Expected::Version(Version(version)),
+                json!({"id": "a"}),
+            )
+        };
+        let (one, two) = tokio::join!(
+            stand.storage.put(&model, document()),
+            other.storage.put(&model, document())
+        );
+        let won = [one.unwrap(), two.unwrap()]
+            .into_iter()
+            .filter(|put| matches!(put, Put::Done(_)))
+            .count();
+        assert_eq!(won, 1, "version {version}");
+    }
+    let (events, _) = other.feed.since(&model, Seq(0), 100).await.unwrap();
+    let seqs: Vec<_> = events.iter().map(|event| event.seq.0).collect();
+    assert_eq!(seqs, (1..=31).collect::<Vec<_>>());
+    other.close().await;
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_prepare_one_database() {
+    let database = crate::support::postgres::Database::create().await;
+    let schema = schema(&[&post()]);
+    let nodes = join_all((0..4).map(|_| open(&database.url))).await;
+    let nodes: Vec<_> = nodes.into_iter().map(Result::unwrap).collect();
+    for prepared in join_all(nodes.iter().map(|node| node.storage.prepare(&schema))).await {
+        prepared.unwrap();
+    }
+    for node in nodes {
+        node.close().await;
+    }
+    database.remove().await;
+}
+
+/// `sync-semantics` META-1: `_version` is a 32-bit `Int`.
+#[tokio::test]
+async fn a_version_that_cannot_grow_refuses_only_its_own_record() {
+    let stand = Stand::postgres().await;
+    let model = ready(&stand).await;
+    create(&stand, &model, json!({"id": "old"})).await;
+    let mut connection = stand.database().unwrap().connect().await;
+    let find = "select tablename::text from pg_tables where tablename like 'm%Post'";
+    let table: String = sqlx::query_scalar(find)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    let last = i32::MAX as u32;
+    let age = format!("update \"{table}\" set version = {last}");
+    sqlx::query(sqlx::AssertSqlSafe(age))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let spent = write(
+        &model,
+        Expected::Version(Version(last)),
+        json!({"id": "old"}),
+    );
+    let fresh = write(&model, Expected::Absent, json!({"id": "new"}));
+    let (spent, fresh) = tokio::join!(
+        stand.storage.put(&model, spent),
+        stand.storage.put(&model, fresh)
+    );
+    assert!(matches!(spent, Err(StorageError::Corrupt(_))), "{spent:?}");
+    assert_eq!(done(fresh.unwrap()).version, Version(1));
+    assert_eq!(
+        get(&stand, &model, "old").await.unwrap().version,
+        Version(last)
+    );
+    drop(connection);
+    stand.finish().await;
+}
+
+/// `sync-design.md` T7: a default of another isolation level must not break the order of the log.
+#[tokio::test]
+async fn another_default_isolation_level_does_no_harm() {
+    let stand = Stand::postgres().await;
+    let database = stand.database().unwrap();
+    let mut connection = database.connect().await;
+    let strict = format!(
+        "alter database {} set default_transaction_isolation = 'repeatable read'",
+        database.name()
+    );
+    sqlx::query(sqlx::AssertSqlSafe(strict))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    drop(connection);
+    let stand = stand.restart().await;
+    let model = ready(&stand).await;
+    let record = create(&stand, &model, json!({"id": "a"})).await;
+    assert_eq!(get(&stand, &model, "a").await, Some(record));
+    stand.finish().await;
+}

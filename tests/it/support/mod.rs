@@ -1,0 +1,5 @@
+//! What several tests share.
+
+pub(crate) mod models;
+pub(crate) mod postgres;
+pub(crate) mod stores;

@@ -1,0 +1,73 @@
+//! Models built by hand, for tests below the schema loader.
+
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::schema::model::{
+    Base, Field, FieldType, Index, KeyFields, Model, Operations, Origin, Scalar, Timestamps,
+};
+
+/// A model with these fields (all nullable) and this key.
+pub(crate) fn model(
+    name: &str,
+    fields: &[(&str, Scalar)],
+    key: &[&str],
+    indexes: &[(&str, &[&str])],
+) -> Model {
+    Model {
+        name: name.to_owned(),
+        fields: fields
+            .iter()
+            .map(|(name, scalar)| ((*name).to_owned(), field(name, *scalar)))
+            .collect(),
+        key: key_fields(key),
+        custom_key: key != ["id"],
+        indexes: indexes
+            .iter()
+            .map(|(name, fields)| Index {
+                name: (*name).to_owned(),
+                key: key_fields(fields),
+                query_field: None,
+                default_limit: 100,
+            })
+            .collect(),
+        auth: Vec::new(),
+        operations: Operations::default(),
+        timestamps: Timestamps::default(),
+        span: Default::default(),
+        description: None,
+    }
+}
+
+/// A schema of these models.
+pub(crate) fn schema(models: &[&Model]) -> Schema {
+    let mut schema = Schema::default();
+    for model in models {
+        schema
+            .models
+            .insert(model.name.clone(), (*model).clone().into());
+    }
+    schema
+}
+
+fn field(name: &str, scalar: Scalar) -> Field {
+    Field {
+        name: name.to_owned(),
+        ty: FieldType {
+            base: Base::Scalar(scalar),
+            list: None,
+            required: false,
+        },
+        origin: Origin::Declared,
+        default: None,
+        relation: None,
+        span: Default::default(),
+        description: None,
+    }
+}
+
+fn key_fields(fields: &[&str]) -> KeyFields {
+    let mut fields = fields.iter().map(|field| (*field).to_owned());
+    KeyFields {
+        partition: fields.next().expect("a key has a field"),
+        sort: fields.collect(),
+    }
+}

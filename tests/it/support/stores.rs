@@ -1,0 +1,156 @@
+//! The three stores, each fresh and with a clock in the test's hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use driftless::storage::{Store, open_with};
+use driftless_resolvers::Timestamp;
+use driftless_resolvers::clock::Clock;
+use driftless_resolvers::feed::Feed;
+use driftless_resolvers::storage::Storage;
+use driftless_resolvers::storage::memory::Memory;
+use tempfile::TempDir;
+
+use super::postgres::Database;
+
+/// A clock that stands still until it is set.
+pub(crate) struct HeldClock(AtomicI64);
+
+impl HeldClock {
+    /// Moves the clock by so many milliseconds.
+    pub(crate) fn advance(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HeldClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A fresh store.
+pub(crate) struct Stand {
+    /// Its records.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Its changes.
+    pub(crate) feed: Arc<dyn Feed>,
+    /// Its clock; Postgres has its own.
+    pub(crate) clock: Arc<HeldClock>,
+    /// Where it lives, for stores that can be closed and opened again.
+    home: Home,
+}
+
+enum Home {
+    Nowhere,
+    File(Store, TempDir),
+    Database(Store, Database),
+}
+
+fn held_clock() -> Arc<HeldClock> {
+    Arc::new(HeldClock(AtomicI64::new(1_700_000_000_000)))
+}
+
+impl Stand {
+    /// The reference store.
+    pub(crate) async fn memory() -> Stand {
+        let clock = held_clock();
+        let memory = Arc::new(Memory::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        Stand {
+            storage: Arc::clone(&memory) as Arc<dyn Storage>,
+            feed: memory,
+            clock,
+            home: Home::Nowhere,
+        }
+    }
+
+    /// A SQLite file.
+    pub(crate) async fn sqlite() -> Stand {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let clock = held_clock();
+        let store = open(&file_url(&directory), &clock).await;
+        Stand::over(store.clone(), clock, Home::File(store, directory))
+    }
+
+    /// A Postgres database.
+    pub(crate) async fn postgres() -> Stand {
+        let database = Database::create().await;
+        let clock = held_clock();
+        let store = open(&database.url, &clock).await;
+        Stand::over(store.clone(), clock, Home::Database(store, database))
+    }
+
+    fn over(store: Store, clock: Arc<HeldClock>, home: Home) -> Stand {
+        Stand {
+            storage: store.storage,
+            feed: store.feed,
+            clock,
+            home,
+        }
+    }
+
+    /// Whether the store reads the test's clock.
+    pub(crate) fn clock_is_held(&self) -> bool {
+        !matches!(self.home, Home::Database(..))
+    }
+
+    /// The URL of a store that outlives its process.
+    pub(crate) fn url(&self) -> Option<String> {
+        match &self.home {
+            Home::Nowhere => None,
+            Home::File(_, directory) => Some(file_url(directory)),
+            Home::Database(_, database) => Some(database.url.clone()),
+        }
+    }
+
+    /// The database it lives in, if it is Postgres.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        match &self.home {
+            Home::Database(_, database) => Some(database),
+            Home::Nowhere | Home::File(..) => None,
+        }
+    }
+
+    /// The same store after its process ended and started again.
+    pub(crate) async fn restart(self) -> Stand {
+        let clock = self.clock;
+        match self.home {
+            Home::Nowhere => panic!("the reference store ends with its process"),
+            Home::File(store, directory) => {
+                store.close().await;
+                let store = open(&file_url(&directory), &clock).await;
+                Stand::over(store.clone(), clock, Home::File(store, directory))
+            }
+            Home::Database(store, database) => {
+                store.close().await;
+                let store = open(&database.url, &clock).await;
+                Stand::over(store.clone(), clock, Home::Database(store, database))
+            }
+        }
+    }
+
+    /// Removes what the store left behind.
+    pub(crate) async fn finish(self) {
+        match self.home {
+            Home::Nowhere => {}
+            Home::File(store, directory) => {
+                store.close().await;
+                drop(directory);
+            }
+            Home::Database(store, database) => {
+                store.close().await;
+                database.remove().await;
+            }
+        }
+    }
+}
+
+fn file_url(directory: &TempDir) -> String {
+    format!("sqlite:{}", directory.path().join("store.db").display())
+}
+
+async fn open(url: &str, clock: &Arc<HeldClock>) -> Store {
+    open_with(url, Arc::clone(clock) as Arc<dyn Clock>)
+        .await
+        .unwrap_or_else(|error| panic!("{url} does not open: {error:#}"))
+}
