@@ -25,9 +25,12 @@ pub fn client_models(source: &str) -> Option<Value> {
     let mut models = Models::of(&document);
     models.join_models();
     models.associate();
-    let described = models
-        .values()
-        .map(|model| (model.name.clone(), describe_model(model, &document, &models)));
+    let described = models.values().map(|model| {
+        (
+            model.name.clone(),
+            describe_model(model, &document, &models),
+        )
+    });
     let described: Map<String, Value> = described.collect();
     Some(json!({
         "models": described,
@@ -83,7 +86,10 @@ fn describe_fields(fields: &[Field], document: &Document, models: &Models) -> Ma
         let mut value = Map::new();
         value.insert("name".to_owned(), json!(field.name));
         value.insert("isArray".to_owned(), json!(field.nullable_list.is_some()));
-        value.insert("type".to_owned(), describe_type(&field.ty, document, models));
+        value.insert(
+            "type".to_owned(),
+            describe_type(&field.ty, document, models),
+        );
         value.insert("isRequired".to_owned(), json!(field.required));
         value.insert("attributes".to_owned(), json!([]));
         if let Some(nullable) = field.nullable_list {

@@ -1,5 +1,6 @@
 //! The generated API: [`Api::execute`] answers queries and mutations, [`Api::subscribe`] admits subscriptions.
 
+pub mod client_models;
 pub mod error;
 pub mod generate;
 pub mod introspection;

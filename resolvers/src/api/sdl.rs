@@ -1,5 +1,6 @@
 //! The API as a schema document: sorted, without descriptions and directives, in graphql-js's layout.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use indexmap::IndexMap;
@@ -12,7 +13,7 @@ use super::types::{FieldDef, InputField, TypeDef, TypeSystem, is_built_in};
 #[must_use]
 pub fn sdl(types: &TypeSystem) -> String {
     let mut definitions: Vec<&TypeDef> = types.types.values().collect();
-    definitions.sort_by_key(|definition| definition.name());
+    definitions.sort_by(|a, b| natural_order(a.name(), b.name()));
     let blocks: Vec<String> = definitions.into_iter().filter_map(definition).collect();
     let mut text = blocks.join("\n\n");
     if !text.is_empty() {
@@ -27,7 +28,7 @@ fn definition(definition: &TypeDef) -> Option<String> {
         TypeDef::Scalar(scalar) => Some(format!("scalar {}", scalar.name())),
         TypeDef::Enum(declared) => {
             let mut values: Vec<&String> = declared.values.iter().collect();
-            values.sort();
+            values.sort_by(|a, b| natural_order(a, b));
             let lines = values.into_iter().cloned().collect();
             Some(block(&format!("enum {}", declared.name), lines))
         }
@@ -100,6 +101,69 @@ fn literal(value: &Value, text: &mut String) {
 
 fn sorted<T>(fields: &IndexMap<String, T>) -> impl Iterator<Item = &T> {
     let mut entries: Vec<(&String, &T)> = fields.iter().collect();
-    entries.sort_by_key(|(name, _)| *name);
+    entries.sort_by(|a, b| natural_order(a.0, b.0));
     entries.into_iter().map(|(_, field)| field)
+}
+
+/// graphql-js's order of names: digits compare as numbers (`Post4` before `Post10`), everything else by character.
+fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    while let ([x, ..], [y, ..]) = (left, right) {
+        let order = if x.is_ascii_digit() && y.is_ascii_digit() {
+            number(&mut left).cmp(&number(&mut right))
+        } else {
+            (left, right) = (&left[1..], &right[1..]);
+            x.cmp(y)
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+/// Reads the number a text begins with; a leading zero is a number of its own.
+fn number(text: &mut &[u8]) -> u64 {
+    let mut number: u64 = 0;
+    while let [digit, rest @ ..] = text
+        && digit.is_ascii_digit()
+    {
+        number = number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'));
+        *text = rest;
+        if number == 0 {
+            break;
+        }
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_natural_order() {
+        let mut names = [
+            "Post10", "post1", "Post4V2", "Post4", "Post", "Post04", "Posts", "_x", "Post10A",
+        ];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(
+            names,
+            [
+                "Post", "Post04", "Post4", "Post4V2", "Post10", "Post10A", "Posts", "_x", "post1"
+            ]
+        );
+    }
+
+    #[test]
+    fn defaults_are_written_as_graphql_values() {
+        let mut text = String::new();
+        literal(
+            &serde_json::json!({"a": [1, "x\"y", null], "b": {}}),
+            &mut text,
+        );
+        assert_eq!(text, r#"{a: [1, "x\"y", null], b: {}}"#);
+    }
 }

@@ -97,7 +97,10 @@ impl Models {
                     continue;
                 };
                 if let Some(join) = directive.join.take() {
-                    sides.entry(join.clone()).or_default().push(model.name.clone());
+                    sides
+                        .entry(join.clone())
+                        .or_default()
+                        .push(model.name.clone());
                     field.ty = join;
                     directive.name = "hasMany".to_owned();
                     directive.index = Some(join_index(&model.name));
@@ -127,7 +130,9 @@ impl Model {
             if applied.name == "auth" {
                 model.auth.push(arguments(applied));
             } else {
-                model.directives.push((applied.name.clone(), arguments(applied)));
+                model
+                    .directives
+                    .push((applied.name.clone(), arguments(applied)));
             }
         }
         model.primary_key(node);
@@ -225,9 +230,15 @@ impl Model {
             let mut fields = Vec::new();
             for (position, key) in side.key_fields().enumerate() {
                 let (field, ty) = if position == 0 {
-                    (format!("{}{}", lower_first(&side.name), upper_first(&key.name)), "ID")
+                    (
+                        format!("{}{}", lower_first(&side.name), upper_first(&key.name)),
+                        "ID",
+                    )
                 } else {
-                    (format!("{}{}", lower_first(&side.name), key.name), key.ty.as_str())
+                    (
+                        format!("{}{}", lower_first(&side.name), key.name),
+                        key.ty.as_str(),
+                    )
                 };
                 model.add(Field::new(&field, ty, false));
                 fields.push(field);

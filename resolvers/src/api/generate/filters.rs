@@ -1,11 +1,12 @@
 //! Filters of queries and subscriptions, conditions of mutations (`transformer` sections 3, 4).
 
 use super::model::{WrittenPage, implicit_index_of};
-use super::names::{condition, subscription_filter, upper};
+use super::names::{condition, subscription_filter};
 use super::operators::{Family, scalar_operators_name};
 use super::{Generator, input, list, named};
 use crate::api::types::{InputField, InputRole};
 use crate::schema::model::{Base, Field, Model, Origin, RelationKind, Scalar};
+use crate::schema::naming::upper_first;
 
 impl Generator<'_> {
     /// The filter of `list` and `sync`.
@@ -144,7 +145,7 @@ fn is_generated_foreign_key(model: &Model, field: &str) -> bool {
 /// fields of a custom key. A model whose name is written in lower case keeps the latter: the original looks for its
 /// condition under a name that does not exist.
 fn is_hidden_from_condition(model: &Model, field: &Field) -> bool {
-    let keyed = upper(&model.name) == model.name
+    let keyed = upper_first(&model.name) == model.name
         && (model.custom_key || model.indexes.iter().any(|index| !is_implicit(&index.name)));
     if field.name == "id" {
         return keyed || field.ty.base == Base::Scalar(Scalar::Id);

@@ -2,12 +2,11 @@
 
 use indexmap::IndexMap;
 
-use super::names::{
-    connection, filter, implicit_foreign_key, implicit_index, written_connection, written_filter,
-};
+use super::names::{connection, filter, written_connection, written_filter};
 use super::{Generator, base_name, by_name, input, list, named, non_null, type_ref};
 use crate::api::types::{FieldDef, InputField, ObjectDef, ObjectKind, Resolver, TypeDef, TypeRef};
 use crate::schema::model::{Base, Field, Model, Relation, RelationKind, Via};
+use crate::schema::naming::{foreign_key, relation_index};
 
 impl Generator<'_> {
     /// Everything that belongs to one model alone.
@@ -130,7 +129,7 @@ impl Generator<'_> {
             Via::Key(fields) if fields.len() < 2 => self.sort_argument(target, &target.key, None),
             Via::Key(_) => None,
             Via::Index(name, fields) => {
-                if *name == implicit_index(&model.name, &field.name) {
+                if *name == relation_index(&model.name, &field.name) {
                     implicit_index_of(model, field, target)
                         .and_then(|_| self.sort_argument(target, &target.key, None))
                 } else if fields.len() < 2 {
@@ -159,8 +158,8 @@ pub(super) fn implicit_index_of<'a>(
     field: &Field,
     target: &'a Model,
 ) -> Option<&'a crate::schema::model::KeyFields> {
-    let index = target.index(&implicit_index(&model.name, &field.name))?;
-    let partition = implicit_foreign_key(&model.name, &field.name, &model.key.partition);
+    let index = target.index(&relation_index(&model.name, &field.name))?;
+    let partition = foreign_key(&model.name, &field.name, &model.key.partition);
     (index.key.partition == partition).then_some(&index.key)
 }
 

@@ -1,22 +1,7 @@
 //! How generated types and fields are called (`transformer` section 2).
 
 use crate::schema::model::Scalar;
-
-/// The first letter upper, the rest as it is.
-pub(super) fn upper(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
-/// The first letter lower, the rest as it is.
-pub(super) fn lower(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
-}
+use crate::schema::naming::{lower_first as lower, upper_first as upper};
 
 /// The page type `list`, `get` and `sync` use.
 pub(super) fn connection(model: &str) -> String {
@@ -71,16 +56,6 @@ pub(super) fn composite_inputs(model: &str, index: Option<&str>) -> (String, Str
     )
 }
 
-/// The foreign key a relation without `fields` makes on the other side, e.g. `blogPostsId`.
-pub(super) fn implicit_foreign_key(model: &str, field: &str, key: &str) -> String {
-    format!("{}{}{}", lower(model), upper(field), upper(key))
-}
-
-/// The index a relation without `indexName` makes.
-pub(super) fn implicit_index(model: &str, field: &str) -> String {
-    format!("gsi-{model}.{field}")
-}
-
 /// Which of GraphQL's own scalars a scalar is filtered as.
 pub(super) fn filtered_as(scalar: Scalar) -> Scalar {
     match scalar {
@@ -106,14 +81,5 @@ mod tests {
     fn several_sort_fields_share_one_camel_case_argument() {
         let sort = ["b", "c_x", "Day"].map(str::to_owned);
         assert_eq!(composite_argument(&sort), "bC_xDay");
-    }
-
-    #[test]
-    fn only_the_first_letter_changes_its_case() {
-        assert_eq!(connection("snake_lower"), "ModelSnake_lowerConnection");
-        assert_eq!(
-            implicit_foreign_key("my_blog", "all_posts", "id"),
-            "my_blogAll_postsId"
-        );
     }
 }
