@@ -24,6 +24,12 @@ pub enum ErrorType {
     UnrecognizedFilter,
     /// The operation is not part of the API any more.
     OperationDisabled,
+    /// The document nests too deep.
+    QueryDepthLimitReached,
+    /// The document selects too much.
+    ResolverExecutionLimitReached,
+    /// A subscription was sent over HTTP.
+    OperationNotSupported,
     /// A fault of this server that trying again will not cure.
     InternalFailure,
 }
@@ -41,6 +47,9 @@ impl ErrorType {
             ErrorType::InvalidToken => "DynamoDB:UserIllegalArgumentException",
             ErrorType::UnrecognizedFilter => "Unrecognized Filter",
             ErrorType::OperationDisabled => "OperationDisabled",
+            ErrorType::QueryDepthLimitReached => "QueryDepthLimitReached",
+            ErrorType::ResolverExecutionLimitReached => "ResolverExecutionLimitReached",
+            ErrorType::OperationNotSupported => "OperationNotSupported",
             ErrorType::InternalFailure => "InternalFailure",
         }
     }

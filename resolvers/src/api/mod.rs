@@ -1,4 +1,7 @@
 //! The generated API: [`Api::execute`] answers queries and mutations, [`Api::subscribe`] admits subscriptions.
+//!
+//! A request goes through [`document`] (text to operation, limits), [`validate`], [`plan`], [`variables`], [`execute`]
+//! (resolvers, relations in batches), [`project`] (bytes) and [`respond`].
 
 pub mod client_models;
 pub mod error;
@@ -9,14 +12,42 @@ pub mod scalars;
 pub mod sdl;
 pub mod types;
 
+mod coerce;
+mod document;
+mod execute;
+mod literal;
+mod plan;
+mod plan_cache;
+mod predicate_input;
+mod project;
+mod resolved;
+mod respond;
+mod shown;
+mod subscribe;
+mod validate;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
+use async_graphql::parser::types::OperationType;
 use serde_json::Value;
 
 use crate::engine::Engine;
-use crate::feed::{Event, Operation};
 use crate::identity::Caller;
-use error::GraphqlError;
+use coerce::Inputs;
+use document::Rejection;
+use error::{ErrorType, GraphqlError};
+use execute::{Run, Unavailable};
+use introspection::Introspection;
+use plan::Plan;
+use plan_cache::PlanCache;
+use project::Projection;
+use types::TypeSystem;
+
+pub use subscribe::Subscription;
 
 /// A GraphQL request as it came, before anything was checked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,19 +76,6 @@ pub enum Reply {
     Unavailable(String),
 }
 
-/// An admitted subscription: which events it wants and how they look.
-#[derive(Clone)]
-pub struct Subscription {
-    /// The model whose events it wants.
-    pub model: String,
-    /// The kind of events it wants.
-    pub operation: Operation,
-    /// Who subscribed.
-    pub caller: Caller,
-    /// The API that admitted it; after a schema reload it keeps its plan (`errata.md` 2.7).
-    pub api: Arc<Api>,
-}
-
 /// Why a subscription is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
@@ -73,34 +91,87 @@ pub enum Refusal {
 pub struct Api {
     /// What the resolvers work with.
     pub engine: Engine,
+    /// The types clients see.
+    pub types: TypeSystem,
+    introspection: Introspection,
+    plans: PlanCache,
 }
 
 impl Api {
     /// The API of a schema.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Api { engine }
+        let types = generate::generate(&engine.schema);
+        Api {
+            engine,
+            types,
+            introspection: Introspection::default(),
+            plans: PlanCache::default(),
+        }
     }
 
     /// Answers a query or a mutation.
-    pub async fn execute(&self, _request: &Request, _caller: &Caller) -> Reply {
-        Reply::Unavailable("not built yet".to_owned())
+    pub async fn execute(&self, request: &Request, caller: &Caller) -> Reply {
+        match self.answer(request, caller).await {
+            Ok(reply) => reply,
+            Err(Rejection::Malformed(error_type, message)) => Reply::Malformed {
+                error_type,
+                message,
+            },
+            Err(Rejection::Invalid(errors)) => Reply::Answer(respond::body(None, &errors)),
+        }
     }
 
-    /// Admits a subscription: validated, authorised, its filter compiled.
-    pub fn subscribe(
-        self: &Arc<Self>,
-        _request: &Request,
-        _caller: &Caller,
-    ) -> Result<Subscription, Refusal> {
-        Err(Refusal::NotASubscription("unknown".to_owned()))
+    async fn answer(&self, request: &Request, caller: &Caller) -> Result<Reply, Rejection> {
+        let plan = self.plan(request)?;
+        if plan.operation == OperationType::Subscription {
+            return Err(not_over_http().into());
+        }
+        let variables = variables::coerce(self.inputs(), &plan.variables, &request.variables)?;
+        let run = Run {
+            api: self,
+            request,
+            caller,
+            variables: &variables,
+        };
+        let layer = match run.plan(&plan).await {
+            Ok(layer) => layer,
+            Err(Unavailable(reason)) => return Ok(Reply::Unavailable(reason)),
+        };
+        let mut projection = Projection::new(&self.engine.schema, &variables, caller.family);
+        let written = projection.root(&plan.root, &layer);
+        let data = written.is_ok().then_some(projection.out.as_slice());
+        Ok(Reply::Answer(respond::body(data, &projection.errors)))
+    }
+
+    /// The plan of a request: cached, or made now.
+    fn plan(&self, request: &Request) -> Result<Arc<Plan>, Rejection> {
+        let operation = request.operation_name.as_deref();
+        let operation = operation.filter(|name| !name.is_empty());
+        if let Some(plan) = self.plans.get(&request.query, operation) {
+            return Ok(plan);
+        }
+        let settings = &self.engine.settings;
+        let plan = plan::plan(self.inputs(), settings, &request.query, operation)?;
+        let plan = Arc::new(plan);
+        self.plans.put(&request.query, operation, &plan);
+        Ok(plan)
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            types: &self.types,
+            schema: &self.engine.schema,
+        }
     }
 }
 
-impl Subscription {
-    /// The `payload` of a `data` frame for an event (`{"data":{…}}`), or `None` if the event is not for this subscriber.
-    #[must_use]
-    pub fn payload(&self, _event: &Event) -> Option<Vec<u8>> {
-        None
+fn not_over_http() -> GraphqlError {
+    GraphqlError {
+        path: None,
+        data: None,
+        error_type: Some(ErrorType::OperationNotSupported),
+        locations: None,
+        message: "Subscriptions are served by the real-time endpoint.".to_owned(),
     }
 }

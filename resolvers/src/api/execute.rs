@@ -1,0 +1,297 @@
+//! Running a plan: root fields, then relations level by level, then the answer.
+//!
+//! Query fields run at the same time, mutation fields one after the other, each its own commit (`errata.md` 2.10).
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::OperationType;
+use driftless_conflict_handlers::Record;
+use futures_util::future::{BoxFuture, FutureExt, try_join_all};
+
+use super::coerce::Inputs;
+use super::error::{Failure, FieldError};
+use super::outcome::{Arguments, Outcome, Resolved};
+use super::plan::{Field, Plan, Selection, Source};
+use super::resolved::{Cell, Column, Layer, internal_failure};
+use super::types::Resolver;
+use super::variables::Variables;
+use super::{Api, Request};
+use crate::identity::Caller;
+use crate::schema::model::Model;
+use crate::{mutation, query, relation, sync};
+
+/// One run of a plan.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    /// What is served.
+    pub(crate) api: &'a Api,
+    /// What was asked, as it came.
+    pub(crate) request: &'a Request,
+    /// Who asks.
+    pub(crate) caller: &'a Caller,
+    /// The variables.
+    pub(crate) variables: &'a Variables,
+}
+
+/// The store could not be used, and nothing was committed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unavailable(pub(crate) String);
+
+impl<'a> Run<'a> {
+    /// Resolves everything a plan asks for.
+    pub(crate) async fn plan(self, plan: &Plan) -> Result<Layer, Unavailable> {
+        match plan.operation {
+            OperationType::Mutation => self.mutations(&plan.root).await,
+            OperationType::Query | OperationType::Subscription => self.queries(&plan.root).await,
+        }
+    }
+
+    fn roots(self, root: &Selection) -> impl Iterator<Item = (usize, &Field)> {
+        let needs_resolver = |field: &Field| {
+            matches!(field.source, Source::Root(_) | Source::KeylessGet { .. })
+                && field.selected(self.variables)
+        };
+        let fields = root.fields.iter().enumerate();
+        fields.filter(move |(_, field)| needs_resolver(field))
+    }
+
+    async fn queries(self, root: &Selection) -> Result<Layer, Unavailable> {
+        let columns = self.roots(root).map(|(index, field)| async move {
+            let outcome = self.root(field).await;
+            let column = self.column(field, vec![outcome]).await?;
+            Ok((index, column))
+        });
+        let mut columns = try_join_all(columns).await?;
+        columns.extend(self.introspection(root));
+        Ok(Layer { columns })
+    }
+
+    /// `__schema` and `__type`, answered together.
+    fn introspection(self, root: &Selection) -> Vec<(usize, Column)> {
+        let asked =
+            |field: &Field| field.source == Source::Introspection && field.selected(self.variables);
+        let fields = root.fields.iter().enumerate();
+        let fields: Vec<_> = fields.filter(|(_, field)| asked(field)).collect();
+        if fields.is_empty() {
+            return Vec::new();
+        }
+        let Request {
+            query,
+            operation_name,
+            ..
+        } = self.request;
+        let operation = operation_name.as_deref().filter(|name| !name.is_empty());
+        let Api {
+            types,
+            introspection,
+            ..
+        } = self.api;
+        let mut answer = introspection.answer(types, query, operation, self.variables);
+        let mut cell = |key: &str| match &mut answer {
+            Ok(answers) => answers.remove(key).map_or(Cell::Null, Cell::Json),
+            Err(message) => Cell::Failed(FieldError::untyped(message.clone())),
+        };
+        let column = |(index, field): (usize, &Field)| {
+            let cells = vec![cell(&field.key)];
+            (
+                index,
+                Column {
+                    cells,
+                    ..Column::default()
+                },
+            )
+        };
+        fields.into_iter().map(column).collect()
+    }
+
+    /// From the first commit on the request has an effect, and "try again later" is no answer any more
+    /// (`errata.md` row 2).
+    async fn mutations(self, root: &Selection) -> Result<Layer, Unavailable> {
+        let mut committed = false;
+        let mut columns = Vec::new();
+        for (index, field) in self.roots(root) {
+            let outcome = self.root(field).await;
+            let column = match outcome {
+                Err(Failure::Unavailable(reason)) if committed => {
+                    tracing::error!(
+                        field = field.name,
+                        reason,
+                        "a later mutation of a request failed"
+                    );
+                    Column::failed(internal_failure())
+                }
+                outcome => {
+                    committed |= outcome.is_ok();
+                    let fallback = outcome.clone();
+                    match self.column(field, vec![outcome]).await {
+                        Err(Unavailable(reason)) if committed => {
+                            tracing::error!(
+                                field = field.name,
+                                reason,
+                                "relations of a mutation's answer are left out"
+                            );
+                            Column::of([fallback]).map_err(Unavailable)?
+                        }
+                        column => column?,
+                    }
+                }
+            };
+            columns.push((index, column));
+        }
+        Ok(Layer { columns })
+    }
+
+    async fn root(self, field: &Field) -> Outcome {
+        let resolver = match &field.source {
+            Source::Root(resolver) => resolver,
+            Source::KeylessGet {
+                variable,
+                complaint,
+            } => {
+                return if self
+                    .variables
+                    .get(variable)
+                    .is_some_and(|value| !value.is_null())
+                {
+                    Err(FieldError::untyped(complaint.clone()).into())
+                } else {
+                    Ok(Resolved::Null)
+                };
+            }
+            _ => return Ok(Resolved::Null),
+        };
+        let arguments = self.arguments(field)?;
+        self.resolve(resolver, &arguments).await
+    }
+
+    async fn resolve(self, resolver: &Resolver, arguments: &Arguments) -> Outcome {
+        let (engine, caller) = (&self.api.engine, self.caller);
+        match resolver {
+            Resolver::Get(name) => query::get(engine, caller, self.model(name)?, arguments).await,
+            Resolver::List(name) => query::list(engine, caller, self.model(name)?, arguments).await,
+            Resolver::Index(name, index) => {
+                let model = self.model(name)?;
+                let index = model.index(index).ok_or_else(internal_failure)?;
+                query::index(engine, caller, model, index, arguments).await
+            }
+            Resolver::Sync(name) => sync::run(engine, caller, self.model(name)?, arguments).await,
+            Resolver::Create(name) => {
+                mutation::create(engine, caller, self.model(name)?, arguments).await
+            }
+            Resolver::Update(name) => {
+                mutation::update(engine, caller, self.model(name)?, arguments).await
+            }
+            Resolver::Delete(name) => {
+                mutation::delete(engine, caller, self.model(name)?, arguments).await
+            }
+            Resolver::Property
+            | Resolver::Relation
+            | Resolver::Nothing
+            | Resolver::Subscribe(..) => Ok(Resolved::Null),
+        }
+    }
+
+    fn model(self, name: &str) -> Result<&'a Model, Failure> {
+        let model = self.api.engine.schema.models.get(name);
+        let model = model.ok_or_else(|| Failure::Field(internal_failure()))?;
+        Ok(model)
+    }
+
+    fn arguments(self, field: &Field) -> Result<Arguments, FieldError> {
+        let inputs = Inputs {
+            types: &self.api.types,
+            schema: &self.api.engine.schema,
+        };
+        let arguments = field.arguments(inputs, self.variables);
+        arguments.map_err(|fault| FieldError::untyped(fault.message()))
+    }
+
+    /// The values of a field and everything below them.
+    fn column<'f>(
+        self,
+        field: &'f Field,
+        outcomes: Vec<Outcome>,
+    ) -> BoxFuture<'f, Result<Column, Unavailable>>
+    where
+        'a: 'f,
+    {
+        async move {
+            let mut column = Column::of(outcomes).map_err(Unavailable)?;
+            let records = &column.records;
+            let layers = self
+                .record_selections(field)
+                .map(|selection| self.layer(selection, records));
+            let layers = try_join_all(layers).await?;
+            column.layers = layers;
+            Ok(column)
+        }
+        .boxed()
+    }
+
+    /// The selections that are made on the records of a field: its own, or those of `items` on a page.
+    fn record_selections(self, field: &Field) -> impl Iterator<Item = &Selection> {
+        record_selections(field, self.variables)
+    }
+
+    async fn layer(
+        self,
+        selection: &Selection,
+        records: &[Arc<Record>],
+    ) -> Result<Layer, Unavailable> {
+        let fields = selection.fields.iter().enumerate();
+        let relations = fields.filter_map(|(index, field)| match field.source {
+            Source::Relation { key_only } if field.selected(self.variables) => {
+                Some((index, field, key_only))
+            }
+            _ => None,
+        });
+        let loads = relations.map(|(index, field, key_only)| async move {
+            let outcomes = self.load(selection, field, records, key_only).await;
+            Ok((index, self.column(field, outcomes).await?))
+        });
+        let columns = try_join_all(loads).await?;
+        Ok(Layer { columns })
+    }
+
+    async fn load(
+        self,
+        selection: &Selection,
+        field: &Field,
+        parents: &[Arc<Record>],
+        key_only: bool,
+    ) -> Vec<Outcome> {
+        let fail = |error: FieldError| vec![Err(Failure::Field(error)); parents.len()];
+        if parents.is_empty() {
+            return Vec::new();
+        }
+        let arguments = match self.arguments(field) {
+            Ok(arguments) => arguments,
+            Err(error) => return fail(error),
+        };
+        let model = selection.model.as_ref();
+        let Some((model, definition)) =
+            model.and_then(|model| Some((model, model.fields.get(&field.name)?)))
+        else {
+            return fail(internal_failure());
+        };
+        let (engine, caller) = (&self.api.engine, self.caller);
+        let load = relation::load(
+            engine, caller, model, definition, parents, &arguments, key_only,
+        );
+        load.await
+    }
+}
+
+/// The selections that are made on the records of a field, in the order of a column's layers.
+pub(crate) fn record_selections<'f>(
+    field: &'f Field,
+    variables: &Variables,
+) -> impl Iterator<Item = &'f Selection> {
+    let selection = field.selection();
+    let page = selection
+        .filter(|selection| matches!(selection.kind, super::types::ObjectKind::Connection(_)));
+    let own = selection.filter(|_| page.is_none());
+    let items = page.into_iter().flat_map(|page| &page.fields);
+    let items = items.filter(|field| field.source == Source::Items && field.selected(variables));
+    own.into_iter().chain(items.filter_map(Field::selection))
+}

@@ -1,0 +1,163 @@
+//! Subscriptions: admitted once, then every event is matched and projected without reading anything else.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use async_graphql::parser::types::OperationType;
+
+use super::document::Rejection;
+use super::error::{ErrorType, GraphqlError};
+use super::plan::{Field, Plan, Source};
+use super::project::Projection;
+use super::resolved::{Cell, Column, Layer};
+use super::types::Resolver;
+use super::variables::{self, Variables};
+use super::{Api, Refusal, Request, respond, shown};
+use crate::feed::{Event, Operation};
+use crate::identity::Caller;
+use crate::subscription::{self, Interest};
+
+/// An admitted subscription: which events it wants and how they look.
+#[derive(Clone)]
+pub struct Subscription {
+    /// The model whose events it wants.
+    pub model: String,
+    /// The kind of events it wants.
+    pub operation: Operation,
+    /// Who subscribed.
+    pub caller: Caller,
+    /// The API that admitted it; after a schema reload it keeps its plan (`errata.md` 2.7).
+    pub api: Arc<Api>,
+    plan: Arc<Plan>,
+    variables: Arc<Variables>,
+    interest: Arc<Interest>,
+}
+
+impl Api {
+    /// Admits a subscription: validated, authorised, its filter compiled.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        request: &Request,
+        caller: &Caller,
+    ) -> Result<Subscription, Refusal> {
+        let plan = self.plan(request).map_err(refuse)?;
+        let variables = variables::coerce(self.inputs(), &plan.variables, &request.variables);
+        let variables = variables.map_err(refuse)?;
+        let (_, field) = root(&plan, &variables)?;
+        let Source::Root(Resolver::Subscribe(model, operation)) = &field.source else {
+            return Err(Refusal::NotASubscription("unknown".to_owned()));
+        };
+        let definition = self.engine.schema.models.get(model);
+        let definition = definition.ok_or(Refusal::NotASubscription("unknown".to_owned()))?;
+        let arguments = field.arguments(self.inputs(), &variables);
+        let arguments = arguments.map_err(|fault| invalid(fault.message(), None, field))?;
+        let interest =
+            subscription::admit(&self.engine, caller, definition, *operation, &arguments);
+        let interest = interest.map_err(|error| match error.error_type {
+            Some(ErrorType::Unauthorized) => Refusal::Unauthorized(error.message),
+            error_type => invalid(error.message, error_type, field),
+        })?;
+        Ok(Subscription {
+            model: model.clone(),
+            operation: *operation,
+            caller: caller.clone(),
+            api: Arc::clone(self),
+            interest: Arc::new(interest),
+            variables: Arc::new(variables),
+            plan: Arc::clone(&plan),
+        })
+    }
+}
+
+fn refuse(rejection: Rejection) -> Refusal {
+    match rejection {
+        Rejection::Malformed(..) => Refusal::NotASubscription("unknown".to_owned()),
+        Rejection::Invalid(errors) => Refusal::Invalid(errors),
+    }
+}
+
+fn invalid(message: String, error_type: Option<ErrorType>, field: &Field) -> Refusal {
+    Refusal::Invalid(vec![GraphqlError {
+        path: None,
+        data: None,
+        error_type,
+        locations: Some(vec![field.location]),
+        message,
+    }])
+}
+
+/// The one root field, and its place in the plan.
+fn root<'p>(plan: &'p Plan, variables: &Variables) -> Result<(usize, &'p Field), Refusal> {
+    let word = match plan.operation {
+        OperationType::Subscription => "unknown",
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+    };
+    let mut fields = plan.root.fields.iter().enumerate();
+    let field = fields.find(|(_, field)| field.selected(variables));
+    match field {
+        Some(field) if plan.operation == OperationType::Subscription => Ok(field),
+        _ => Err(Refusal::NotASubscription(word.to_owned())),
+    }
+}
+
+impl Subscription {
+    /// The `payload` of a `data` frame for an event (`{"data":{…}}`), or `None` if the event is not for this subscriber.
+    #[must_use]
+    pub fn payload(&self, event: &Event) -> Option<Vec<u8>> {
+        if self.wants(event) {
+            self.project(event)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the event is of its kind and passes its arguments, filter and rules.
+    #[must_use]
+    pub fn wants(&self, event: &Event) -> bool {
+        event.operation == self.operation && self.interest.matches(event)
+    }
+
+    /// The payload for an event it wants; equal for all subscriptions with the same [`Subscription::projection_key`].
+    /// An event that violates its type is skipped: clients do not get errors in data frames.
+    #[must_use]
+    pub fn project(&self, event: &Event) -> Option<Vec<u8>> {
+        let (index, field) = root(&self.plan, &self.variables).ok()?;
+        let schema = &self.api.engine.schema;
+        let below = shown::references(schema, field.selection()?, &event.record, &self.variables);
+        let column = Column {
+            cells: vec![Cell::Record(0)],
+            records: vec![Arc::clone(&event.record)],
+            layers: vec![below],
+        };
+        let layer = Layer {
+            columns: vec![(index, column)],
+        };
+        let mut projection = Projection::new(schema, &self.variables, self.caller.family);
+        let written = projection.root(&self.plan.root, &layer);
+        if let Some(error) = projection.errors.first() {
+            tracing::warn!(
+                model = self.model,
+                error = error.message,
+                "an event is skipped"
+            );
+            return None;
+        }
+        written.ok()?;
+        Some(respond::body(Some(&projection.out), &[]))
+    }
+
+    /// Equal for subscriptions whose payloads are equal for every event both want.
+    #[must_use]
+    pub fn projection_key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        Arc::as_ptr(&self.plan).hash(&mut hasher);
+        for variable in self.plan.switches() {
+            self.variables
+                .get(variable)
+                .is_some_and(|on| *on == true)
+                .hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}

@@ -1,0 +1,584 @@
+//! Validation of a parsed document, with AppSync's wording (`sync-semantics` 8.3).
+//!
+//! The types have no interfaces and no unions, so a selection has exactly one type and the rules stay short. Fields that
+//! cannot be merged are found by [`super::plan`], which merges them.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection,
+    SelectionSet,
+};
+use async_graphql::{Name, Pos, Positioned};
+use async_graphql_value::Value as Literal;
+use indexmap::IndexMap;
+
+use super::coerce::{Inputs, Leniency};
+use super::document::location;
+use super::error::GraphqlError;
+use super::literal;
+use super::types::{FieldDef, InputField, ObjectDef, Resolver, TypeDef, TypeRef};
+use super::variables::{self, Found};
+
+/// More errors than this help nobody.
+const ERROR_LIMIT: usize = 50;
+
+/// The rules of the GraphQL specification, by graphql-java's names, which appear in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    BadValueForDefaultArg,
+    DuplicateArgumentNames,
+    DuplicateDirectiveName,
+    DuplicateFragmentName,
+    DuplicateOperationName,
+    DuplicateVariableName,
+    FieldUndefined,
+    FieldsConflict,
+    FragmentCycle,
+    FragmentTypeConditionInvalid,
+    InlineFragmentTypeConditionInvalid,
+    InvalidFragmentType,
+    LoneAnonymousOperationViolation,
+    MisplacedDirective,
+    MissingDirectiveArgument,
+    MissingFieldArgument,
+    NonInputTypeOnVariable,
+    SubSelectionNotAllowed,
+    SubSelectionRequired,
+    SubscriptionMultipleRootFields,
+    UndefinedFragment,
+    UndefinedVariable,
+    UnknownArgument,
+    UnknownDirective,
+    UnknownType,
+    UnusedFragment,
+    UnusedVariable,
+    VariableTypeMismatch,
+    WrongType,
+}
+
+/// A validation error. `path` are field names down to the place.
+pub(crate) fn violation(
+    rule: Rule,
+    detail: impl std::fmt::Display,
+    path: &[&str],
+    pos: Pos,
+) -> GraphqlError {
+    let place = if path.is_empty() {
+        String::new()
+    } else {
+        format!(" @ '{}'", path.join("/"))
+    };
+    GraphqlError {
+        path: None,
+        data: None,
+        error_type: None,
+        locations: Some(vec![location(pos)]),
+        message: format!("Validation error of type {rule:?}: {detail}{place}"),
+    }
+}
+
+/// Every violation of the rules, in document order; an empty list lets the document through.
+pub(crate) fn validate(inputs: Inputs<'_>, document: &ExecutableDocument) -> Vec<GraphqlError> {
+    let mut validator = Validator::new(inputs, document);
+    validator.fragments();
+    if validator.errors.is_empty() {
+        // Its walks rely on fragments that exist and end.
+        validator.operations();
+    }
+    let mut errors = validator.errors;
+    errors.sort_by_key(place);
+    errors.truncate(ERROR_LIMIT);
+    errors
+}
+
+fn place(error: &GraphqlError) -> Option<(usize, usize)> {
+    let first = error.locations.as_ref()?.first()?;
+    Some((first.line, first.column))
+}
+
+/// The root type of an operation.
+pub(crate) fn root_name(operation: OperationType) -> &'static str {
+    match operation {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
+}
+
+/// Whether a field of this object is answered by introspection.
+pub(crate) fn is_introspection(object: &ObjectDef, field: &str) -> bool {
+    object.name == "Query" && matches!(field, "__schema" | "__type")
+}
+
+/// Whether this is the query DataStore sends after a discarded conflict: `getX(id: $id)` on a model whose key is another
+/// (`errata.md` row 55). The variable's name, if it is.
+pub(crate) fn keyless_get<'f>(
+    inputs: Inputs<'_>,
+    def: &FieldDef,
+    field: &'f Field,
+) -> Option<&'f str> {
+    let Resolver::Get(model) = &def.resolver else {
+        return None;
+    };
+    let custom_key = inputs.schema.models.get(model)?.custom_key;
+    match field.arguments.as_slice() {
+        [(name, value)] if name.node == "id" && custom_key && !def.arguments.contains_key("id") => {
+            match &value.node {
+                Literal::Variable(variable) => Some(variable.as_str()),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+struct Validator<'a> {
+    inputs: Inputs<'a>,
+    document: &'a ExecutableDocument,
+    fragments: Vec<(&'a Name, &'a Positioned<FragmentDefinition>)>,
+    path: Vec<&'a str>,
+    found: Found,
+    errors: Vec<GraphqlError>,
+}
+
+impl<'a> Validator<'a> {
+    fn new(inputs: Inputs<'a>, document: &'a ExecutableDocument) -> Self {
+        let mut fragments: Vec<_> = document.fragments.iter().collect();
+        fragments.sort_by_key(|(_, fragment)| fragment.pos);
+        Validator {
+            inputs,
+            document,
+            fragments,
+            path: Vec::new(),
+            found: Found::default(),
+            errors: Vec::new(),
+        }
+    }
+
+    fn report(&mut self, rule: Rule, detail: impl std::fmt::Display, pos: Pos) {
+        if self.errors.len() < ERROR_LIMIT {
+            self.errors.push(violation(rule, detail, &self.path, pos));
+        }
+    }
+
+    fn fragments(&mut self) {
+        let mut spreads = HashMap::new();
+        for (name, fragment) in self.fragments.clone() {
+            let mut inside = Vec::new();
+            collect_spreads(&fragment.node.selection_set.node, &mut inside);
+            spreads.insert(name.as_str(), inside);
+        }
+        let mut used = Vec::new();
+        for (_, operation) in self.document.operations.iter() {
+            collect_spreads(&operation.node.selection_set.node, &mut used);
+        }
+        for (name, pos) in used.iter().chain(spreads.values().flatten()) {
+            if !self.document.fragments.contains_key(*name) {
+                self.report(
+                    Rule::UndefinedFragment,
+                    format!("Undefined fragment {name}"),
+                    *pos,
+                );
+            }
+        }
+        self.cycles(&spreads);
+        let reached = reach(used.iter().map(|(name, _)| *name), &spreads);
+        for (name, fragment) in self.fragments.clone() {
+            if !reached.contains(name.as_str()) {
+                self.report(
+                    Rule::UnusedFragment,
+                    format!("Unused fragment {name}"),
+                    fragment.pos,
+                );
+            }
+        }
+    }
+
+    /// Takes away fragments that spread nothing that is left; what remains spreads itself.
+    fn cycles(&mut self, spreads: &HashMap<&'a str, Vec<(&'a str, Pos)>>) {
+        let mut waiting: HashMap<&str, usize> = HashMap::new();
+        let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (name, inside) in spreads {
+            let known = inside
+                .iter()
+                .filter(|(inner, _)| spreads.contains_key(inner));
+            waiting.insert(name, known.clone().count());
+            for (inner, _) in known {
+                users.entry(inner).or_default().push(name);
+            }
+        }
+        let mut free: Vec<&str> = waiting
+            .iter()
+            .filter(|(_, count)| **count == 0)
+            .map(|(name, _)| *name)
+            .collect();
+        while let Some(name) = free.pop() {
+            waiting.remove(name);
+            for user in users.get(name).into_iter().flatten() {
+                if let Some(count) = waiting.get_mut(user) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(user);
+                    }
+                }
+            }
+        }
+        let first = self
+            .fragments
+            .iter()
+            .find(|(name, _)| waiting.contains_key(name.as_str()));
+        if let Some((_, fragment)) = first {
+            self.report(
+                Rule::FragmentCycle,
+                "Fragment cycles not allowed",
+                fragment.pos,
+            );
+        }
+    }
+
+    fn operations(&mut self) {
+        for (name, fragment) in self.fragments.clone() {
+            self.path = vec![name.as_str()];
+            self.found.enter_fragment(name.as_str());
+            self.directives(&fragment.node.directives, Place::FragmentDefinition);
+            let condition = &fragment.node.type_condition.node.on;
+            if condition.node.starts_with("__") {
+                self.opaque(&fragment.node.selection_set.node);
+                continue;
+            }
+            if let Some(object) = self.condition(condition, Rule::FragmentTypeConditionInvalid) {
+                self.selections(object, &fragment.node.selection_set.node);
+            }
+        }
+        let mut operations: Vec<_> = self.document.operations.iter().collect();
+        operations.sort_by_key(|(_, operation)| operation.pos);
+        for (_, operation) in operations {
+            self.path.clear();
+            self.found.enter_operation();
+            self.directives(&operation.node.directives, Place::Operation);
+            let selections = &operation.node.selection_set.node;
+            match self.inputs.types.object(root_name(operation.node.ty)) {
+                Some(root) => self.selections(root, selections),
+                None => self.no_root(operation.node.ty, operation.pos),
+            }
+            if operation.node.ty == OperationType::Subscription {
+                self.single_root(selections, operation.pos);
+            }
+            self.path.clear();
+            let defects = variables::check(
+                self.inputs,
+                &operation.node.variable_definitions,
+                &self.found,
+            );
+            self.errors.extend(defects);
+        }
+    }
+
+    fn no_root(&mut self, operation: OperationType, pos: Pos) {
+        let kind = root_name(operation).to_lowercase();
+        let kind = if kind == "query" {
+            "querie".to_owned()
+        } else {
+            kind
+        };
+        self.errors.push(GraphqlError {
+            path: None,
+            data: None,
+            error_type: None,
+            locations: Some(vec![location(pos)]),
+            message: format!("Schema is not configured for {kind}s."),
+        });
+    }
+
+    /// Root fields behind fragments are counted by the plan.
+    fn single_root(&mut self, selections: &SelectionSet, pos: Pos) {
+        if selections.items.len() > 1 {
+            let detail = "Subscription operation must have exactly one root field.";
+            self.report(Rule::SubscriptionMultipleRootFields, detail, pos);
+        }
+    }
+
+    fn selections(&mut self, object: &'a ObjectDef, selections: &'a SelectionSet) {
+        for selection in &selections.items {
+            match &selection.node {
+                Selection::Field(field) => self.field(object, field),
+                Selection::InlineFragment(fragment) => {
+                    self.directives(&fragment.node.directives, Place::Selection);
+                    let inner = match &fragment.node.type_condition {
+                        None => Some(object),
+                        Some(condition) => {
+                            let rule = Rule::InlineFragmentTypeConditionInvalid;
+                            self.condition(&condition.node.on, rule)
+                        }
+                    };
+                    if let Some(inner) = inner {
+                        self.same_type(object, inner, fragment.pos);
+                        self.selections(inner, &fragment.node.selection_set.node);
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.directives(&spread.node.directives, Place::Selection);
+                    let name = spread.node.fragment_name.node.as_str();
+                    self.found.spread(name);
+                    let on = self.document.fragments.get(name);
+                    let on = on.map(|fragment| &fragment.node.type_condition.node.on.node);
+                    if let Some(inner) = on.and_then(|on| self.inputs.types.object(on)) {
+                        self.same_type(object, inner, spread.pos);
+                    }
+                }
+            }
+        }
+    }
+
+    fn condition(&mut self, on: &Positioned<Name>, rule: Rule) -> Option<&'a ObjectDef> {
+        match self.inputs.types.types.get(on.node.as_str()) {
+            Some(TypeDef::Object(object)) => return Some(object),
+            Some(_) => self.report(
+                rule,
+                "Invalid type condition, must be on Object/Interface/Union",
+                on.pos,
+            ),
+            None => self.report(
+                Rule::UnknownType,
+                format!("Unknown type {}", on.node),
+                on.pos,
+            ),
+        }
+        None
+    }
+
+    fn same_type(&mut self, outer: &ObjectDef, inner: &ObjectDef, pos: Pos) {
+        if outer.name != inner.name {
+            let detail = format!(
+                "Fragment cannot be spread here as objects of type {} can never be of type {}",
+                outer.name, inner.name
+            );
+            self.report(Rule::InvalidFragmentType, detail, pos);
+        }
+    }
+
+    fn field(&mut self, object: &'a ObjectDef, field: &'a Positioned<Field>) {
+        let name = field.node.name.node.as_str();
+        self.path.push(name);
+        self.directives(&field.node.directives, Place::Selection);
+        if is_introspection(object, name) {
+            self.opaque_field(&field.node);
+        } else if name == "__typename" {
+            self.unknown_arguments(&IndexMap::new(), &field.node);
+            self.leaf("String", &field.node);
+        } else if let Some(def) = object.fields.get(name) {
+            self.arguments(def, &field.node, field.pos);
+            match self.inputs.types.types.get(def.ty.name()) {
+                Some(TypeDef::Object(inner)) => self.composite(inner, field),
+                _ => self.leaf(def.ty.name(), &field.node),
+            }
+        } else {
+            let detail = format!("Field '{name}' in type '{}' is undefined", object.name);
+            self.report(Rule::FieldUndefined, detail, field.pos);
+        }
+        self.path.pop();
+    }
+
+    /// Selections on introspection's own types: their rules are checked where they are answered, only what belongs to
+    /// the whole document is noted here.
+    fn opaque(&mut self, selections: &'a SelectionSet) {
+        for selection in &selections.items {
+            self.directives(selection.node.directives(), Place::Selection);
+            match &selection.node {
+                Selection::Field(field) => self.opaque_field(&field.node),
+                Selection::InlineFragment(inline) => {
+                    self.opaque(&inline.node.selection_set.node);
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.found.spread(spread.node.fragment_name.node.as_str());
+                }
+            }
+        }
+    }
+
+    fn opaque_field(&mut self, field: &'a Field) {
+        for (_, value) in &field.arguments {
+            if let Literal::Variable(name) = &value.node {
+                self.found.use_anything(name.as_str());
+            }
+        }
+        self.opaque(&field.selection_set.node);
+    }
+
+    fn leaf(&mut self, ty: &str, field: &Field) {
+        if !field.selection_set.node.items.is_empty() {
+            let detail = format!(
+                "Sub selection not allowed on leaf type {ty} of field {}",
+                field.name.node
+            );
+            self.report(
+                Rule::SubSelectionNotAllowed,
+                detail,
+                field.selection_set.pos,
+            );
+        }
+    }
+
+    fn composite(&mut self, inner: &'a ObjectDef, field: &'a Positioned<Field>) {
+        let selections = &field.node.selection_set.node;
+        if selections.items.is_empty() {
+            let name = &field.node.name.node;
+            let detail = format!(
+                "Sub selection required for type {} of field {name}",
+                inner.name
+            );
+            self.report(Rule::SubSelectionRequired, detail, field.pos);
+        }
+        self.selections(inner, selections);
+    }
+
+    fn arguments(&mut self, def: &'a FieldDef, field: &'a Field, pos: Pos) {
+        if let Some(variable) = keyless_get(self.inputs, def, field) {
+            self.found.use_anything(variable);
+            return;
+        }
+        self.unknown_arguments(&def.arguments, field);
+        let leniency = Leniency {
+            numeric_text: matches!(def.resolver, Resolver::Get(_)),
+            wide_int: false,
+        };
+        for (name, argument) in &def.arguments {
+            match field
+                .arguments
+                .iter()
+                .find(|(given, _)| given.node == name.as_str())
+            {
+                Some((_, value)) => self.argument(argument, value, leniency),
+                None if argument.ty.is_non_null() && argument.default.is_none() => {
+                    let detail = format!("Missing field argument {name}");
+                    self.report(Rule::MissingFieldArgument, detail, pos);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn unknown_arguments(&mut self, known: &IndexMap<String, InputField>, field: &Field) {
+        let mut seen = HashSet::new();
+        for (name, _) in &field.arguments {
+            if !known.contains_key(name.node.as_str()) {
+                let detail = format!("Unknown field argument {}", name.node);
+                self.report(Rule::UnknownArgument, detail, name.pos);
+            } else if !seen.insert(name.node.as_str()) {
+                let detail = format!("There can be only one argument named '{}'", name.node);
+                self.report(Rule::DuplicateArgumentNames, detail, name.pos);
+            }
+        }
+    }
+
+    fn argument(&mut self, argument: &InputField, value: &Positioned<Literal>, leniency: Leniency) {
+        let mut usages = Vec::new();
+        let checked = literal::check(self.inputs, argument, &value.node, leniency, &mut usages);
+        self.found.usages(usages, value.pos, &self.path);
+        if let Err(misfit) = checked {
+            let mut place = vec![argument.name.clone()];
+            place.extend(misfit.path);
+            let (place, value_text) = (place.join("."), misfit.value);
+            let detail = format!(
+                "argument '{place}' with value '{value_text}' {}",
+                misfit.complaint
+            );
+            self.report(Rule::WrongType, detail, value.pos);
+        }
+    }
+
+    fn directives(&mut self, directives: &'a [Positioned<Directive>], place: Place) {
+        let mut seen = HashSet::new();
+        for directive in directives {
+            let name = directive.node.name.node.as_str();
+            if !matches!(name, "include" | "skip") {
+                self.report(
+                    Rule::UnknownDirective,
+                    format!("Unknown directive {name}"),
+                    directive.pos,
+                );
+            } else if place != Place::Selection {
+                self.report(
+                    Rule::MisplacedDirective,
+                    format!("Directive {name} not allowed here"),
+                    directive.pos,
+                );
+            } else if !seen.insert(name) {
+                let detail = format!("Non repeatable directive {name} used more than once");
+                self.report(Rule::DuplicateDirectiveName, detail, directive.pos);
+            } else {
+                self.switch(directive);
+            }
+        }
+    }
+
+    /// The argument of `@include` or `@skip`.
+    fn switch(&mut self, directive: &'a Positioned<Directive>) {
+        let argument = InputField {
+            name: "if".to_owned(),
+            ty: TypeRef::NonNull(Box::new(TypeRef::Named("Boolean".to_owned()))),
+            default: None,
+        };
+        let mut given = false;
+        for (name, value) in &directive.node.arguments {
+            if name.node == "if" {
+                given = true;
+                self.argument(&argument, value, Leniency::default());
+            } else {
+                let detail = format!("Unknown directive argument {}", name.node);
+                self.report(Rule::UnknownArgument, detail, name.pos);
+            }
+        }
+        if !given {
+            self.report(
+                Rule::MissingDirectiveArgument,
+                "Missing directive argument if",
+                directive.pos,
+            );
+        }
+    }
+}
+
+/// Where a directive stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Operation,
+    FragmentDefinition,
+    Selection,
+}
+
+fn collect_spreads<'a>(selections: &'a SelectionSet, into: &mut Vec<(&'a str, Pos)>) {
+    for selection in &selections.items {
+        match &selection.node {
+            Selection::Field(field) => collect_spreads(&field.node.selection_set.node, into),
+            Selection::InlineFragment(inline) => {
+                collect_spreads(&inline.node.selection_set.node, into);
+            }
+            Selection::FragmentSpread(spread) => {
+                into.push((spread.node.fragment_name.node.as_str(), spread.pos));
+            }
+        }
+    }
+}
+
+/// The fragments that these lead to.
+fn reach<'a>(
+    from: impl Iterator<Item = &'a str>,
+    spreads: &HashMap<&'a str, Vec<(&'a str, Pos)>>,
+) -> HashSet<&'a str> {
+    let mut reached = HashSet::new();
+    let mut open: Vec<&str> = from.collect();
+    while let Some(name) = open.pop() {
+        if reached.insert(name) {
+            open.extend(
+                spreads
+                    .get(name)
+                    .into_iter()
+                    .flatten()
+                    .map(|(inner, _)| *inner),
+            );
+        }
+    }
+    reached
+}
