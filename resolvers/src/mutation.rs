@@ -8,6 +8,7 @@ mod document;
 mod refusal;
 mod replay;
 mod request;
+mod turn;
 
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ use request::{Create, Intent, Request};
 /// How often a mutation is decided anew because the record moved meanwhile. Then the client is asked to come back, as
 /// the built-in strategies never answer `MaxConflicts` (`errata.md` row 3).
 const ROUNDS: usize = 64;
+
+/// After so many rounds a mutation waits for its turn, so that the other ones of this process cannot overtake it.
+const FREE_ROUNDS: usize = 3;
 
 /// `createX`: one write, no read.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
@@ -97,7 +101,11 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
         .next()
         .flatten();
     let mut replay_ruled_out = false;
-    for _ in 0..ROUNDS {
+    let mut turn = None;
+    for round in 0..ROUNDS {
+        if round == FREE_ROUNDS {
+            turn = Some(turn::take(&permit.model().name, &request.key).await);
+        }
         if let Some(record) = stored.take_if(|record| !replay_ruled_out && request.trails(record)) {
             if replay::of_write(permit, request).await? {
                 return Ok(shown(record));
@@ -115,6 +123,7 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
             Put::Stale(now) => stored = now,
         }
     }
+    drop(turn);
     Err(contended())
 }
 

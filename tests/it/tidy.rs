@@ -127,6 +127,18 @@ fn sql_is_written_only_in_the_stores() {
 }
 
 #[test]
+fn resolvers_reach_records_only_with_a_permit() {
+    none(
+        &uses(
+            "resolvers/src",
+            &[".storage"],
+            &["resolvers/src/authz/permit.rs", "resolvers/src/fixtures/"],
+        ),
+        "a read or write that no rule has decided",
+    );
+}
+
+#[test]
 fn error_types_are_spelled_in_one_place_per_layer() {
     let words = [
         "\"Unauthorized",

@@ -133,6 +133,26 @@ async fn a_merge_is_tried_again_while_others_write() {
     assert_eq!(record.fields["tags"], json!(["a", "b"]));
 }
 
+/// `errata.md` row 3.
+#[tokio::test]
+async fn two_hundred_writers_of_one_record_all_get_through() {
+    let world = World::new();
+    created(&world).await;
+    let writers = (0..200).map(|n| {
+        let input = json!({"id": "p", "tags": [n.to_string()], "_version": 0});
+        world.update("Post", input)
+    });
+    let written = futures_util::future::join_all(writers).await;
+    let mut versions: Vec<_> = written
+        .into_iter()
+        .map(|record| record.unwrap().version.0)
+        .collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (2..=201).collect::<Vec<_>>());
+    let last = world.events("Post").await.pop().unwrap().record;
+    assert_eq!(last.fields["tags"].as_array().unwrap().len(), 201);
+}
+
 /// `errata.md` row 3: never `MaxConflicts`.
 #[tokio::test]
 async fn a_record_that_never_rests_asks_the_client_to_come_back() {
