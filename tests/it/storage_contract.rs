@@ -42,6 +42,7 @@ macro_rules! on_every_store {
 }
 
 mod durable;
+mod filters;
 mod queries;
 mod syncs;
 mod writes;

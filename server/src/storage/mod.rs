@@ -5,9 +5,10 @@
 //!
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
 //! * `group` – the queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
-//! * `statements`, `range`, `filter_sql`, `page` – reading: text, where from, which rows, until when;
+//! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `ddl`, `table` – what is made for a schema; `database`, `secret` – encodings.
 
+mod column_sql;
 mod database;
 mod ddl;
 mod engine;

@@ -8,8 +8,8 @@ use super::statements::SCAN_BOUND;
 
 /// How many times one page asks the database for more, before it is sent as short as it is.
 const ROUNDS: usize = 10;
-/// How many rows are asked for at least where some of them may not pass.
-const FILTERED_WANT: usize = 100;
+/// How many rows are asked for at least where the database does not test them: so many times [`ROUNDS`] is the bound.
+const UNTESTED_WANT: usize = 1_000;
 
 /// A page on its way.
 ///
@@ -42,19 +42,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// How many rows to ask for: one more than the page holds tells whether it is the last.
-    pub(super) fn want(&self) -> usize {
+    /// How many rows to ask for: one more than the page holds tells whether it is the last. `tested` says whether the
+    /// database tests the filter, so that most of what it sends will stay; where the first answer was not enough, nobody knows.
+    pub(super) fn want(&self, tested: bool) -> usize {
         let missing = self.limit - self.kept.len() + 1;
-        if self.filter.is_everything() {
+        if self.rounds == 0 && (tested || self.filter.is_everything()) {
             missing
         } else {
-            missing.max(FILTERED_WANT)
+            missing.max(UNTESTED_WANT)
         }
     }
 
-    /// Takes the rows of one answer to [`Reader::want`].
-    pub(super) fn take(&mut self, hits: Vec<Hit>, passes: impl Fn(&Hit) -> bool) -> Collected {
-        let full_answer = hits.len() == self.want();
+    /// Takes the rows of an answer to a question for `want` rows.
+    pub(super) fn take(
+        &mut self,
+        want: usize,
+        hits: Vec<Hit>,
+        passes: impl Fn(&Hit) -> bool,
+    ) -> Collected {
+        let full_answer = hits.len() == want;
         let mut seen = None;
         for hit in hits {
             let stays = self.filter.matches(&hit.record) && passes(&hit);

@@ -8,8 +8,9 @@ use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::attributes::{self, Attributes};
 use driftless_resolvers::storage::{Key, Position, Scope, StorageError, SyncPlace, key_fields};
 
+use super::column_sql::{self, Operand};
 use super::database::{Arg, Dialect};
-use super::filter_sql::{self, Operand};
+use super::filter_sql::prefilter;
 use super::statements::Range;
 use super::table::{Column, Table};
 
@@ -63,7 +64,7 @@ impl<'a> Walk<'a> {
             } => {
                 let attributes = Attributes::of(model, key_fields(model, index.as_deref())?);
                 let column = Column::of(attributes.partition.clone());
-                match filter_sql::bound(column.is_number(), partition) {
+                match column_sql::bound(column.is_number(), partition) {
                     None => Way::Nowhere,
                     Some(value) => Way::Index(Box::new(IndexWalk {
                         partition: known(table, column)?,
@@ -102,7 +103,7 @@ impl<'a> Walk<'a> {
             }
             Way::Index(walk) => walk.range(self.dialect, after, &mut args),
         };
-        let filter = filter_sql::prefilter(self.dialect, filter, &mut args);
+        let filter = prefilter(self.dialect, filter, &mut args);
         Range {
             conditions,
             order,
@@ -161,10 +162,10 @@ impl IndexWalk<'_> {
         conditions.extend(
             self.tests
                 .iter()
-                .filter_map(|test| filter_sql::column_test(dialect, &operand, test, args)),
+                .filter_map(|test| column_sql::column_test(dialect, &operand, test, args)),
         );
         let place = after.and_then(|after| {
-            let bound = filter_sql::bound(sort.is_number(), &after.sort)?;
+            let bound = column_sql::bound(sort.is_number(), &after.sort)?;
             Some((push(args, bound), push(args, text(&after.key))))
         });
         if let Some((value, key)) = place {
@@ -192,7 +193,7 @@ pub(super) fn changes(dialect: Dialect, place: &SyncPlace, filter: &Filter) -> R
     Range {
         conditions,
         order: order.to_owned(),
-        filter: filter_sql::prefilter(dialect, filter, &mut args),
+        filter: prefilter(dialect, filter, &mut args),
         args,
     }
 }

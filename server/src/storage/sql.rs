@@ -146,9 +146,10 @@ impl SqlStore {
         let mut after = query.after.clone();
         loop {
             let range = walk.range(after.as_ref(), &query.filter);
-            let sql = statements::scan(dialect, &table, &range, reader.want());
+            let want = reader.want(range.filter.is_some());
+            let sql = statements::scan(dialect, &table, &range, want);
             let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
-            match reader.take(hits(&rows)?, |hit| walk.passes(&hit.record)) {
+            match reader.take(want, hits(&rows)?, |hit| walk.passes(&hit.record)) {
                 Collected::More(last) => after = Some(walk.position(&last)),
                 Collected::Page { records, last } => {
                     let next = last.map(|last| walk.position(&last));
@@ -161,8 +162,11 @@ impl SqlStore {
     async fn sync_page(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
         let table = self.table(model)?;
         let mut reader = Reader::new(&query.filter, query.limit);
-        let (mut cursor, mut first) = match &query.from {
-            SyncFrom::Next(cursor) => (cursor.clone(), None),
+        let (mut cursor, mut answer) = match &query.from {
+            SyncFrom::Next(cursor) => {
+                let answer = self.changes(&table, cursor, &reader, query).await?;
+                (cursor.clone(), answer)
+            }
             SyncFrom::First {
                 last_sync,
                 overlap,
@@ -173,50 +177,47 @@ impl SqlStore {
                     overlap: *overlap,
                     window: *window,
                 };
-                let (cursor, hits) = self.start(&table, &start, query, reader.want()).await?;
-                (cursor, Some(hits))
+                self.start(&table, &start, &reader, query).await?
             }
         };
         loop {
-            let hits = match first.take() {
-                Some(hits) => hits,
-                None => self.changes(&table, &cursor, query, reader.want()).await?,
-            };
             let after = |hit: &Hit| cursor.after(&hit.key, &hit.record, hit.seq);
-            let next = match reader.take(hits, |_| true) {
-                Collected::More(last) => after(&last),
-                Collected::Page { records, last } => {
-                    return Ok(SyncPage {
-                        next: last.and_then(|last| after(&last)),
-                        records,
-                        started_at: cursor.started_at,
-                    });
-                }
+            let (records, next) = match reader.take(answer.want, answer.hits, |_| true) {
+                Collected::Page { records, last } => (records, last.as_ref().and_then(after)),
+                Collected::More(last) => match after(&last) {
+                    Some(next) => {
+                        cursor = next;
+                        answer = self.changes(&table, &cursor, &reader, query).await?;
+                        continue;
+                    }
+                    None => (reader.into_records(), None),
+                },
             };
-            match next {
-                Some(next) => cursor = next,
-                None => {
-                    return Ok(SyncPage {
-                        records: reader.into_records(),
-                        next: None,
-                        started_at: cursor.started_at,
-                    });
-                }
-            }
+            return Ok(SyncPage {
+                records,
+                next,
+                started_at: cursor.started_at,
+            });
         }
     }
 
+    /// What changed after a cursor.
     async fn changes(
         &self,
         table: &Table,
         cursor: &SyncCursor,
+        reader: &Reader<'_>,
         query: &SyncQuery,
-        want: usize,
-    ) -> Result<Vec<Hit>, StorageError> {
+    ) -> Result<Answer, StorageError> {
         let dialect = self.engine.dialect();
         let range = range::changes(dialect, &cursor.place, &query.filter);
+        let want = reader.want(range.filter.is_some());
         let sql = statements::scan(dialect, table, &range, want);
-        hits(&self.engine.rows(Statement::new(sql, range.args)).await?)
+        let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
+        Ok(Answer {
+            want,
+            hits: hits(&rows)?,
+        })
     }
 
     /// The first page. Base or delta is guessed from the request, read together with the log's state in one snapshot,
@@ -225,18 +226,16 @@ impl SqlStore {
         &self,
         table: &Table,
         start: &Start,
+        reader: &Reader<'_>,
         query: &SyncQuery,
-        want: usize,
-    ) -> Result<(SyncCursor, Vec<Hit>), StorageError> {
+    ) -> Result<(SyncCursor, Answer), StorageError> {
+        let dialect = self.engine.dialect();
         let mut place = start.place(UNBOUNDED);
         loop {
-            let dialect = self.engine.dialect();
             let range = range::changes(dialect, &place, &query.filter);
-            let wall = self.engine.wall();
-            let rows = self
-                .engine
-                .rows(statements::sync_start(dialect, table, range, want, wall))
-                .await?;
+            let want = reader.want(range.filter.is_some());
+            let statement = statements::sync_start(dialect, table, range, want, self.engine.wall());
+            let rows = self.engine.rows(statement).await?;
             let (log, head) = log_state(&rows)?;
             if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
                 self.engine.tick(table).await?;
@@ -252,7 +251,8 @@ impl SqlStore {
                 horizon: head,
                 started_at: sync::started_at(log),
             };
-            return Ok((cursor, page_hits(&rows)?));
+            let hits = page_hits(&rows)?;
+            return Ok((cursor, Answer { want, hits }));
         }
     }
 
@@ -322,6 +322,12 @@ impl SqlStore {
         }
         Ok((events, last))
     }
+}
+
+/// The rows of a sync, and how many were asked for.
+struct Answer {
+    want: usize,
+    hits: Vec<Hit>,
 }
 
 /// What a client asked a sync to start from.
