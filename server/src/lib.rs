@@ -1,3 +1,20 @@
-//! placeholder
+//! The Driftless server: everything that touches the world.
+//!
+//! * [`cli`] – the commands; [`config`] – what they are told; [`app`] – a running server;
+//! * [`http`] – routes and refusals, one port for HTTP and TLS ([`tls`]);
+//! * [`realtime`] – subscriptions over WebSockets;
+//! * [`auth`] – credentials become identities;
+//! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file;
+//! * [`telemetry`], [`files`] – logs and small files.
 
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod files;
+pub mod http;
+pub mod realtime;
+pub mod schema;
 pub mod storage;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,435 @@
+//! A running server: made from a configuration, drained and stopped.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use driftless_resolvers::api::Api;
+use driftless_resolvers::clock::System;
+use driftless_resolvers::engine::{Engine, Strategies};
+use driftless_resolvers::page::Sealer;
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::storage::StorageError;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{ApiKeys, Authenticator};
+use crate::config::{Config, TlsMode};
+use crate::http::listener::Listener;
+use crate::http::{self, Parts, State};
+use crate::realtime::hub::Hub;
+use crate::realtime::socket::Realtime;
+use crate::schema::{self, Loaded, SchemaError};
+use crate::storage::{self, Store};
+use crate::tls;
+
+/// How often a store that other processes write to is asked for news.
+const POLL: Duration = Duration::from_millis(250);
+/// Between two attempts to open a store that is not there yet.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+/// How long running requests may take to finish at the end.
+const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no schema, or it is wrong.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A key, a certificate or another setting makes no sense.
+    #[error("{0}")]
+    Setting(String),
+    /// The store cannot be opened.
+    #[error("cannot open the database {database}: {reason}")]
+    Store {
+        /// Which one, without credentials.
+        database: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A running server.
+pub struct App {
+    address: SocketAddr,
+    config: Config,
+    loaded: Loaded,
+    took_443: Option<Result<(), String>>,
+    state: Arc<State>,
+    api: watch::Sender<Option<Arc<Api>>>,
+    serving: JoinHandle<std::io::Result<()>>,
+    opening: Option<JoinHandle<Result<Store, StorageError>>>,
+    store: Option<Store>,
+}
+
+impl App {
+    /// Starts listening. The store is opened meanwhile; until it is ready clients are told to try again
+    /// (`errata.md` 2.16). [`App::ready`] waits for it.
+    pub async fn start(config: Config) -> Result<App, StartError> {
+        let loaded = schema::load(&config.schema)?;
+        let keys = ApiKeys::new(config.api_keys.iter().cloned())
+            .map_err(|error| StartError::Setting(error.to_string()))?;
+        let authenticator = Arc::new(Authenticator::new(keys));
+        let tls = certificate(&config)?;
+        let mut sockets = bind(&config).await?;
+        let took_443 = sockets.took_443.take();
+        let (listener, address) = sockets.listen(tls)?;
+
+        let (api, api_now) = watch::channel(None);
+        let (parts, parts_now) = watch::channel(None);
+        let state = Arc::new(State {
+            limits: config.limits.clone(),
+            authenticator: Arc::clone(&authenticator),
+            api: api_now,
+            parts: parts_now,
+            drain: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            work: TaskTracker::new(),
+            sockets: AtomicUsize::new(0),
+        });
+        let serving = serve(listener, &state);
+        let opening = Opening {
+            config: config.clone(),
+            schema: Arc::clone(&loaded.schema),
+            authenticator,
+            state: Arc::clone(&state),
+            api: api.clone(),
+            parts,
+        };
+        Ok(App {
+            address,
+            config,
+            loaded,
+            took_443,
+            state,
+            api,
+            serving,
+            opening: Some(tokio::spawn(opening.run())),
+            store: None,
+        })
+    }
+
+    /// Waits until requests are answered. It may be given up and asked again.
+    pub async fn ready(&mut self) -> Result<(), StartError> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(());
+        };
+        let opened = opening.await;
+        self.opening = None;
+        let reason = match opened {
+            Ok(Ok(store)) => {
+                self.store = Some(store);
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Err(StartError::Store {
+            database: self.config.database.describe(),
+            reason,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The schema it started with.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Whether port 443 was taken too, if it was wanted; or why not.
+    #[must_use]
+    pub fn took_443(&self) -> Option<&Result<(), String>> {
+        self.took_443.as_ref()
+    }
+
+    /// The first API key.
+    #[must_use]
+    pub fn api_key(&self) -> Option<&str> {
+        self.config.api_keys.first().map(String::as_str)
+    }
+
+    /// The certificate of the local authority, if there is one.
+    #[must_use]
+    pub fn ca(&self) -> Option<PathBuf> {
+        match &self.config.listen.tls {
+            TlsMode::Local(folder) => Some(tls::Authority::at(folder).certificate()),
+            TlsMode::Off | TlsMode::Files { .. } => None,
+        }
+    }
+
+    /// The URL of the API in clear.
+    #[must_use]
+    pub fn http_endpoint(&self) -> String {
+        format!("http://{}/graphql", self.host())
+    }
+
+    /// The URL of the API, encrypted if the server can.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match self.config.listen.tls {
+            TlsMode::Off => self.http_endpoint(),
+            TlsMode::Local(_) | TlsMode::Files { .. } => format!("https://{}/graphql", self.host()),
+        }
+    }
+
+    /// The URL of subscriptions.
+    #[must_use]
+    pub fn realtime_endpoint(&self) -> String {
+        let scheme = match self.config.listen.tls {
+            TlsMode::Off => "ws",
+            TlsMode::Local(_) | TlsMode::Files { .. } => "wss",
+        };
+        format!("{scheme}://{}/graphql/realtime", self.host())
+    }
+
+    fn host(&self) -> String {
+        let ip = self.address.ip();
+        if ip.is_loopback() || ip.is_unspecified() {
+            format!("localhost:{}", self.address.port())
+        } else {
+            self.address.to_string()
+        }
+    }
+
+    /// Serves another schema from now on. Subscriptions keep the plan they were admitted with (`errata.md` 2.7).
+    pub async fn reload(&mut self, loaded: Loaded) -> Result<(), StorageError> {
+        let current = self.api.borrow().clone();
+        let Some(current) = current else {
+            return Err(StorageError::Unavailable(
+                "the store is not open yet".to_owned(),
+            ));
+        };
+        let storage = Arc::clone(&current.engine.storage);
+        storage.prepare(&loaded.schema).await?;
+        let engine = engine(&self.config, Arc::clone(&loaded.schema), storage).await?;
+        self.api.send_replace(Some(Arc::new(Api::new(engine))));
+        self.loaded = loaded;
+        Ok(())
+    }
+
+    /// Ends in order: readiness fails, sockets are closed over the drain time in the way clients come back from,
+    /// running requests finish, new ones are told to try again, and the port is closed last of all.
+    pub async fn stop(self) {
+        self.state.drain.cancel();
+        if let Some(opening) = &self.opening {
+            opening.abort();
+        }
+        tokio::time::sleep(self.config.drain).await;
+        self.state.closed.cancel();
+        self.state.work.close();
+        if tokio::time::timeout(LAST_REQUESTS, self.state.work.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some requests did not finish in time and are given up");
+        }
+        if let Some(store) = &self.store {
+            store.close().await;
+        }
+        self.serving.abort();
+        let _ = self.serving.await;
+    }
+}
+
+fn serve(listener: Listener, state: &Arc<State>) -> JoinHandle<std::io::Result<()>> {
+    let router = http::router(Arc::clone(state));
+    tokio::spawn(async move { axum::serve(listener, router).await })
+}
+
+fn certificate(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
+    let made = match &config.listen.tls {
+        TlsMode::Off => return Ok(None),
+        TlsMode::Local(folder) => {
+            let hosts = tls::local_hosts(&config.listen.public_hosts);
+            tls::Authority::at(folder).server_config(&hosts)
+        }
+        TlsMode::Files { certificate, key } => tls::from_files(certificate, key),
+    };
+    made.map(Some)
+        .map_err(|error| StartError::Setting(format!("{error:#}")))
+}
+
+/// Ports that are taken.
+struct Bound {
+    main: TcpListener,
+    more: Vec<TcpListener>,
+    took_443: Option<Result<(), String>>,
+}
+
+impl Bound {
+    fn listen(
+        self,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Result<(Listener, SocketAddr), StartError> {
+        let failed = |error: std::io::Error| StartError::Setting(error.to_string());
+        let address = self.main.local_addr().map_err(failed)?;
+        let mut sockets = vec![self.main];
+        sockets.extend(self.more);
+        // The sender may go: a receiver keeps its last value.
+        let (_, tls) = watch::channel(tls);
+        let listener = Listener::new(sockets, &tls).map_err(failed)?;
+        Ok((listener, address))
+    }
+}
+
+async fn bind(config: &Config) -> Result<Bound, StartError> {
+    let wanted = config.listen.address;
+    let main = TcpListener::bind(wanted)
+        .await
+        .map_err(|error| StartError::Listen {
+            address: wanted,
+            reason: advice(&error, wanted.port()),
+        })?;
+    let mut more = Vec::new();
+    let port = main
+        .local_addr()
+        .map_or(wanted.port(), |address| address.port());
+    if wanted.ip().is_loopback() && wanted.is_ipv4() {
+        // `localhost` is ::1 first for many clients. Not having it is fine: they try the other one then.
+        more.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok());
+    }
+    let mut took_443 = None;
+    if config.listen.also_443 && wanted.port() != 0 && wanted.port() != 443 {
+        let socket = TcpListener::bind((wanted.ip(), 443)).await;
+        took_443 = Some(match socket {
+            Ok(socket) => {
+                more.push(socket);
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        });
+    }
+    Ok(Bound {
+        main,
+        more,
+        took_443,
+    })
+}
+
+fn advice(error: &std::io::Error, port: u16) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "port {port} is taken. Stop the other program, or choose another port with --listen 127.0.0.1:{}",
+            port.checked_add(1).unwrap_or(20003)
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("port {port} needs more rights. Choose one above 1023 with --listen")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Opens the store and makes the API, while the port is open already.
+struct Opening {
+    config: Config,
+    schema: Arc<Schema>,
+    authenticator: Arc<Authenticator>,
+    state: Arc<State>,
+    api: watch::Sender<Option<Arc<Api>>>,
+    parts: watch::Sender<Option<Parts>>,
+}
+
+impl Opening {
+    async fn run(self) -> Result<Store, StorageError> {
+        let begun = Instant::now();
+        loop {
+            match self.attempt().await {
+                Ok((store, engine)) => {
+                    self.publish(&store, engine);
+                    return Ok(store);
+                }
+                // A database server may start later than this one.
+                Err(StorageError::Unavailable(reason)) if self.may_wait(begun) => {
+                    tracing::warn!(reason, "the database is not there yet; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn may_wait(&self, begun: Instant) -> bool {
+        let patience = self.config.database_patience;
+        self.config.database.is_shared()
+            && patience.is_none_or(|patience| begun.elapsed() < patience)
+    }
+
+    async fn attempt(&self) -> Result<(Store, Engine), StorageError> {
+        let store = storage::open(&self.config.database.0)
+            .await
+            .map_err(|error| StorageError::Unavailable(format!("{error:#}")))?;
+        store.storage.prepare(&self.schema).await?;
+        let storage = Arc::clone(&store.storage);
+        let engine = engine(&self.config, Arc::clone(&self.schema), storage).await?;
+        Ok((store, engine))
+    }
+
+    fn publish(self, store: &Store, engine: Engine) {
+        let settings = self.config.realtime.clone();
+        let poll = self.config.database.is_shared().then_some(POLL);
+        let clock = Arc::new(System);
+        let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs, poll);
+        let realtime = Realtime {
+            settings,
+            authenticator: self.authenticator,
+            api: self.api.subscribe(),
+            hub: Arc::new(hub),
+            drain: self.state.drain.clone(),
+            drain_spread: self.config.drain,
+        };
+        self.api.send_replace(Some(Arc::new(Api::new(engine))));
+        self.parts.send_replace(Some(Parts {
+            storage: Arc::clone(&store.storage),
+            realtime: Arc::new(realtime),
+        }));
+    }
+}
+
+async fn engine(
+    config: &Config,
+    schema: Arc<Schema>,
+    storage: Arc<dyn driftless_resolvers::storage::Storage>,
+) -> Result<Engine, StorageError> {
+    let sealer = Sealer::new(storage.secret("page-tokens").await?);
+    let models = &config.conflict.models;
+    Ok(Engine {
+        schema,
+        storage,
+        clock: Arc::new(System),
+        ids: Arc::new(System),
+        sealer,
+        strategies: Strategies {
+            default: config.conflict.default.handler(),
+            models: models
+                .iter()
+                .map(|(name, strategy)| (name.clone(), strategy.handler()))
+                .collect(),
+        },
+        settings: config.engine.clone(),
+    })
+}

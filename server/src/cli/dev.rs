@@ -1,0 +1,236 @@
+//! `driftless dev`: a local cloud in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::project::Project;
+use super::{Failure, asked_to_stop, output, schema::render};
+use crate::app::{App, StartError};
+use crate::config::{Config, Database, Flags, Strategy};
+use crate::schema::{self, SchemaError};
+use crate::{files, telemetry, tls};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Dev {
+    /// The schema; without it schema.graphql, else amplify/backend/api/*/schema.graphql, else an example is written
+    schema: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:20002]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where to keep records: sqlite:PATH or postgres://… [default: sqlite:.driftless/data.db]
+    #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
+    database: Option<String>,
+    /// Keep records nowhere: they are gone when the server stops
+    #[arg(long)]
+    ephemeral: bool,
+    /// Who decides conflicts [default: automerge]
+    #[arg(long, value_name = "NAME")]
+    conflict: Option<Strategy>,
+    /// A further name or address that clients use; the certificate is made for it too
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// When ready, print one line of JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// Do not take the schema anew when its file changes
+    #[arg(long)]
+    no_watch: bool,
+}
+
+impl Dev {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let project = Project::here();
+        project.prepare()?;
+        let config = self.config(&project)?;
+        let mut log = config.log.clone();
+        if log == telemetry::Log::default() {
+            "warn".clone_into(&mut log.filter);
+        }
+        telemetry::start(&log);
+        let mut app = App::start(config).await.map_err(explain)?;
+        app.ready().await.map_err(explain)?;
+        let line = ready_line(&app);
+        project.note_running(&line)?;
+        if self.json {
+            output::say(&line.to_string());
+        } else {
+            output::say(&screen(&app, begun));
+        }
+        asked_to_stop().await;
+        project.forget_running();
+        app.stop().await;
+        Ok(())
+    }
+
+    fn config(&self, project: &Project) -> Result<Config, Failure> {
+        let flags = Flags {
+            schema: self.schema.clone(),
+            listen: self.listen,
+            database: self.database.clone(),
+            conflict: self.conflict,
+            hosts: self.hosts.clone(),
+            file: None,
+        };
+        let mut config = Config::development(project.folder());
+        let configured = config.schema.clone();
+        config = config
+            .load(&flags)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        if self.ephemeral {
+            config.database = Database::memory();
+        }
+        if config.schema == configured {
+            config.schema = crate::config::SchemaSource::File(found_or_written(Path::new("."))?);
+        }
+        config.api_keys.insert(0, project.key()?);
+        Ok(config)
+    }
+}
+
+/// The project's schema; an example where there is none.
+fn found_or_written(project: &Path) -> Result<PathBuf, Failure> {
+    if let Some(path) = schema::find(project) {
+        return Ok(path
+            .strip_prefix(project)
+            .map(Path::to_owned)
+            .unwrap_or(path));
+    }
+    let path = PathBuf::from("schema.graphql");
+    files::write(&project.join(&path), schema::EXAMPLE)?;
+    output::complain("no schema found: wrote schema.graphql with an example");
+    Ok(path)
+}
+
+fn explain(error: StartError) -> Failure {
+    match error {
+        StartError::Schema(SchemaError::Wrong { diagnostics, file }) => {
+            Failure::Wrong(render(&diagnostics, &file))
+        }
+        error => Failure::Wrong(format!("error: {error}")),
+    }
+}
+
+fn ready_line(app: &App) -> Value {
+    json!({
+        "endpoint": app.endpoint(),
+        "http_endpoint": app.http_endpoint(),
+        "realtime": app.realtime_endpoint(),
+        "api_key": app.api_key(),
+        "ca": app.ca().map(|path| std::path::absolute(&path).unwrap_or(path)),
+        "console": Value::Null,
+        "pid": std::process::id(),
+        "schema": app.loaded().source.name,
+        "database": app.config().database.describe(),
+    })
+}
+
+/// One screen: where, with what, and what to do next.
+fn screen(app: &App, begun: Instant) -> String {
+    let mut lines = vec![
+        format!(
+            "  driftless {}  dev{:>42}",
+            env!("CARGO_PKG_VERSION"),
+            format!("ready in {} ms", begun.elapsed().as_millis())
+        ),
+        format!(
+            "  schema    {}   {}",
+            app.loaded().source.name,
+            summary(app)
+        ),
+        format!("  store     {}", store(app)),
+        String::new(),
+        format!("  GraphQL   {}", app.endpoint()),
+        format!(
+            "            {}   (in clear, same port)",
+            app.http_endpoint()
+        ),
+        format!("  realtime  {}", app.realtime_endpoint()),
+    ];
+    lines.extend(mobile(app));
+    lines.push(format!("  API key   {}", app.api_key().unwrap_or_default()));
+    lines.push(String::new());
+    if let Some(ca) = app.ca() {
+        lines.push(format!("  certificate authority  {}", ca.display()));
+        lines.push("            trust it on this machine:  driftless trust".to_owned());
+        lines.push(format!(
+            "            Node:  NODE_EXTRA_CA_CERTS={} node app.js",
+            ca.display()
+        ));
+    }
+    for warning in &app.loaded().warnings {
+        let span = warning.span;
+        let place = format!("{}:{}:{}", app.loaded().source.name, span.line, span.column);
+        lines.push(format!(
+            "  warning   {place}: {} {}",
+            warning.message, warning.help
+        ));
+    }
+    lines.join("\n")
+}
+
+fn summary(app: &App) -> String {
+    let models = app.loaded().schema.models.len();
+    let subscriptions: usize = app
+        .loaded()
+        .schema
+        .models
+        .values()
+        .map(|model| {
+            let names = &model.operations;
+            names.on_create.len() + names.on_update.len() + names.on_delete.len()
+        })
+        .sum();
+    let conflict = match app.config().conflict.default {
+        Strategy::Automerge => "automerge",
+        Strategy::Optimistic => "optimistic",
+    };
+    format!("{models} models, {subscriptions} subscriptions, {conflict}")
+}
+
+fn store(app: &App) -> String {
+    if app.config().database.is_ephemeral() {
+        "in memory: gone when this stops".to_owned()
+    } else {
+        format!(
+            "{}   (delete .driftless/ to start over)",
+            app.config().database.describe()
+        )
+    }
+}
+
+/// Android and Flutter dial port 443 whatever they are told (`dx.md` 2).
+fn mobile(app: &App) -> Vec<String> {
+    let mut lines = Vec::new();
+    match app.took_443() {
+        Some(Ok(())) => {
+            lines.push(
+                "  Android   https://10.0.2.2/graphql   (emulator; port 443 ok; Flutter alike)"
+                    .to_owned(),
+            );
+        }
+        Some(Err(reason)) => {
+            lines.push(format!(
+                "  Android and Flutter need port 443, which is not free for us: {reason}"
+            ));
+            if cfg!(target_os = "linux") {
+                lines.push(
+                    "            allow it: sudo sysctl net.ipv4.ip_unprivileged_port_start=443"
+                        .to_owned(),
+                );
+            }
+        }
+        None => {}
+    }
+    let everywhere = app.address().ip().is_unspecified();
+    if let Some(address) = tls::lan_address().filter(|_| everywhere) {
+        lines.push(format!(
+            "  LAN       https://{address}:{}/graphql",
+            app.address().port()
+        ));
+    }
+    lines
+}

@@ -1,0 +1,116 @@
+//! The commands. Exit codes: 0 fine, 1 the thing asked about is wrong, 2 usage.
+
+mod dev;
+mod health;
+mod keys;
+mod output;
+mod project;
+mod schema;
+mod serve;
+mod status;
+mod trust;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A self-hosted sync backend that AWS Amplify DataStore clients use in place of AppSync.
+#[derive(Debug, Parser)]
+#[command(name = "driftless", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a local cloud for a schema: database, certificate and API key included
+    Dev(dev::Dev),
+    /// Run the server in production: nothing generated, configured by driftless.toml, DRIFTLESS_* and flags
+    Serve(serve::Serve),
+    /// Check a schema, or print what is generated from it
+    Schema(schema::SchemaCommand),
+    /// Print the API key of the local cloud in this folder
+    Keys(keys::Keys),
+    /// Make this machine and its clients trust the local certificate authority
+    Trust(trust::Trust),
+    /// Tell whether a server is ready: a probe for containers
+    Health(health::Health),
+    /// Show the state of the local cloud of this folder
+    Status(status::Status),
+}
+
+/// Why a command fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The thing asked about is wrong; everything there is to say has been said, or is here.
+    Wrong(String),
+    /// The command makes no sense.
+    Usage(String),
+}
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Wrong(format!("{error:#}"))
+    }
+}
+
+/// Runs a command line.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors and go to stdout.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Wrong(text)) => {
+            output::complain(&text);
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(text)) => {
+            output::complain(&text);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(dev) => asynchronous(dev.run()),
+        Command::Serve(serve) => asynchronous(serve.run()),
+        Command::Schema(schema) => schema.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Trust(trust) => trust.run(),
+        Command::Health(health) => health.run(),
+        Command::Status(status) => status.run(),
+    }
+}
+
+fn asynchronous(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
+}
+
+/// Waits for the wish to stop: Ctrl-C, or SIGTERM from whoever runs containers.
+pub(crate) async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,86 @@
+//! `driftless serve`: the same server for production.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{Failure, asked_to_stop, schema::render};
+use crate::app::{App, StartError};
+use crate::config::{Config, Flags, Strategy};
+use crate::schema::SchemaError;
+use crate::telemetry;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// The configuration file [default: driftless.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The schema [default: schema.graphql]
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Where to listen [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where to keep records: postgres://… or sqlite:PATH; better in DRIFTLESS_DATABASE_URL, which others do not see
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// Who decides conflicts
+    #[arg(long, value_name = "NAME")]
+    conflict: Option<Strategy>,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let flags = Flags {
+            schema: self.schema,
+            listen: self.listen,
+            database: self.database,
+            conflict: self.conflict,
+            hosts: Vec::new(),
+            file: self.config,
+        };
+        let config = Config::production()
+            .load(&flags)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        telemetry::start(&config.log);
+        if config.api_keys.is_empty() {
+            return Err(Failure::Wrong(
+                "error: nobody could call this server: no API key is configured.\n\
+                 help: set DRIFTLESS_AUTH_API_KEYS, or keys under [auth.providers.NAME] in driftless.toml"
+                    .to_owned(),
+            ));
+        }
+        let mut app = App::start(config).await.map_err(explain)?;
+        tracing::info!(endpoint = app.endpoint(), "listening");
+        for warning in &app.loaded().warnings {
+            let (line, column) = (warning.span.line, warning.span.column);
+            tracing::warn!(
+                line,
+                column,
+                code = warning.code,
+                "schema: {}",
+                warning.message
+            );
+        }
+        tokio::select! {
+            ready = app.ready() => ready.map_err(explain)?,
+            () = asked_to_stop() => {
+                app.stop().await;
+                return Ok(());
+            }
+        }
+        tracing::info!("ready");
+        asked_to_stop().await;
+        tracing::info!("draining");
+        app.stop().await;
+        Ok(())
+    }
+}
+
+fn explain(error: StartError) -> Failure {
+    match error {
+        StartError::Schema(SchemaError::Wrong { diagnostics, file }) => {
+            Failure::Wrong(render(&diagnostics, &file))
+        }
+        error => Failure::Wrong(format!("error: {error}")),
+    }
+}

@@ -1,0 +1,220 @@
+//! The form of `driftless.toml`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Config, ConfigError, Database, SchemaSource, Strategy, TlsMode};
+
+const DEFAULT_FILE: &str = "driftless.toml";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Document {
+    schema: Option<PathBuf>,
+    listen: Listen,
+    database: DatabaseSection,
+    conflict: Conflict,
+    auth: Auth,
+    limits: Limits,
+    realtime: Realtime,
+    log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Listen {
+    address: Option<SocketAddr>,
+    public_hosts: Vec<String>,
+    tls: Option<Tls>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Tls {
+    Word(String),
+    Files { cert: PathBuf, key: PathBuf },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DatabaseSection {
+    url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Conflict {
+    default: Option<Strategy>,
+    models: BTreeMap<String, Strategy>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Auth {
+    providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Provider {
+    ApiKey {
+        #[serde(default)]
+        keys: Vec<String>,
+        keys_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Limits {
+    body: Option<usize>,
+    page: Option<usize>,
+    depth: Option<usize>,
+    fields: Option<usize>,
+    sockets: Option<usize>,
+    subscriptions: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Realtime {
+    keep_alive_s: Option<u64>,
+    repairs: Option<bool>,
+    drain_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Log {
+    level: Option<String>,
+    json: Option<bool>,
+}
+
+/// The table in the file; empty if no file is named and there is none.
+pub(super) fn read(named: Option<&Path>) -> Result<Table, ConfigError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Table::new());
+        }
+        Err(error) => {
+            return Err(ConfigError(format!(
+                "cannot read {}: {error}",
+                path.display()
+            )));
+        }
+    };
+    let table: Table = text
+        .parse()
+        .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+    // Judged alone, so that a typing error is told with its place in the file.
+    let checked: Result<Document, _> = toml::from_str(&text);
+    checked.map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+    Ok(table)
+}
+
+/// Lays a table over a configuration.
+pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError> {
+    let document = Document::deserialize(Value::Table(table))
+        .map_err(|error| ConfigError(format!("the configuration makes no sense: {error}")))?;
+    if let Some(schema) = document.schema {
+        config.schema = SchemaSource::File(schema);
+    }
+    if let Some(url) = document.database.url {
+        config.database = Database(url);
+    }
+    if let Some(strategy) = document.conflict.default {
+        config.conflict.default = strategy;
+    }
+    config.conflict.models.extend(document.conflict.models);
+    listen(config, document.listen)?;
+    keys(config, document.auth)?;
+    limits(config, &document.limits);
+    realtime(config, &document.realtime);
+    log(config, document.log);
+    Ok(())
+}
+
+fn listen(config: &mut Config, listen: Listen) -> Result<(), ConfigError> {
+    if let Some(address) = listen.address {
+        config.listen.address = address;
+    }
+    config.listen.public_hosts.extend(listen.public_hosts);
+    match listen.tls {
+        None => {}
+        Some(Tls::Files { cert, key }) => {
+            config.listen.tls = TlsMode::Files {
+                certificate: cert,
+                key,
+            };
+        }
+        Some(Tls::Word(word)) => match word.as_str() {
+            "off" => config.listen.tls = TlsMode::Off,
+            "local" => {
+                if !matches!(config.listen.tls, TlsMode::Local(_)) {
+                    config.listen.tls = TlsMode::Local(".driftless/tls".into());
+                }
+            }
+            other => {
+                let text = format!(
+                    "listen.tls is \"local\", \"off\" or {{ cert = …, key = … }}, not \"{other}\""
+                );
+                return Err(ConfigError(text));
+            }
+        },
+    }
+    Ok(())
+}
+
+fn keys(config: &mut Config, auth: Auth) -> Result<(), ConfigError> {
+    for (name, provider) in auth.providers {
+        let Provider::ApiKey { keys, keys_file } = provider;
+        config.api_keys.extend(keys);
+        if let Some(path) = keys_file {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let place = path.display();
+                ConfigError(format!(
+                    "auth.providers.{name}: cannot read {place}: {error}"
+                ))
+            })?;
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            config.api_keys.extend(lines.map(str::to_owned));
+        }
+    }
+    Ok(())
+}
+
+fn limits(config: &mut Config, limits: &Limits) {
+    set(&mut config.limits.body, limits.body);
+    set(&mut config.engine.page_limit, limits.page);
+    set(&mut config.engine.depth_limit, limits.depth);
+    set(&mut config.engine.field_limit, limits.fields);
+    set(&mut config.realtime.sockets, limits.sockets);
+    set(&mut config.realtime.subscriptions, limits.subscriptions);
+}
+
+fn realtime(config: &mut Config, realtime: &Realtime) {
+    let seconds = |value: Option<u64>| value.map(Duration::from_secs);
+    // A period of nothing would never end sending.
+    let period = seconds(realtime.keep_alive_s.map(|value| value.max(1)));
+    set(&mut config.realtime.keep_alive, period);
+    set(&mut config.realtime.repairs, realtime.repairs);
+    set(&mut config.drain, seconds(realtime.drain_s));
+}
+
+fn log(config: &mut Config, log: Log) {
+    set(&mut config.log.filter, log.level);
+    set(&mut config.log.json, log.json);
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}

@@ -1,0 +1,182 @@
+//! `DRIFTLESS_*`: every key of the file as a variable.
+
+use toml::{Table, Value};
+
+use super::ConfigError;
+
+const PREFIX: &str = "DRIFTLESS_";
+
+/// How a variable's text becomes a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Number,
+    Switch,
+    /// Separated by commas.
+    List,
+    /// Read by a command, not part of the configuration.
+    Elsewhere,
+}
+
+/// Variable (without the prefix), the key it sets, its form, and whether `…_FILE` may name a file that holds it.
+const VARIABLES: &[(&str, &str, Form, bool)] = &[
+    (
+        "AUTH_API_KEYS",
+        "auth.providers.environment.keys",
+        Form::List,
+        true,
+    ),
+    ("CONFLICT_DEFAULT", "conflict.default", Form::Text, false),
+    ("DATABASE_URL", "database.url", Form::Text, true),
+    ("HEALTH_URL", "", Form::Elsewhere, false),
+    ("LIMITS_BODY", "limits.body", Form::Number, false),
+    ("LIMITS_DEPTH", "limits.depth", Form::Number, false),
+    ("LIMITS_FIELDS", "limits.fields", Form::Number, false),
+    ("LIMITS_PAGE", "limits.page", Form::Number, false),
+    ("LIMITS_SOCKETS", "limits.sockets", Form::Number, false),
+    (
+        "LIMITS_SUBSCRIPTIONS",
+        "limits.subscriptions",
+        Form::Number,
+        false,
+    ),
+    ("LISTEN_ADDRESS", "listen.address", Form::Text, false),
+    (
+        "LISTEN_PUBLIC_HOSTS",
+        "listen.public_hosts",
+        Form::List,
+        false,
+    ),
+    ("LISTEN_TLS", "listen.tls", Form::Text, false),
+    ("LISTEN_TLS_CERT", "listen.tls.cert", Form::Text, false),
+    ("LISTEN_TLS_KEY", "listen.tls.key", Form::Text, false),
+    ("LOG_JSON", "log.json", Form::Switch, false),
+    ("LOG_LEVEL", "log.level", Form::Text, false),
+    ("REALTIME_DRAIN_S", "realtime.drain_s", Form::Number, false),
+    (
+        "REALTIME_KEEP_ALIVE_S",
+        "realtime.keep_alive_s",
+        Form::Number,
+        false,
+    ),
+    ("REALTIME_REPAIRS", "realtime.repairs", Form::Switch, false),
+    ("SCHEMA", "schema", Form::Text, false),
+];
+
+/// The variables of this process that are ours.
+pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        name.starts_with(PREFIX)
+            .then(|| (name, value.to_string_lossy().into_owned()))
+    })
+}
+
+/// One variable, if it is set and not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Lays variables over the table of the file. An empty variable counts as not set.
+pub(super) fn overlay(
+    table: &mut Table,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<(), ConfigError> {
+    for (name, text) in variables {
+        let short = name.strip_prefix(PREFIX).unwrap_or(&name);
+        let (base, from_file) = match short.strip_suffix("_FILE") {
+            Some(base) if known(base).is_some_and(|found| found.3) => (base, true),
+            _ => (short, false),
+        };
+        let Some((_, key, form, _)) = known(base) else {
+            return Err(unknown(&name, short));
+        };
+        if *form == Form::Elsewhere || text.is_empty() {
+            continue;
+        }
+        let text = if from_file { read(&name, &text)? } else { text };
+        insert(table, key, value(&name, &text, *form)?);
+    }
+    Ok(())
+}
+
+fn known(short: &str) -> Option<&'static (&'static str, &'static str, Form, bool)> {
+    VARIABLES.iter().find(|(name, ..)| *name == short)
+}
+
+fn unknown(name: &str, short: &str) -> ConfigError {
+    let nearest = VARIABLES
+        .iter()
+        .map(|(known, ..)| *known)
+        .min_by_key(|known| distance(short, known));
+    let hint = nearest
+        .map(|known| format!("; did you mean {PREFIX}{known}?"))
+        .unwrap_or_default();
+    ConfigError(format!("the environment variable {name} is unknown{hint}"))
+}
+
+fn read(name: &str, path: &str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map(|text| text.trim().to_owned())
+        .map_err(|error| ConfigError(format!("{name}: cannot read {path}: {error}")))
+}
+
+fn value(name: &str, text: &str, form: Form) -> Result<Value, ConfigError> {
+    let wrong = |what: &str| ConfigError(format!("{name} is {what}, not \"{text}\""));
+    match form {
+        Form::Text | Form::Elsewhere => Ok(Value::String(text.to_owned())),
+        Form::Number => text
+            .parse()
+            .map(Value::Integer)
+            .map_err(|_| wrong("a whole number")),
+        Form::Switch => text
+            .parse()
+            .map(Value::Boolean)
+            .map_err(|_| wrong("true or false")),
+        Form::List => {
+            let parts = text
+                .split([',', '\n'])
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            Ok(Value::Array(
+                parts.map(|part| Value::String(part.to_owned())).collect(),
+            ))
+        }
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let Some(last) = parts.pop() else { return };
+    let mut place = table;
+    for part in parts {
+        let entry = place
+            .entry(part)
+            .or_insert_with(|| Value::Table(Table::new()));
+        if !entry.is_table() {
+            *entry = Value::Table(Table::new());
+        }
+        let Value::Table(inner) = entry else { return };
+        place = inner;
+    }
+    place.insert(last.to_owned(), value);
+    if key.starts_with("auth.providers.") {
+        place.insert("type".to_owned(), Value::String("api_key".to_owned()));
+    }
+}
+
+/// How many letters must change for `one` to become `other`.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, target) in other.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *target);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

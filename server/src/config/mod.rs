@@ -1,0 +1,371 @@
+//! What the server is told: defaults ← `driftless.toml` ← `DRIFTLESS_*` ← flags. Nothing else reads the environment.
+
+mod document;
+mod environment;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_conflict_handlers::ConflictHandler;
+use driftless_conflict_handlers::automerge::Automerge;
+use driftless_conflict_handlers::optimistic::OptimisticConcurrency;
+
+use crate::http::Limits;
+use crate::realtime::Settings;
+use crate::telemetry::Log;
+
+/// The port of `driftless dev`.
+pub const DEVELOPMENT_PORT: u16 = 20002;
+/// The port of `driftless serve`.
+const PRODUCTION_PORT: u16 = 8080;
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the schema is.
+    pub schema: SchemaSource,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Where records are kept.
+    pub database: Database,
+    /// How long to wait for a database server that is not there yet; `None` is for ever.
+    pub database_patience: Option<Duration>,
+    /// Who decides conflicts.
+    pub conflict: Conflicts,
+    /// The accepted API keys.
+    pub api_keys: Vec<String>,
+    /// Bounds of HTTP requests.
+    pub limits: Limits,
+    /// Switches and limits of the API.
+    pub engine: driftless_resolvers::engine::Settings,
+    /// Bounds and times of sockets.
+    pub realtime: Settings,
+    /// What is logged.
+    pub log: Log,
+    /// Over how much time sockets are closed at the end.
+    pub drain: Duration,
+}
+
+/// Where the schema is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaSource {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Text(String),
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port; port 0 picks a free one.
+    pub address: SocketAddr,
+    /// Further names and addresses clients use.
+    pub public_hosts: Vec<String>,
+    /// What the certificate is.
+    pub tls: TlsMode,
+    /// Also take port 443 if the system lets us: Android and Flutter clients use no other (`client-native` R1).
+    pub also_443: bool,
+}
+
+/// What the certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Plain HTTP only; something in front speaks TLS.
+    Off,
+    /// A leaf of a local authority kept in this folder.
+    Local(PathBuf),
+    /// The operator's own files, PEM.
+    Files {
+        /// The chain, leaf first.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+}
+
+/// Where records are kept: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(pub String);
+
+impl std::fmt::Debug for Database {
+    /// Never shows a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.describe())
+    }
+}
+
+impl Database {
+    /// Nowhere: gone when the server stops.
+    #[must_use]
+    pub fn memory() -> Self {
+        Database("sqlite::memory:".to_owned())
+    }
+
+    /// Whether nothing of it outlives the server.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        *self == Database::memory()
+    }
+
+    /// For people, without credentials.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match url::Url::parse(&self.0) {
+            Ok(url) if url.has_host() => {
+                let port = url
+                    .port()
+                    .map(|port| format!(":{port}"))
+                    .unwrap_or_default();
+                let host = url.host_str().unwrap_or_default();
+                format!("{}://{host}{port}{}", url.scheme(), url.path())
+            }
+            _ => self.0.split('?').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether other processes may write to the same store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("postgres")
+    }
+}
+
+/// Who decides conflicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conflicts {
+    /// For models without an entry.
+    pub default: Strategy,
+    /// Per model.
+    pub models: BTreeMap<String, Strategy>,
+}
+
+/// A built-in conflict strategy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// Merge field by field.
+    #[default]
+    Automerge,
+    /// Refuse, and show the stored record.
+    Optimistic,
+}
+
+impl Strategy {
+    /// What does it.
+    #[must_use]
+    pub fn handler(self) -> Arc<dyn ConflictHandler> {
+        match self {
+            Strategy::Automerge => Arc::new(Automerge),
+            Strategy::Optimistic => Arc::new(OptimisticConcurrency),
+        }
+    }
+}
+
+/// A configuration that makes no sense: what, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// What the command line says; only what was given.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// The schema file.
+    pub schema: Option<PathBuf>,
+    /// Address and port.
+    pub listen: Option<SocketAddr>,
+    /// The database.
+    pub database: Option<String>,
+    /// The default strategy.
+    pub conflict: Option<Strategy>,
+    /// Further names of this machine.
+    pub hosts: Vec<String>,
+    /// The configuration file; `driftless.toml` if it exists.
+    pub file: Option<PathBuf>,
+}
+
+impl Config {
+    /// What a new project starts with, before file, environment and flags.
+    #[must_use]
+    pub fn development(folder: &Path) -> Config {
+        Config {
+            listen: Listen {
+                address: loopback(DEVELOPMENT_PORT),
+                public_hosts: Vec::new(),
+                tls: TlsMode::Local(folder.join("tls")),
+                also_443: true,
+            },
+            database: Database(format!("sqlite:{}", folder.join("data.db").display())),
+            database_patience: Some(Duration::from_secs(15)),
+            drain: Duration::from_millis(200),
+            ..Config::production()
+        }
+    }
+
+    /// What `driftless serve` starts with: no keys, no certificates, no database of its own making.
+    #[must_use]
+    pub fn production() -> Config {
+        Config {
+            schema: SchemaSource::File("schema.graphql".into()),
+            listen: Listen {
+                address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PRODUCTION_PORT),
+                public_hosts: Vec::new(),
+                tls: TlsMode::Off,
+                also_443: false,
+            },
+            database: Database("sqlite:.driftless/data.db".to_owned()),
+            database_patience: None,
+            conflict: Conflicts::default(),
+            api_keys: Vec::new(),
+            limits: Limits::default(),
+            engine: driftless_resolvers::engine::Settings::default(),
+            realtime: Settings::default(),
+            log: Log::default(),
+            drain: Duration::from_secs(5),
+        }
+    }
+
+    /// This configuration with file, environment and flags laid over it.
+    pub fn load(self, flags: &Flags) -> Result<Config, ConfigError> {
+        self.overlaid(flags, environment::variables())
+    }
+
+    fn overlaid(
+        mut self,
+        flags: &Flags,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let mut table = document::read(flags.file.as_deref())?;
+        environment::overlay(&mut table, variables)?;
+        document::apply(&mut self, table)?;
+        if let Some(schema) = &flags.schema {
+            self.schema = SchemaSource::File(schema.clone());
+        }
+        if let Some(address) = flags.listen {
+            self.listen.address = address;
+        }
+        if let Some(url) = &flags.database {
+            self.database = Database(url.clone());
+        }
+        if let Some(strategy) = flags.conflict {
+            self.conflict.default = strategy;
+        }
+        self.listen.public_hosts.extend(flags.hosts.iter().cloned());
+        Ok(self)
+    }
+}
+
+/// The URL that `driftless health` asks, if the environment names one.
+pub fn health_url() -> Option<String> {
+    environment::variable("DRIFTLESS_HEALTH_URL")
+}
+
+/// The address the server of this environment listens on, if the environment names one.
+pub fn listen_address() -> Option<String> {
+    environment::variable("DRIFTLESS_LISTEN_ADDRESS")
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("driftless.toml");
+        std::fs::write(&path, file).expect("a file");
+        let flags = Flags {
+            file: Some(path),
+            ..Flags::default()
+        };
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::production().overlaid(&flags, variables)
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let file = "schema = \"a.graphql\"\n[database]\nurl = \"sqlite:a.db\"\n";
+        let config =
+            load(file, &[("DRIFTLESS_DATABASE_URL", "sqlite:b.db")]).expect("a configuration");
+        assert_eq!(config.schema, SchemaSource::File("a.graphql".into()));
+        assert_eq!(config.database, Database("sqlite:b.db".to_owned()));
+    }
+
+    #[test]
+    fn flags_win_over_everything() {
+        let flags = Flags {
+            database: Some("sqlite:c.db".to_owned()),
+            ..Flags::default()
+        };
+        let variables = [(
+            "DRIFTLESS_DATABASE_URL".to_owned(),
+            "sqlite:b.db".to_owned(),
+        )];
+        let config = Config::production()
+            .overlaid(&flags, variables)
+            .expect("a configuration");
+        assert_eq!(config.database, Database("sqlite:c.db".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_variable_names_the_nearest_known_one() {
+        let error = load("", &[("DRIFTLESS_DATABSE_URL", "x")]).expect_err("a typing error");
+        assert!(error.0.contains("DRIFTLESS_DATABASE_URL"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_the_place() {
+        let error = load("[listen]\nadress = \"x\"\n", &[]).expect_err("a typing error");
+        assert!(
+            error.0.contains("adress") && error.0.contains("address"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn secrets_may_lie_in_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("url");
+        std::fs::write(&path, "postgres://u:p@h/d\n").expect("a file");
+        let path = path.to_string_lossy();
+        let config = load("", &[("DRIFTLESS_DATABASE_URL_FILE", &path)]).expect("a configuration");
+        assert_eq!(config.database, Database("postgres://u:p@h/d".to_owned()));
+    }
+
+    #[test]
+    fn keys_conflicts_and_certificates_are_read() {
+        let file = r#"
+            [listen]
+            address = "127.0.0.1:9000"
+            public_hosts = ["sync.example.org"]
+            tls = { cert = "c.pem", key = "k.pem" }
+            [conflict]
+            default = "optimistic"
+            [conflict.models]
+            Post = "automerge"
+            [auth.providers.keys]
+            type = "api_key"
+            keys = ["da2-abcdefghijklmnopqrstuvwxyz"]
+        "#;
+        let config = load(file, &[]).expect("a configuration");
+        assert_eq!(config.listen.address.port(), 9000);
+        assert_eq!(config.conflict.models["Post"], Strategy::Automerge);
+        assert_eq!(config.conflict.default, Strategy::Optimistic);
+        assert_eq!(config.api_keys.len(), 1);
+        assert!(matches!(config.listen.tls, TlsMode::Files { .. }));
+    }
+
+    #[test]
+    fn a_database_never_shows_its_password() {
+        let database = Database("postgres://me:secret@db:5432/app?sslmode=require".to_owned());
+        assert_eq!(format!("{database:?}"), "postgres://db:5432/app");
+    }
+}

@@ -1,0 +1,302 @@
+//! `/graphql`: a body becomes a request, a request an answer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State as From};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use driftless_resolvers::api::{Reply, Request as Operation};
+use driftless_resolvers::identity::Caller;
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use super::error::{Refusal, json};
+use super::{State, error, upgrade};
+use crate::auth::Credentials;
+
+/// So much of a body that is too large is read and thrown away, so that the client reads the answer before it finds
+/// the connection closed.
+const DISCARDED: usize = 64 << 20;
+
+/// Refuses everything but probes once no new work is taken.
+pub async fn while_open(From(state): From<Arc<State>>, request: Request, next: Next) -> Response {
+    if state.closed.is_cancelled() && request.uri().path().starts_with("/graphql") {
+        return Refusal::Unavailable.into_response();
+    }
+    next.run(request).await
+}
+
+/// A query or mutation by POST. The body is judged before the credentials (`auth.md` 2).
+pub async fn by_post(From(state): From<Arc<State>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let operation = match read(&state, &head.headers, body).await {
+        Ok(operation) => operation,
+        Err(refusal) => return refusal.into_response(),
+    };
+    answer(&state, &head.headers, operation).await
+}
+
+/// A query by GET, or an upgrade to a WebSocket (`client-native` R2).
+pub async fn by_get(From(state): From<Arc<State>>, request: Request) -> Response {
+    if upgrade::is_wanted(&request) {
+        return upgrade::socket(From(state), request).await;
+    }
+    let (head, _body) = request.into_parts();
+    let operation = match from_query(head.uri.query().unwrap_or_default()) {
+        Ok(operation) => operation,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if mutates(&operation) {
+        return Refusal::MutationByGet.into_response();
+    }
+    answer(&state, &head.headers, operation).await
+}
+
+async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Operation, Refusal> {
+    let bytes = timeout(state.limits.body_time, collect(body, state.limits.body))
+        .await
+        .map_err(|_| Refusal::SlowBody)??;
+    if bytes.is_empty() {
+        return Err(Refusal::EmptyBody);
+    }
+    if !is_json(headers) {
+        return Err(Refusal::ContentType);
+    }
+    from_body(&bytes)
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let mut stream = body.into_data_stream();
+    let (mut kept, mut size) = (BytesMut::new(), 0_usize);
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|_| Refusal::Unparsable)?;
+        size += part.len();
+        if size > DISCARDED {
+            break;
+        }
+        if size <= limit {
+            kept.extend_from_slice(&part);
+        }
+    }
+    if size > limit {
+        return Err(Refusal::TooLarge(limit));
+    }
+    Ok(kept.freeze())
+}
+
+/// A body without a content type is taken for JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return true;
+    };
+    let kind = value.to_str().unwrap_or_default();
+    let essence = kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    matches!(
+        essence.as_str(),
+        "application/json" | "application/graphql" | "application/x-amz-json-1.1"
+    ) || essence.ends_with("+json")
+}
+
+/// The request in a JSON body. Batches are refused (`errata.md` 2.9); unknown members are ignored.
+fn from_body(bytes: &[u8]) -> Result<Operation, Refusal> {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice(bytes) else {
+        return Err(Refusal::Unparsable);
+    };
+    let Some(Value::String(query)) = body.remove("query") else {
+        return Err(Refusal::Unparsable);
+    };
+    let variables = match body.remove("variables") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(variables)) => variables,
+        Some(_) => return Err(Refusal::Unparsable),
+    };
+    let operation_name = match body.remove("operationName") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
+        Some(_) => return Err(Refusal::Unparsable),
+    };
+    whole(Operation {
+        query,
+        operation_name,
+        variables,
+    })
+}
+
+/// The request in a query string.
+fn from_query(text: &str) -> Result<Operation, Refusal> {
+    let mut operation = Operation::default();
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        match name.as_ref() {
+            "query" => operation.query = value.into_owned(),
+            "operationName" if !value.is_empty() => {
+                operation.operation_name = Some(value.into_owned());
+            }
+            "variables" if !value.is_empty() => match serde_json::from_str(&value) {
+                Ok(Value::Object(variables)) => operation.variables = variables,
+                Ok(Value::Null) => {}
+                _ => return Err(Refusal::Unparsable),
+            },
+            _ => {}
+        }
+    }
+    whole(operation)
+}
+
+fn whole(operation: Operation) -> Result<Operation, Refusal> {
+    if operation.query.trim().is_empty() {
+        return Err(Refusal::Unparsable);
+    }
+    Ok(operation)
+}
+
+/// Whether the chosen operation, or any if none can be chosen, is a mutation.
+fn mutates(operation: &Operation) -> bool {
+    use async_graphql::parser::{parse_query, types::OperationType};
+    let Ok(document) = parse_query(&operation.query) else {
+        return false;
+    };
+    let chosen = |name: Option<&async_graphql::Name>| match (&operation.operation_name, name) {
+        (Some(wanted), Some(name)) => wanted == name.as_str(),
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    document
+        .operations
+        .iter()
+        .any(|(name, definition)| chosen(name) && definition.node.ty == OperationType::Mutation)
+}
+
+async fn answer(state: &Arc<State>, headers: &HeaderMap, operation: Operation) -> Response {
+    let caller = match state
+        .authenticator
+        .caller(&Credentials::from_headers(headers))
+    {
+        Ok(caller) => caller,
+        Err(rejection) => return Refusal::Unauthorized(rejection).into_response(),
+    };
+    match execute(state, operation, caller).await {
+        Some(Reply::Answer(body)) => json(StatusCode::OK, body),
+        Some(Reply::Malformed {
+            error_type,
+            message,
+        }) => Refusal::Malformed {
+            error_type,
+            message,
+        }
+        .into_response(),
+        Some(Reply::Unavailable(reason)) => {
+            tracing::warn!(
+                reason,
+                "the store cannot be used; the client is told to try again"
+            );
+            Refusal::Unavailable.into_response()
+        }
+        None => Refusal::Unavailable.into_response(),
+    }
+}
+
+/// Runs in a task of its own: a mutation is not cancelled half-way when its client disconnects.
+async fn execute(state: &Arc<State>, operation: Operation, caller: Caller) -> Option<Reply> {
+    let api = state.api.borrow().clone()?;
+    let running = async move { api.execute(&operation, &caller).await };
+    let running = state.work.spawn(running.in_current_span());
+    match timeout(state.limits.answer_time, running).await {
+        Ok(Ok(reply)) => Some(reply),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a request ended in a panic");
+            Some(Reply::Answer(error::internal_failure().into()))
+        }
+        Err(_) => {
+            tracing::warn!("a request takes too long; the client is told to try again");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_that_hold_no_request_are_unparsable() {
+        for body in [
+            "{",
+            "[]",
+            "{}",
+            "null",
+            "7",
+            r#"[{"query":"{a}"}]"#,
+            r#"{"query":7}"#,
+            r#"{"query":" "}"#,
+            r#"{"query":"{a}","variables":[]}"#,
+            r#"{"query":"{a}","operationName":1}"#,
+        ] {
+            assert_eq!(
+                from_body(body.as_bytes()),
+                Err(Refusal::Unparsable),
+                "{body}"
+            );
+        }
+        assert_eq!(from_body(b"\xff\xfe"), Err(Refusal::Unparsable));
+    }
+
+    #[test]
+    fn numbers_in_variables_keep_their_text() {
+        let body = r#"{"query":"{a}","variables":{"n":1.10,"big":12345678901234567890}}"#;
+        let operation = from_body(body.as_bytes()).expect("a request");
+        assert_eq!(operation.variables["n"].to_string(), "1.10");
+        assert_eq!(
+            operation.variables["big"].to_string(),
+            "12345678901234567890"
+        );
+    }
+
+    #[test]
+    fn a_query_string_holds_a_request() {
+        let operation =
+            from_query("query=%7Ba%7D&variables=%7B%22n%22%3A1.50%7D&operationName=x&other=1")
+                .expect("a request");
+        assert_eq!(operation.query, "{a}");
+        assert_eq!(operation.variables["n"].to_string(), "1.50");
+        assert_eq!(operation.operation_name.as_deref(), Some("x"));
+        assert_eq!(from_query("variables=%7B%7D"), Err(Refusal::Unparsable));
+    }
+
+    #[test]
+    fn only_a_chosen_mutation_counts_as_one() {
+        let mutates = |query: &str, name: Option<&str>| {
+            super::mutates(&Operation {
+                query: query.to_owned(),
+                operation_name: name.map(str::to_owned),
+                variables: Map::new(),
+            })
+        };
+        assert!(mutates("mutation { a }", None));
+        assert!(!mutates("{ a }", None));
+        assert!(!mutates("query q { a } mutation m { a }", Some("q")));
+        assert!(mutates("query q { a } mutation m { a }", None));
+    }
+
+    #[test]
+    fn a_charset_does_not_matter_and_forms_are_no_json() {
+        let with = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().expect("a value"));
+            headers
+        };
+        assert!(is_json(&with("application/json; charset=UTF-8")));
+        assert!(is_json(&HeaderMap::new()));
+        assert!(!is_json(&with("text/plain")));
+        assert!(!is_json(&with("application/x-www-form-urlencoded")));
+    }
+}

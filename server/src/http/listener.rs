@@ -1,0 +1,178 @@
+//! HTTP and TLS on one port: the first byte of a connection decides (`client-js` 1.3).
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// How long a connection may take to show its first byte and to finish its TLS handshake.
+const OPENING: Duration = Duration::from_secs(10);
+/// The first byte of a TLS `ClientHello` record.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// The TLS configuration of new connections; replaced when certificates change. `None` is plain HTTP only.
+pub type Tls = watch::Receiver<Option<Arc<rustls::ServerConfig>>>;
+
+/// A connection, in clear or not.
+#[derive(Debug)]
+pub enum Connection {
+    /// In clear.
+    Plain(TcpStream),
+    /// Encrypted.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connections that are ready to speak HTTP. Each is opened in a task of its own, so that a slow or silent peer delays
+/// nobody else.
+pub struct Listener {
+    address: SocketAddr,
+    opened: mpsc::Receiver<(Connection, SocketAddr)>,
+    /// Aborts accepting when the listener is dropped.
+    _accepting: JoinSet<()>,
+}
+
+impl Listener {
+    /// Starts accepting on sockets that are bound already.
+    pub fn new(sockets: Vec<TcpListener>, tls: &Tls) -> io::Result<Listener> {
+        let first = sockets.first().ok_or(io::ErrorKind::InvalidInput)?;
+        let address = first.local_addr()?;
+        let (sender, opened) = mpsc::channel(64);
+        let mut accepting = JoinSet::new();
+        for socket in sockets {
+            accepting.spawn(accept(socket, tls.clone(), sender.clone()));
+        }
+        Ok(Listener {
+            address,
+            opened,
+            _accepting: accepting,
+        })
+    }
+}
+
+impl axum::serve::Listener for Listener {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        match self.opened.recv().await {
+            Some(opened) => opened,
+            // Every accepting task has ended; nothing will ever come.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+async fn accept(socket: TcpListener, tls: Tls, opened: mpsc::Sender<(Connection, SocketAddr)>) {
+    let mut opening = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let acceptor = tls.borrow().clone().map(TlsAcceptor::from);
+                    let opened = opened.clone();
+                    opening.spawn(async move {
+                        let ready = tokio::time::timeout(OPENING, open(stream, acceptor)).await;
+                        if let Ok(Some(connection)) = ready {
+                            let _ = opened.send((connection, peer)).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Mostly too many open files: the connection stays in the backlog until some are closed.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(_) = opening.join_next() => {}
+        }
+    }
+}
+
+async fn open(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Connection> {
+    let _ = stream.set_nodelay(true);
+    let mut first = [0_u8; 1];
+    if stream.peek(&mut first).await.ok()? == 0 {
+        return None;
+    }
+    match acceptor {
+        Some(acceptor) if first[0] == TLS_HANDSHAKE => match acceptor.accept(stream).await {
+            Ok(stream) => Some(Connection::Tls(Box::new(stream))),
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed; does the client trust the certificate?");
+                None
+            }
+        },
+        _ => Some(Connection::Plain(stream)),
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Connection::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Connection::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Connection::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Connection::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Connection::Tls(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Connection::Plain(stream) => stream.is_write_vectored(),
+            Connection::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Connection::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Connection::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

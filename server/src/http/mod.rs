@@ -1,0 +1,107 @@
+//! The HTTP side: routes, and the layers in the order a request meets them.
+
+pub mod cors;
+pub mod error;
+pub mod graphql;
+pub mod health;
+pub mod listener;
+pub mod request_id;
+pub mod upgrade;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use driftless_resolvers::api::Api;
+use driftless_resolvers::storage::Storage;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Authenticator;
+use crate::realtime::socket::Realtime;
+
+/// Bounds of HTTP requests.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body: usize,
+    /// How long a body may take to arrive.
+    pub body_time: Duration,
+    /// How long a client waits for an answer; Android gives up after 10 s (`errata.md` 2.13).
+    pub answer_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 1 << 20,
+            body_time: Duration::from_secs(15),
+            answer_time: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What requests are answered with.
+pub struct State {
+    /// Bounds.
+    pub limits: Limits,
+    /// Who may call.
+    pub authenticator: Arc<Authenticator>,
+    /// The API of the moment; `None` until the store is ready (`errata.md` 2.16).
+    pub api: watch::Receiver<Option<Arc<Api>>>,
+    /// The store and the sockets; `None` until the store is ready.
+    pub parts: watch::Receiver<Option<Parts>>,
+    /// Cancelled when the server drains: probes say so, sockets close.
+    pub drain: CancellationToken,
+    /// Cancelled when no new work is taken any more.
+    pub closed: CancellationToken,
+    /// Running requests and sockets.
+    pub work: TaskTracker,
+    /// Sockets now.
+    pub sockets: AtomicUsize,
+}
+
+/// What exists once the store is open.
+#[derive(Clone)]
+pub struct Parts {
+    /// The store, for readiness.
+    pub storage: Arc<dyn Storage>,
+    /// What sockets work with.
+    pub realtime: Arc<Realtime>,
+}
+
+/// The routes with their layers: request id, log, CORS. Body size and times are bounded where the body is read and the
+/// answer awaited ([`graphql`]), because what follows from them depends on the request.
+pub fn router(state: Arc<State>) -> Router {
+    let graphql = get(graphql::by_get).post(graphql::by_post).fallback(method);
+    let socket = get(upgrade::socket).fallback(method);
+    Router::new()
+        .route("/graphql", graphql)
+        // A configured endpoint that ends in a slash makes clients dial the second of these (`client-js` 1.1).
+        .route("/graphql/realtime", socket.clone())
+        .route("/graphql//realtime", socket.clone())
+        .route("/realtime", socket)
+        .route("/ping", get(health::ping))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/startupz", get(health::started))
+        .fallback(nowhere)
+        .with_state(Arc::clone(&state))
+        .layer(cors::layer())
+        .layer(from_fn_with_state(state, graphql::while_open))
+        .layer(from_fn(request_id::layer))
+}
+
+async fn nowhere() -> Response {
+    error::Refusal::NotFound.into_response()
+}
+
+async fn method(request: Request) -> Response {
+    error::Refusal::Method(request.method().clone()).into_response()
+}

@@ -1,0 +1,82 @@
+//! From an HTTP request to a WebSocket. What is transient is refused here with 503, before the upgrade; wrong
+//! credentials are refused after it (`errata.md` row 10).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State as From};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::error::Refusal;
+use super::{Parts, State};
+use crate::realtime::{handshake, protocol, socket};
+
+/// Whether the client asks for a WebSocket.
+pub fn is_wanted(request: &Request) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Upgrades.
+pub async fn socket(From(state): From<Arc<State>>, request: Request) -> Response {
+    let parts = state.parts.borrow().clone();
+    let Some(parts) = parts else {
+        return Refusal::Unavailable.into_response();
+    };
+    if state.drain.is_cancelled() {
+        return Refusal::Unavailable.into_response();
+    }
+    let Some(place) = Place::take(&state, parts.realtime.settings.sockets) else {
+        tracing::warn!("there are too many sockets; one more was refused");
+        return Refusal::Unavailable.into_response();
+    };
+    upgrade(&state, parts, place, request).await
+}
+
+async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) -> Response {
+    let (mut head, _body) = request.into_parts();
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut head, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    if !handshake::offers_our_protocol(&head.headers) {
+        tracing::debug!("a socket offers no protocol of this server");
+    }
+    let credentials = handshake::credentials(&head.headers, head.uri.query().unwrap_or_default());
+    let tracker = state.work.clone();
+    let limit = parts.realtime.settings.frame;
+    upgrade
+        .protocols([protocol::SUBPROTOCOL])
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        .on_upgrade(move |socket| {
+            tracker.track_future(async move {
+                socket::serve(socket, parts.realtime, credentials).await;
+                drop(place);
+            })
+        })
+}
+
+/// One of the sockets this process may have.
+struct Place {
+    state: Arc<State>,
+}
+
+impl Place {
+    fn take(state: &Arc<State>, limit: usize) -> Option<Place> {
+        let taken = state.sockets.fetch_add(1, Ordering::Relaxed);
+        let place = Place {
+            state: Arc::clone(state),
+        };
+        // Dropping the place gives it back.
+        (taken < limit).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.state.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,308 @@
+//! One model's part of the hub: its log read in order, its subscribers served in that order.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use driftless_resolvers::api::{Request, Subscription};
+use driftless_resolvers::clock::Clock;
+use driftless_resolvers::feed::{Event, Feed, Operation, Seq};
+use driftless_resolvers::identity::{Caller, Family};
+use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::{Key, StorageError};
+use tokio::sync::Notify;
+
+use super::hub::Subscriber;
+use super::recent::Recent;
+
+/// How many events one read of the log takes.
+const BATCH: usize = 500;
+/// Where a log that nobody listened to is taken up again: so far before its head.
+const BACKLOG: i64 = 500;
+/// How soon a read of the log is tried again after it failed.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// A model, its subscribers, and how far its log is published.
+pub struct Channel {
+    model: Arc<Model>,
+    feed: Arc<dyn Feed>,
+    clock: Arc<dyn Clock>,
+    repairs: bool,
+    /// The last published position. Held while the log is read, so that events are published in order.
+    position: tokio::sync::Mutex<Option<Seq>>,
+    members: Mutex<Members>,
+    joined: Notify,
+}
+
+#[derive(Default)]
+struct Members {
+    topics: HashMap<Topic, Audience>,
+    count: usize,
+    next: u64,
+    recent: Recent,
+}
+
+/// Subscriptions with one topic get the same payload for every event, so it is made once.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Topic {
+    /// The address of the API: after a reload of the schema the same text may mean another thing.
+    api: usize,
+    operation: Operation,
+    query: String,
+    operation_name: Option<String>,
+    variables: String,
+    caller: Caller,
+}
+
+impl Topic {
+    pub(super) fn of(request: &Request, subscription: &Subscription) -> Self {
+        Topic {
+            api: Arc::as_ptr(&subscription.api) as usize,
+            operation: subscription.operation,
+            query: request.query.clone(),
+            operation_name: request.operation_name.clone(),
+            variables: serde_json::Value::from(request.variables.clone()).to_string(),
+            caller: subscription.caller.clone(),
+        }
+    }
+
+    /// Whether its subscribers are DataStore clients in JavaScript: only those get repairs (`errata.md` row 13).
+    fn wants_repairs(&self) -> bool {
+        self.caller.datastore && self.caller.family == Family::JavaScript
+    }
+}
+
+struct Audience {
+    subscription: Subscription,
+    subscribers: HashMap<u64, Subscriber>,
+}
+
+impl Audience {
+    fn tell(&self, event: &Event) {
+        let Some(payload) = self.subscription.payload(event) else {
+            return;
+        };
+        let Ok(payload) = String::from_utf8(payload) else {
+            tracing::error!(model = self.subscription.model, "a payload is not UTF-8");
+            return;
+        };
+        let payload: Arc<str> = payload.into();
+        for subscriber in self.subscribers.values() {
+            subscriber.tell(&payload);
+        }
+    }
+}
+
+/// Keeps a subscription registered; dropping it ends the subscription.
+pub struct Registration {
+    channel: Arc<Channel>,
+    topic: Topic,
+    number: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.channel.members().remove(&self.topic, self.number);
+    }
+}
+
+impl Members {
+    fn insert(&mut self, topic: &Topic, subscription: Subscription, subscriber: Subscriber) -> u64 {
+        let audience = self
+            .topics
+            .entry(topic.clone())
+            .or_insert_with(|| Audience {
+                subscription,
+                subscribers: HashMap::new(),
+            });
+        self.next += 1;
+        audience.subscribers.insert(self.next, subscriber);
+        self.count += 1;
+        self.next
+    }
+
+    fn remove(&mut self, topic: &Topic, number: u64) {
+        let Some(audience) = self.topics.get_mut(topic) else {
+            return;
+        };
+        if audience.subscribers.remove(&number).is_some() {
+            self.count -= 1;
+        }
+        if audience.subscribers.is_empty() {
+            self.topics.remove(topic);
+        }
+    }
+
+    fn publish(&mut self, event: &Event) {
+        for (topic, audience) in &self.topics {
+            if topic.operation == event.operation {
+                audience.tell(event);
+            }
+        }
+    }
+}
+
+impl Channel {
+    pub(super) fn new(
+        model: Arc<Model>,
+        feed: Arc<dyn Feed>,
+        clock: Arc<dyn Clock>,
+        repairs: bool,
+    ) -> Self {
+        Channel {
+            model,
+            feed,
+            clock,
+            repairs,
+            position: tokio::sync::Mutex::new(None),
+            members: Mutex::default(),
+            joined: Notify::new(),
+        }
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.members().count == 0
+    }
+
+    /// Registers a subscriber. Whatever is committed after the answer reaches it; `replaced` ends in the same instant.
+    pub(super) async fn register(
+        self: &Arc<Self>,
+        topic: Topic,
+        subscription: Subscription,
+        subscriber: Subscriber,
+        replaced: Option<Registration>,
+    ) -> Result<Registration, StorageError> {
+        if self.is_idle() {
+            self.take_up().await?;
+        }
+        let number = {
+            let mut members = self.members();
+            if let Some(old) = replaced
+                .as_ref()
+                .filter(|old| Arc::ptr_eq(&old.channel, self))
+            {
+                members.remove(&old.topic, old.number);
+            }
+            if self.repairs && topic.wants_repairs() {
+                self.replay(&members, &subscription, &subscriber);
+            }
+            members.insert(&topic, subscription, subscriber)
+        };
+        drop(replaced);
+        self.joined.notify_one();
+        Ok(Registration {
+            channel: Arc::clone(self),
+            topic,
+            number,
+        })
+    }
+
+    fn replay(&self, members: &Members, subscription: &Subscription, subscriber: &Subscriber) {
+        for event in members.recent.replay(self.clock.now()) {
+            if event.operation != subscription.operation {
+                continue;
+            }
+            let payload = subscription.payload(&event).map(String::from_utf8);
+            if let Some(Ok(payload)) = payload {
+                subscriber.tell(&payload.into());
+            }
+        }
+    }
+
+    /// Follows the log again after a time without subscribers: only its last part matters then.
+    async fn take_up(&self) -> Result<(), StorageError> {
+        let mut position = self.position.lock().await;
+        let head = self.feed.head(&self.model).await?;
+        let near = Seq((head.0 - BACKLOG).max(0));
+        let from = position.map_or(near, |position| position.max(near));
+        *position = Some(self.publish_from(from).await?);
+        Ok(())
+    }
+
+    async fn follow(&self) -> Result<(), StorageError> {
+        let mut position = self.position.lock().await;
+        if let Some(from) = *position {
+            *position = Some(self.publish_from(from).await?);
+        }
+        Ok(())
+    }
+
+    /// Publishes what the log holds after `from`; the answer is where it ends. If it fails in between, what was
+    /// published is published again later: a repetition does no harm, a gap would.
+    async fn publish_from(&self, mut from: Seq) -> Result<Seq, StorageError> {
+        loop {
+            let (events, next) = self.feed.since(&self.model, from, BATCH).await?;
+            for event in &events {
+                self.publish(event);
+            }
+            if next <= from {
+                return Ok(from);
+            }
+            from = next;
+            if events.len() < BATCH {
+                return Ok(from);
+            }
+        }
+    }
+
+    fn publish(&self, event: &Event) {
+        let mut members = self.members();
+        members.publish(event);
+        if self.repairs
+            && let Ok(key) = Key::of(&self.model, &event.record.fields)
+        {
+            members.recent.note(&key, event, self.clock.now());
+        }
+    }
+
+    fn settle(&self) {
+        let mut members = self.members();
+        for event in members.recent.settled(self.clock.now()) {
+            for (topic, audience) in &members.topics {
+                if topic.operation == event.operation && topic.wants_repairs() {
+                    audience.tell(&event);
+                }
+            }
+        }
+    }
+
+    fn next_settling(&self) -> Option<Duration> {
+        let due = self.members().recent.next_settling(self.clock.now())?;
+        Some(Duration::from_millis(due))
+    }
+
+    /// Publishes the log for as long as the server runs; does nothing while nobody listens. `poll` is for stores that
+    /// other processes write to, whose writes give no hint here.
+    pub(super) async fn run(self: Arc<Self>, poll: Option<Duration>) {
+        let mut hints = self.feed.hints();
+        let mut hinting = true;
+        let mut failed = false;
+        loop {
+            let idle = self.is_idle();
+            let settling = self.next_settling();
+            let again = if failed { Some(RETRY) } else { poll };
+            tokio::select! {
+                () = self.joined.notified() => {}
+                hint = hints.changed(), if !idle && hinting => hinting = hint.is_ok(),
+                () = sleep(again), if !idle && again.is_some() => {}
+                () = sleep(settling), if settling.is_some() => self.settle(),
+            }
+            if self.is_idle() {
+                continue;
+            }
+            let followed = self.follow().await;
+            failed = followed.is_err();
+            if let Err(error) = followed {
+                tracing::warn!(model = self.model.name, %error, "the log cannot be read; trying again");
+            }
+        }
+    }
+}
+
+async fn sleep(time: Option<Duration>) {
+    tokio::time::sleep(time.unwrap_or_default()).await;
+}

@@ -1,0 +1,144 @@
+//! Who listens to what: every model has a [`Channel`], every socket a bounded queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_resolvers::api::{Request, Subscription};
+use driftless_resolvers::clock::Clock;
+use driftless_resolvers::feed::Feed;
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::storage::StorageError;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::channel::{Channel, Registration, Topic};
+
+/// An event on its way to a socket.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The subscription it is for.
+    pub id: Arc<str>,
+    /// The `payload` of the frame.
+    pub payload: Arc<str>,
+}
+
+/// The sending side of a socket's queue.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    queue: mpsc::Sender<Delivery>,
+    overflowed: CancellationToken,
+}
+
+impl Outbox {
+    /// A queue for `capacity` frames. When it overflows the token is cancelled: a slow reader is disconnected, never
+    /// silently skipped, because it repairs itself by a delta sync only after a reconnect.
+    #[must_use]
+    pub fn new(capacity: usize) -> (Self, mpsc::Receiver<Delivery>, CancellationToken) {
+        let (queue, receiver) = mpsc::channel(capacity.max(1));
+        let overflowed = CancellationToken::new();
+        let outbox = Outbox {
+            queue,
+            overflowed: overflowed.clone(),
+        };
+        (outbox, receiver, overflowed)
+    }
+}
+
+/// One subscription of one socket.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// The client's name for it.
+    pub id: Arc<str>,
+    /// Its socket.
+    pub outbox: Outbox,
+}
+
+impl Subscriber {
+    pub(super) fn tell(&self, payload: &Arc<str>) {
+        let delivery = Delivery {
+            id: Arc::clone(&self.id),
+            payload: Arc::clone(payload),
+        };
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.queue.try_send(delivery) {
+            self.outbox.overflowed.cancel();
+        }
+    }
+}
+
+/// All subscriptions of this process.
+pub struct Hub {
+    feed: Arc<dyn Feed>,
+    clock: Arc<dyn Clock>,
+    repairs: bool,
+    poll: Option<Duration>,
+    channels: std::sync::Mutex<Channels>,
+}
+
+#[derive(Default)]
+struct Channels {
+    by_model: HashMap<String, Arc<Channel>>,
+    /// Ends with the hub.
+    running: JoinSet<()>,
+}
+
+impl Hub {
+    /// A hub that reads this feed, and polls it where other processes may write.
+    #[must_use]
+    pub fn new(
+        feed: Arc<dyn Feed>,
+        clock: Arc<dyn Clock>,
+        repairs: bool,
+        poll: Option<Duration>,
+    ) -> Self {
+        Hub {
+            feed,
+            clock,
+            repairs,
+            poll,
+            channels: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Registers a subscription; see [`Channel`] for what holds afterwards.
+    pub async fn register(
+        &self,
+        schema: &Schema,
+        request: &Request,
+        subscription: Subscription,
+        subscriber: Subscriber,
+        replaced: Option<Registration>,
+    ) -> Result<Registration, StorageError> {
+        let channel = self.channel(schema, &subscription.model)?;
+        let topic = Topic::of(request, &subscription);
+        channel
+            .register(topic, subscription, subscriber, replaced)
+            .await
+    }
+
+    fn channel(&self, schema: &Schema, name: &str) -> Result<Arc<Channel>, StorageError> {
+        let mut channels = self
+            .channels
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(channel) = channels.by_model.get(name) {
+            return Ok(Arc::clone(channel));
+        }
+        let model = schema
+            .models
+            .get(name)
+            .ok_or_else(|| StorageError::Corrupt(format!("there is no model {name}")))?;
+        let channel = Arc::new(Channel::new(
+            Arc::clone(model),
+            Arc::clone(&self.feed),
+            Arc::clone(&self.clock),
+            self.repairs,
+        ));
+        channels
+            .by_model
+            .insert(name.to_owned(), Arc::clone(&channel));
+        channels.running.spawn(Arc::clone(&channel).run(self.poll));
+        Ok(channel)
+    }
+}

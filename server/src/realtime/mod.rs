@@ -1,0 +1,52 @@
+//! Subscriptions over WebSockets, in AppSync's `graphql-ws` protocol (`realtime.md`).
+//!
+//! * [`protocol`] – the frames;
+//! * [`handshake`] – what the upgrade request says: credentials in three styles, the subprotocol;
+//! * [`session`] – one connection as a pure step function;
+//! * [`socket`] – the task around a session that does what it says;
+//! * [`hub`] – who listens to what, and the fan-out of events;
+//! * [`channel`] – one model's part of the hub: its log read in order;
+//! * [`recent`] – what changed a moment ago, for replay and settling.
+
+pub mod channel;
+pub mod handshake;
+pub mod hub;
+pub mod protocol;
+pub mod recent;
+pub mod session;
+pub mod socket;
+
+use std::time::Duration;
+
+/// Times and bounds of sockets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Between two `ka` frames (`errata.md` row 34).
+    pub keep_alive: Duration,
+    /// What `connection_ack` tells the client (`errata.md` row 35).
+    pub connection_timeout_ms: u64,
+    /// Live subscriptions per socket (`errata.md` row 37).
+    pub subscriptions: usize,
+    /// Sockets of this process; more are refused before the upgrade.
+    pub sockets: usize,
+    /// Frames waiting for a slow reader before its socket is closed.
+    pub queue: usize,
+    /// The largest frame a client may send.
+    pub frame: usize,
+    /// Send DataStore clients what changed a moment ago, after `start_ack` and after bursts (`client-js` 13.1, 13.2).
+    pub repairs: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            keep_alive: Duration::from_secs(30),
+            connection_timeout_ms: 300_000,
+            subscriptions: 1_000,
+            sockets: 20_000,
+            queue: 4_096,
+            frame: 1 << 20,
+            repairs: true,
+        }
+    }
+}
