@@ -8,12 +8,14 @@ use async_graphql::parser::types::OperationType;
 use driftless_conflict_handlers::Record;
 use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 
+use super::budget::Budget;
 use super::coerce::Inputs;
 use super::error::{Failure, FieldError};
 use super::outcome::{Arguments, Outcome, Resolved};
 use super::plan::{Field, Plan, Selection, Source};
 use super::resolved::{Cell, Column, Layer, internal_failure};
-use super::types::Resolver;
+use super::shown;
+use super::types::{ObjectKind, Resolver};
 use super::variables::Variables;
 use super::{Api, Request};
 use crate::identity::Caller;
@@ -31,6 +33,8 @@ pub(crate) struct Run<'a> {
     pub(crate) caller: &'a Caller,
     /// The variables.
     pub(crate) variables: &'a Variables,
+    /// What relations may still cost.
+    pub(crate) budget: &'a Budget,
 }
 
 /// The store could not be used, and nothing was committed.
@@ -110,35 +114,43 @@ impl<'a> Run<'a> {
         let mut committed = false;
         let mut columns = Vec::new();
         for (index, field) in self.roots(root) {
-            let outcome = self.root(field).await;
-            let column = match outcome {
+            let column = match self.root(field).await {
+                Ok(resolved) => {
+                    committed = true;
+                    self.committed(field, resolved).await?
+                }
                 Err(Failure::Unavailable(reason)) if committed => {
-                    tracing::error!(
-                        field = field.name,
-                        reason,
-                        "a later mutation of a request failed"
-                    );
+                    tracing::error!(field = field.name, reason, "a later mutation failed");
                     Column::failed(internal_failure())
                 }
-                outcome => {
-                    committed |= outcome.is_ok();
-                    let fallback = outcome.clone();
-                    match self.column(field, vec![outcome]).await {
-                        Err(Unavailable(reason)) if committed => {
-                            tracing::error!(
-                                field = field.name,
-                                reason,
-                                "relations of a mutation's answer are left out"
-                            );
-                            Column::of([fallback]).map_err(Unavailable)?
-                        }
-                        column => column?,
-                    }
-                }
+                Err(failure) => self.column(field, vec![Err(failure)]).await?,
             };
             columns.push((index, column));
         }
         Ok(Layer { columns })
+    }
+
+    /// The answer of a mutation that is committed: if its relations cannot be read, they are shown as far as the record
+    /// itself tells.
+    async fn committed(self, field: &Field, resolved: Resolved) -> Result<Column, Unavailable> {
+        match self.column(field, vec![Ok(resolved.clone())]).await {
+            Err(Unavailable(reason)) => {
+                tracing::error!(
+                    field = field.name,
+                    reason,
+                    "relations of an answer are left out"
+                );
+                let mut column = Column::of([Ok(resolved)]).map_err(Unavailable)?;
+                let schema = &self.api.engine.schema;
+                if let (Some(record), Some(selection)) = (column.records.first(), field.selection())
+                {
+                    let layer = shown::references(schema, selection, record, self.variables);
+                    column.layers.push(layer);
+                }
+                Ok(column)
+            }
+            column => column,
+        }
     }
 
     async fn root(self, field: &Field) -> Outcome {
@@ -269,11 +281,14 @@ impl<'a> Run<'a> {
             Err(error) => return fail(error),
         };
         let model = selection.model.as_ref();
-        let Some((model, definition)) =
-            model.and_then(|model| Some((model, model.fields.get(&field.name)?)))
-        else {
+        let definition = model.and_then(|model| model.fields.get(&field.name));
+        let relation = definition.and_then(|definition| definition.relation.as_ref());
+        let (Some(model), Some(definition), Some(relation)) = (model, definition, relation) else {
             return fail(internal_failure());
         };
+        if let Err(error) = self.budget.spend(relation, parents.len()) {
+            return fail(error);
+        }
         let (engine, caller) = (&self.api.engine, self.caller);
         let load = relation::load(
             engine, caller, model, definition, parents, &arguments, key_only,
@@ -288,8 +303,7 @@ pub(crate) fn record_selections<'f>(
     variables: &Variables,
 ) -> impl Iterator<Item = &'f Selection> {
     let selection = field.selection();
-    let page = selection
-        .filter(|selection| matches!(selection.kind, super::types::ObjectKind::Connection(_)));
+    let page = selection.filter(|selection| matches!(selection.kind, ObjectKind::Connection(_)));
     let own = selection.filter(|_| page.is_none());
     let items = page.into_iter().flat_map(|page| &page.fields);
     let items = items.filter(|field| field.source == Source::Items && field.selected(variables));

@@ -12,6 +12,7 @@ pub mod scalars;
 pub mod sdl;
 pub mod types;
 
+mod budget;
 mod coerce;
 mod document;
 mod execute;
@@ -37,6 +38,7 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::identity::Caller;
+use budget::Budget;
 use coerce::Inputs;
 use document::Rejection;
 use error::{ErrorType, GraphqlError};
@@ -133,6 +135,7 @@ impl Api {
             request,
             caller,
             variables: &variables,
+            budget: &Budget::default(),
         };
         let layer = match run.plan(&plan).await {
             Ok(layer) => layer,

@@ -3,11 +3,13 @@
 //! The types have no interfaces and no unions, so a selection has exactly one type and the rules stay short. Fields that
 //! cannot be merged are found by [`super::plan`], which merges them.
 
-use std::collections::{HashMap, HashSet};
+mod directives;
+mod fragments;
+
+use std::collections::HashSet;
 
 use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, FragmentDefinition, OperationType, Selection,
-    SelectionSet,
+    ExecutableDocument, Field, FragmentDefinition, OperationType, Selection, SelectionSet,
 };
 use async_graphql::{Name, Pos, Positioned};
 use async_graphql_value::Value as Literal;
@@ -17,8 +19,9 @@ use super::coerce::{Inputs, Leniency};
 use super::document::location;
 use super::error::GraphqlError;
 use super::literal;
-use super::types::{FieldDef, InputField, ObjectDef, Resolver, TypeDef, TypeRef};
+use super::types::{FieldDef, InputField, ObjectDef, Resolver, TypeDef};
 use super::variables::{self, Found};
+use directives::Place;
 
 /// More errors than this help nobody.
 const ERROR_LIMIT: usize = 50;
@@ -159,81 +162,6 @@ impl<'a> Validator<'a> {
     fn report(&mut self, rule: Rule, detail: impl std::fmt::Display, pos: Pos) {
         if self.errors.len() < ERROR_LIMIT {
             self.errors.push(violation(rule, detail, &self.path, pos));
-        }
-    }
-
-    fn fragments(&mut self) {
-        let mut spreads = HashMap::new();
-        for (name, fragment) in self.fragments.clone() {
-            let mut inside = Vec::new();
-            collect_spreads(&fragment.node.selection_set.node, &mut inside);
-            spreads.insert(name.as_str(), inside);
-        }
-        let mut used = Vec::new();
-        for (_, operation) in self.document.operations.iter() {
-            collect_spreads(&operation.node.selection_set.node, &mut used);
-        }
-        for (name, pos) in used.iter().chain(spreads.values().flatten()) {
-            if !self.document.fragments.contains_key(*name) {
-                self.report(
-                    Rule::UndefinedFragment,
-                    format!("Undefined fragment {name}"),
-                    *pos,
-                );
-            }
-        }
-        self.cycles(&spreads);
-        let reached = reach(used.iter().map(|(name, _)| *name), &spreads);
-        for (name, fragment) in self.fragments.clone() {
-            if !reached.contains(name.as_str()) {
-                self.report(
-                    Rule::UnusedFragment,
-                    format!("Unused fragment {name}"),
-                    fragment.pos,
-                );
-            }
-        }
-    }
-
-    /// Takes away fragments that spread nothing that is left; what remains spreads itself.
-    fn cycles(&mut self, spreads: &HashMap<&'a str, Vec<(&'a str, Pos)>>) {
-        let mut waiting: HashMap<&str, usize> = HashMap::new();
-        let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (name, inside) in spreads {
-            let known = inside
-                .iter()
-                .filter(|(inner, _)| spreads.contains_key(inner));
-            waiting.insert(name, known.clone().count());
-            for (inner, _) in known {
-                users.entry(inner).or_default().push(name);
-            }
-        }
-        let mut free: Vec<&str> = waiting
-            .iter()
-            .filter(|(_, count)| **count == 0)
-            .map(|(name, _)| *name)
-            .collect();
-        while let Some(name) = free.pop() {
-            waiting.remove(name);
-            for user in users.get(name).into_iter().flatten() {
-                if let Some(count) = waiting.get_mut(user) {
-                    *count -= 1;
-                    if *count == 0 {
-                        free.push(user);
-                    }
-                }
-            }
-        }
-        let first = self
-            .fragments
-            .iter()
-            .find(|(name, _)| waiting.contains_key(name.as_str()));
-        if let Some((_, fragment)) = first {
-            self.report(
-                Rule::FragmentCycle,
-                "Fragment cycles not allowed",
-                fragment.pos,
-            );
         }
     }
 
@@ -487,98 +415,4 @@ impl<'a> Validator<'a> {
             self.report(Rule::WrongType, detail, value.pos);
         }
     }
-
-    fn directives(&mut self, directives: &'a [Positioned<Directive>], place: Place) {
-        let mut seen = HashSet::new();
-        for directive in directives {
-            let name = directive.node.name.node.as_str();
-            if !matches!(name, "include" | "skip") {
-                self.report(
-                    Rule::UnknownDirective,
-                    format!("Unknown directive {name}"),
-                    directive.pos,
-                );
-            } else if place != Place::Selection {
-                self.report(
-                    Rule::MisplacedDirective,
-                    format!("Directive {name} not allowed here"),
-                    directive.pos,
-                );
-            } else if !seen.insert(name) {
-                let detail = format!("Non repeatable directive {name} used more than once");
-                self.report(Rule::DuplicateDirectiveName, detail, directive.pos);
-            } else {
-                self.switch(directive);
-            }
-        }
-    }
-
-    /// The argument of `@include` or `@skip`.
-    fn switch(&mut self, directive: &'a Positioned<Directive>) {
-        let argument = InputField {
-            name: "if".to_owned(),
-            ty: TypeRef::NonNull(Box::new(TypeRef::Named("Boolean".to_owned()))),
-            default: None,
-        };
-        let mut given = false;
-        for (name, value) in &directive.node.arguments {
-            if name.node == "if" {
-                given = true;
-                self.argument(&argument, value, Leniency::default());
-            } else {
-                let detail = format!("Unknown directive argument {}", name.node);
-                self.report(Rule::UnknownArgument, detail, name.pos);
-            }
-        }
-        if !given {
-            self.report(
-                Rule::MissingDirectiveArgument,
-                "Missing directive argument if",
-                directive.pos,
-            );
-        }
-    }
-}
-
-/// Where a directive stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Operation,
-    FragmentDefinition,
-    Selection,
-}
-
-fn collect_spreads<'a>(selections: &'a SelectionSet, into: &mut Vec<(&'a str, Pos)>) {
-    for selection in &selections.items {
-        match &selection.node {
-            Selection::Field(field) => collect_spreads(&field.node.selection_set.node, into),
-            Selection::InlineFragment(inline) => {
-                collect_spreads(&inline.node.selection_set.node, into);
-            }
-            Selection::FragmentSpread(spread) => {
-                into.push((spread.node.fragment_name.node.as_str(), spread.pos));
-            }
-        }
-    }
-}
-
-/// The fragments that these lead to.
-fn reach<'a>(
-    from: impl Iterator<Item = &'a str>,
-    spreads: &HashMap<&'a str, Vec<(&'a str, Pos)>>,
-) -> HashSet<&'a str> {
-    let mut reached = HashSet::new();
-    let mut open: Vec<&str> = from.collect();
-    while let Some(name) = open.pop() {
-        if reached.insert(name) {
-            open.extend(
-                spreads
-                    .get(name)
-                    .into_iter()
-                    .flatten()
-                    .map(|(inner, _)| *inner),
-            );
-        }
-    }
-    reached
 }

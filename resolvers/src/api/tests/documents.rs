@@ -321,6 +321,19 @@ async fn introspection_is_answered_beside_other_fields() {
 }
 
 #[tokio::test]
+async fn the_usual_introspection_queries_pass() {
+    let api = serve();
+    for document in [
+        include_str!("../introspection/classic_query.graphql"),
+        include_str!("../introspection/full_query.graphql"),
+    ] {
+        let body = api.ask(document, json!({})).await;
+        assert_eq!(body.get("errors"), None);
+        assert_eq!(body["data"]["__schema"]["queryType"]["name"], "Query");
+    }
+}
+
+#[tokio::test]
 async fn introspection_that_fans_out_is_refused() {
     let api = serve();
     let document = "{ __schema { types { fields { type { ...T } } } } } fragment T on __Type { fields { name } }";

@@ -232,7 +232,7 @@ async fn a_later_mutation_that_finds_the_store_down_fails_alone() {
 
 #[tokio::test]
 async fn the_relations_of_a_committed_mutation_cannot_undo_its_answer() {
-    let comment = "mutation { createComment(input: {id: \"c\", postID: \"p\", content: \"x\"}) { id post { title } } }";
+    let comment = "mutation { createComment(input: {id: \"c\", postID: \"p\", content: \"x\"}) { id post { title } key: post { id } } }";
     let api = serve();
     api.create("Post", json!({"id": "p", "title": "t"})).await;
     let before = api.store.reads.load(Ordering::SeqCst);
@@ -245,7 +245,7 @@ async fn the_relations_of_a_committed_mutation_cannot_undo_its_answer() {
     let body = api.ask(comment, json!({})).await;
     assert_eq!(
         body,
-        json!({"data": {"createComment": {"id": "c", "post": null}}})
+        json!({"data": {"createComment": {"id": "c", "post": null, "key": {"id": "p"}}}})
     );
 }
 
@@ -270,4 +270,16 @@ async fn a_subscription_over_http_is_not_supported() {
         .await;
     assert_eq!(body["errors"][0]["errorType"], "OperationNotSupported");
     assert_eq!(body["data"], Value::Null);
+}
+
+#[tokio::test]
+async fn requests_are_served_from_any_thread() {
+    let api = serve();
+    let (shared, caller) = (std::sync::Arc::clone(&api.api), api.caller.clone());
+    let request = super::request(
+        "mutation { createPost(input: {id: \"p\"}) { id } }",
+        json!({}),
+    );
+    let task = tokio::spawn(async move { shared.execute(&request, &caller).await });
+    assert!(matches!(task.await.unwrap(), Reply::Answer(_)));
 }

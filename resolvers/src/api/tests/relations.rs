@@ -104,3 +104,47 @@ async fn a_deleted_parent_is_shown_as_deleted() {
         json!({"id": "p", "_deleted": true})
     );
 }
+
+#[tokio::test]
+async fn relations_nest_to_the_limit_without_overflowing_the_stack() {
+    let api = serve();
+    api.create("Post", json!({"id": "p", "title": "t"})).await;
+    api.create("Comment", json!({"id": "c", "postID": "p", "content": "x"}))
+        .await;
+    let depth = 20;
+    let document = format!(
+        "{{ getPost(id: \"p\") {{ {} title {} }} }}",
+        "comments { items { post {".repeat(depth),
+        "} } }".repeat(depth)
+    );
+    let body = api.ask(&document, json!({})).await;
+    let mut post = &body["data"]["getPost"];
+    for _ in 0..depth {
+        post = &post["comments"]["items"][0]["post"];
+    }
+    assert_eq!(post["title"], "t", "{body}");
+}
+
+#[tokio::test]
+async fn pages_below_pages_end_at_a_limit() {
+    let api = serve();
+    api.create("Post", json!({"id": "p", "title": "t"})).await;
+    for n in 0..12 {
+        api.create(
+            "Comment",
+            json!({"id": format!("c{n}"), "postID": "p", "content": "x"}),
+        )
+        .await;
+    }
+    let document = format!(
+        "{{ getPost(id: \"p\") {{ {} title {} }} }}",
+        "comments { items { post {".repeat(7),
+        "} } }".repeat(7)
+    );
+    let body = api.ask(&document, json!({})).await;
+    let errors = body["errors"].as_array().unwrap();
+    let error = &errors[0];
+    assert_eq!(error["errorType"], "ResolverExecutionLimitReached");
+    assert!(errors.len() <= 1_000);
+    assert!(error["path"].as_array().unwrap().len() > 5, "{error}");
+}

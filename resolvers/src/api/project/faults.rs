@@ -1,0 +1,120 @@
+//! What cannot be shown: nulls, and the errors that explain them.
+
+use serde_json::Value;
+
+use super::super::coerce::kind;
+use super::super::error::{ErrorType, FieldError, GraphqlError, PathSegment};
+use super::super::plan::{Field, Selection};
+use super::super::shown;
+use super::super::types::TypeRef;
+use super::{NoValue, Projection, Step, Treatment, Written};
+
+/// More errors than this say nothing new; nulls beyond it stand without one.
+const ERROR_LIMIT: usize = 1_000;
+
+impl<'a> Projection<'a> {
+    /// Nothing where something may be expected.
+    pub(super) fn nothing(&mut self, selection: &Selection, ty: &TypeRef) -> Written {
+        let TypeRef::NonNull(inner) = ty else {
+            self.null();
+            return Ok(());
+        };
+        let message = format!(
+            "Cannot return null for non-nullable type: '{inner}' within parent '{}' ({})",
+            selection.type_name,
+            self.place()
+        );
+        self.report(message);
+        Err(NoValue)
+    }
+
+    /// A stored value that is none of its type: null and an error.
+    pub(super) fn unfit(&mut self, field: &Field, ty: &TypeRef, value: &Value) -> Written {
+        let message = format!(
+            "Can't serialize value ({}) : Expected type '{ty}' but was '{}'.",
+            self.place(),
+            kind(value)
+        );
+        tracing::warn!(
+            field = field.name,
+            message,
+            "a stored value does not fit its type"
+        );
+        self.report(message);
+        self.null();
+        Ok(())
+    }
+
+    fn report(&mut self, message: String) {
+        self.push(GraphqlError {
+            path: Some(self.path()),
+            data: None,
+            error_type: None,
+            locations: None,
+            message,
+        });
+    }
+
+    fn push(&mut self, error: GraphqlError) {
+        self.faults += 1;
+        if self.errors.len() < ERROR_LIMIT {
+            self.errors.push(error);
+        }
+    }
+
+    fn path(&self) -> Vec<PathSegment> {
+        let segment = |step: &Step<'_>| match step {
+            Step::Key(key) => PathSegment::Key((*key).to_owned()),
+            Step::Index(index) => PathSegment::Index(*index),
+        };
+        self.path.iter().map(segment).collect()
+    }
+
+    /// The path as messages show it: `/syncPosts/items[3]/title`.
+    fn place(&self) -> String {
+        let mut place = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) => {
+                    place.push('/');
+                    place.push_str(key);
+                }
+                Step::Index(index) => place.push_str(&format!("[{index}]")),
+            }
+        }
+        place
+    }
+
+    /// A field whose resolver failed. Relations fail silently where an error would harm (`errata.md` rows 5, 6).
+    pub(super) fn failed(&mut self, field: &'a Field, error: &FieldError, root: bool) -> Written {
+        let refused = error.error_type == Some(ErrorType::Unauthorized);
+        let silent = !root
+            && match self.treatment {
+                Treatment::Plain => false,
+                Treatment::Sync => refused,
+                Treatment::Mutation | Treatment::Rejection => true,
+            };
+        if silent {
+            tracing::warn!(
+                field = field.name,
+                error = error.message,
+                "a relation is shown as null"
+            );
+            return Err(NoValue);
+        }
+        let record = error.record.as_deref().filter(|_| !refused);
+        let data = record
+            .zip(field.selection())
+            .and_then(|(record, selection)| {
+                shown::stored_record(self.schema, selection, record, self.variables)
+            });
+        self.push(GraphqlError {
+            path: Some(self.path()),
+            data,
+            error_type: error.error_type,
+            locations: Some(vec![field.location]),
+            message: error.message.clone(),
+        });
+        Err(NoValue)
+    }
+}
