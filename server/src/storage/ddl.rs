@@ -1,6 +1,8 @@
 //! Tables, columns and indexes: what a schema needs and the database does not have yet.
 
 use sqlx::SqlSafeStr;
+use std::collections::{HashMap, HashSet};
+
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
@@ -9,11 +11,12 @@ use driftless_resolvers::Fields;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::StorageError;
-use driftless_resolvers::storage::attributes::{Attribute, Kind};
+use driftless_resolvers::storage::attributes::{Attribute, Attributes, Kind};
 
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::statements;
-use super::table::{Column, Table, indexes};
+use super::table::{Column, Table, indexes, quoted};
+use super::write_sql;
 
 /// How many rows get the value of a new column at a time.
 const BACKFILL: usize = 500;
@@ -67,119 +70,230 @@ impl Session<'_> {
     }
 }
 
+/// What is in the database already.
+struct Inventory {
+    /// The number of every model ever seen.
+    shards: HashMap<String, i64>,
+    /// The index columns of each.
+    columns: HashMap<i64, Vec<Column>>,
+    /// The names of tables, indexes and functions. Asking for one of them again would lock its table.
+    names: HashSet<String>,
+}
+
 /// Makes what the schema's models need; answers their tables in the schema's order.
 pub(super) async fn prepare(
     session: &mut Session<'_>,
     schema: &Schema,
 ) -> Result<Vec<Table>, StorageError> {
+    let mut inventory = Inventory::read(session).await?;
     let mut tables = Vec::with_capacity(schema.models.len());
     for model in schema.models.values() {
-        tables.push(prepare_model(session, model).await?);
+        tables.push(prepare_model(session, &mut inventory, model).await?);
     }
     Ok(tables)
 }
 
-async fn prepare_model(session: &mut Session<'_>, model: &Model) -> Result<Table, StorageError> {
-    let shard = shard(session, &model.name).await?;
+impl Inventory {
+    async fn read(session: &mut Session<'_>) -> Result<Self, StorageError> {
+        let (shards, names) = match session.dialect() {
+            Dialect::Postgres => (
+                "select model, shard::bigint from shards",
+                "select relname::text from pg_class where relnamespace = current_schema()::regnamespace \
+                 union select proname::text from pg_proc where pronamespace = current_schema()::regnamespace",
+            ),
+            Dialect::Sqlite => (
+                "select model, shard from shards",
+                "select name from sqlite_master",
+            ),
+        };
+        let mut inventory = Inventory {
+            shards: HashMap::new(),
+            columns: HashMap::new(),
+            names: HashSet::new(),
+        };
+        for row in session.rows(Statement::new(shards, Vec::new())).await? {
+            inventory.shards.insert(row.text(0)?, row.int(1)?);
+        }
+        for row in session.rows(all_columns(session.dialect())).await? {
+            let column = registered(&row)?;
+            inventory
+                .columns
+                .entry(row.int(2)?)
+                .or_default()
+                .push(column);
+        }
+        for row in session.rows(Statement::new(names, Vec::new())).await? {
+            inventory.names.insert(quoted(&row.text(0)?));
+        }
+        Ok(inventory)
+    }
+
+    /// Makes a named thing unless it is there.
+    async fn make(
+        &self,
+        session: &mut Session<'_>,
+        name: &str,
+        sql: String,
+    ) -> Result<(), StorageError> {
+        if self.names.contains(name) {
+            return Ok(());
+        }
+        session.execute(Statement::new(sql, Vec::new())).await
+    }
+}
+
+async fn prepare_model(
+    session: &mut Session<'_>,
+    inventory: &mut Inventory,
+    model: &Model,
+) -> Result<Table, StorageError> {
+    let shard = match inventory.shards.get(&model.name) {
+        Some(shard) => *shard,
+        None => new_shard(session, &model.name).await?,
+    };
     let mut table = Table {
         shard,
         name: Table::name_for(shard, &model.name),
-        columns: known_columns(session, shard).await?,
+        columns: inventory.columns.remove(&shard).unwrap_or_default(),
     };
-    create(session, &table).await?;
+    create(session, inventory, &table).await?;
     let wanted = indexes(model);
-    let fresh: Vec<Column> = wanted
-        .iter()
-        .flat_map(|index| std::iter::once(&index.partition).chain(&index.sort))
-        .map(|attribute| Column::of(attribute.clone()))
-        .fold(Vec::new(), |mut fresh, column| {
-            if !table.columns.contains(&column) && !fresh.contains(&column) {
-                fresh.push(column);
-            }
-            fresh
-        });
+    let fresh = missing_columns(&table, &wanted);
     for column in &fresh {
         add_column(session, &table, column).await?;
     }
     backfill(session, &table, &fresh).await?;
     table.columns.extend(fresh);
+    // The order of the registry, which is the order that every node calls the write function with.
+    table
+        .columns
+        .sort_by(|left, right| left.name.cmp(&right.name));
     for index in &wanted {
         let mut columns = vec![Column::of(index.partition.clone()).name];
         columns.extend(index.sort.clone().map(|sort| Column::of(sort).name));
         columns.push("pk".to_owned());
-        create_index(session, &table, "by", &columns.join(", ")).await?;
+        create_index(session, inventory, &table, "by", &columns.join(", ")).await?;
+    }
+    if session.dialect() == Dialect::Postgres {
+        let (name, sql) = (write_sql::name(&table), write_sql::function(&table));
+        if !inventory.names.contains(&name) {
+            session.execute(Statement::new(sql, Vec::new())).await?;
+            drop_former_functions(session, &table).await?;
+        }
     }
     Ok(table)
 }
 
-/// The number of a model; a new one if it was never seen.
-async fn shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
-    let name = || vec![Arg::Text(model.to_owned())];
+fn missing_columns(table: &Table, wanted: &[Attributes]) -> Vec<Column> {
+    let mut missing = Vec::new();
+    for index in wanted {
+        for attribute in std::iter::once(&index.partition).chain(&index.sort) {
+            let column = Column::of(attribute.clone());
+            if !table.columns.contains(&column) && !missing.contains(&column) {
+                missing.push(column);
+            }
+        }
+    }
+    missing
+}
+
+/// Gives a model its number.
+async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
     let width = match session.dialect() {
         Dialect::Postgres => "shard::bigint",
         Dialect::Sqlite => "shard",
     };
-    let read = format!("select {width} from shards where model = $1");
-    if let Some(row) = session.rows(Statement::new(&read, name())).await?.first() {
-        return row.int(0);
-    }
     let make = format!("insert into shards (model) values ($1) returning {width}");
-    let rows = session.rows(Statement::new(make, name())).await?;
+    let args = vec![Arg::Text(model.to_owned())];
+    let rows = session.rows(Statement::new(make, args)).await?;
     rows.first()
         .ok_or_else(|| StorageError::Corrupt(format!("{model} got no number")))?
         .int(0)
 }
 
-async fn known_columns(session: &mut Session<'_>, shard: i64) -> Result<Vec<Column>, StorageError> {
-    let sql = "select kind, fields from index_columns where shard = $1 order by name";
-    let rows = session
-        .rows(Statement::new(sql, vec![Arg::Int(shard)]))
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let fields = row.text(1)?;
-            let fields = serde_json::from_str(&fields)
-                .map_err(|error| StorageError::Corrupt(format!("index_columns: {error}")))?;
-            let kind = match row.text(0)?.as_str() {
-                "number" => Kind::Number,
-                _ => Kind::Text,
-            };
-            Ok(Column::of(Attribute { fields, kind }))
-        })
-        .collect()
+/// The registered columns of all models.
+fn all_columns(dialect: Dialect) -> Statement {
+    let shard = match dialect {
+        Dialect::Postgres => "shard::bigint",
+        Dialect::Sqlite => "shard",
+    };
+    let sql = format!("select kind, fields, {shard} from index_columns order by name");
+    Statement::new(sql, Vec::new())
 }
 
-async fn create(session: &mut Session<'_>, table: &Table) -> Result<(), StorageError> {
+/// The registered columns of one model, in the order of the write function's parameters.
+pub(super) fn columns_of(table: &Table) -> Statement {
+    let sql = "select kind, fields from index_columns where shard = $1 order by name collate \"C\"";
+    Statement::new(sql, vec![Arg::Int(table.shard)])
+}
+
+/// A row of the registry.
+pub(super) fn registered(row: &Row) -> Result<Column, StorageError> {
+    let fields = serde_json::from_str(&row.text(1)?)
+        .map_err(|error| StorageError::Corrupt(format!("index_columns: {error}")))?;
+    let kind = match row.text(0)?.as_str() {
+        "number" => Kind::Number,
+        _ => Kind::Text,
+    };
+    Ok(Column::of(Attribute { fields, kind }))
+}
+
+/// Functions that do not fill all columns must not be called any more; a node that still has one reads the registry
+/// again and finds the new one.
+async fn drop_former_functions(
+    session: &mut Session<'_>,
+    table: &Table,
+) -> Result<(), StorageError> {
+    let sql = "select oid::regprocedure::text from pg_proc where pronamespace = current_schema()::regnamespace \
+               and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2";
+    let args = vec![
+        Arg::Text(write_sql::prefix(table)),
+        Arg::Text(write_sql::name(table)),
+    ];
+    for row in session.rows(Statement::new(sql, args)).await? {
+        let drop = format!("drop function if exists {}", row.text(0)?);
+        session.execute(Statement::new(drop, Vec::new())).await?;
+    }
+    Ok(())
+}
+
+async fn create(
+    session: &mut Session<'_>,
+    inventory: &Inventory,
+    table: &Table,
+) -> Result<(), StorageError> {
     let name = &table.name;
     let sql = match session.dialect() {
         // Every update moves the row in the changes index; room in the pages keeps the table from bloating.
         Dialect::Postgres => format!(
-            "create table if not exists {name} (pk text collate \"C\" primary key, version integer not null, \
+            "create table {name} (pk text collate \"C\" primary key, version integer not null, \
              deleted boolean not null, changed_ms bigint not null, seq bigint not null, doc text not null) \
              with (fillfactor = 85)"
         ),
         Dialect::Sqlite => format!(
-            "create table if not exists {name} (pk text primary key, version integer not null, \
+            "create table {name} (pk text primary key, version integer not null, \
              deleted integer not null, changed_ms integer not null, seq integer not null, doc text not null) \
              without rowid"
         ),
     };
-    session.execute(Statement::new(sql, Vec::new())).await?;
-    create_index(session, table, "changed", "changed_ms, seq").await
+    inventory.make(session, name, sql).await?;
+    create_index(session, inventory, table, "changed", "changed_ms, seq").await
 }
 
 async fn create_index(
     session: &mut Session<'_>,
+    inventory: &Inventory,
     table: &Table,
     what: &str,
     columns: &str,
 ) -> Result<(), StorageError> {
     let index = table.part_name(what, columns);
+    // Two indexes of one schema may have the same fields.
     let sql = format!(
         "create index if not exists {index} on {} ({columns})",
         table.name
     );
-    session.execute(Statement::new(sql, Vec::new())).await
+    inventory.make(session, &index, sql).await
 }
 
 async fn add_column(

@@ -4,9 +4,9 @@
 //! one after another, in batches. In reading order:
 //!
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
-//! * `group` – the queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
+//! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
-//! * `ddl`, `table` – what is made for a schema; `database`, `secret` – encodings.
+//! * `ddl`, `table` – what is made for a schema; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
 mod database;
@@ -17,7 +17,9 @@ mod group;
 mod page;
 mod postgres;
 mod range;
+mod rows;
 mod secret;
+mod shelf;
 mod sql;
 mod sqlite;
 mod statements;

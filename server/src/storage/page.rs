@@ -3,7 +3,7 @@
 use driftless_resolvers::Record;
 use driftless_resolvers::filter::Filter;
 
-use super::sql::Hit;
+use super::rows::Hit;
 use super::statements::SCAN_BOUND;
 
 /// How many times one page asks the database for more, before it is sent as short as it is.

@@ -42,6 +42,13 @@ fn failed(error: sqlx::Error) -> StorageError {
     storage_error(&error)
 }
 
+fn is_unknown_function(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("42883")
+}
+
 impl Postgres {
     /// Connects and brings the system tables up to date.
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
@@ -96,12 +103,7 @@ impl Postgres {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        let mut session = Session::Postgres(&mut transaction);
-        let tables = ddl::prepare(&mut session, schema).await?;
-        for table in &tables {
-            let statement = Statement::new(write_sql::function(table), Vec::new());
-            session.execute(statement).await?;
-        }
+        let tables = ddl::prepare(&mut Session::Postgres(&mut transaction), schema).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(tables)
     }
@@ -119,12 +121,14 @@ impl Postgres {
         table: &Table,
         writes: &[Write],
     ) -> Result<Vec<Outcome>, StorageError> {
-        let rows = call(table, writes).fetch(&self.pool);
-        let rows: Vec<Row> = rows
-            .map_ok(Row::Postgres)
-            .try_collect()
-            .await
-            .map_err(failed)?;
+        let rows = match self.call(table, writes).await {
+            Err(error) if is_unknown_function(&error) => {
+                let table = self.reread(table).await?;
+                self.call(&table, writes).await
+            }
+            other => other,
+        };
+        let rows = rows.map_err(failed)?;
         if rows.len() != writes.len() {
             return Err(StorageError::Corrupt(
                 "a batch got fewer answers than it has writes".to_owned(),
@@ -134,6 +138,21 @@ impl Postgres {
             .zip(writes)
             .map(|(row, write)| outcome(row, write))
             .collect()
+    }
+
+    async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
+        let rows = call(table, writes).fetch(&self.pool);
+        rows.map_ok(Row::Postgres).try_collect().await
+    }
+
+    /// The table after another node, with another schema, gave it columns: its write function is a new one.
+    async fn reread(&self, table: &Table) -> Result<Table, StorageError> {
+        let rows = self.rows(ddl::columns_of(table)).await?;
+        let columns: Result<_, _> = rows.iter().map(ddl::registered).collect();
+        Ok(Table {
+            columns: columns?,
+            ..table.clone()
+        })
     }
 
     pub(super) async fn close(&self) {
@@ -197,9 +216,9 @@ fn outcome(row: &Row, write: &Write) -> Result<Outcome, StorageError> {
             last_changed_at: Timestamp(row.int(4)?),
             deleted: write.deleted,
         })),
-        "stale" => Ok(Put::Stale(Some(super::sql::hit(row, 1)?.record))),
+        "stale" => Ok(Put::Stale(Some(super::rows::hit(row, 1)?.record))),
         "absent" => Ok(Put::Stale(None)),
-        "spent" => Err(super::sql::spent(&write.key)),
+        "spent" => Err(super::rows::spent(&write.key)),
         other => Err(StorageError::Corrupt(format!(
             "the write function answered {other}"
         ))),

@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The position of a record in this walk.
-    pub(super) fn position(&self, hit: &super::sql::Hit) -> Position {
+    pub(super) fn position(&self, hit: &super::rows::Hit) -> Position {
         let sort = match &self.scope {
             Way::Index(walk) => walk.attributes.entry(&hit.record.fields),
             Way::Table | Way::One(_) | Way::Nowhere => None,

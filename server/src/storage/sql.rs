@@ -11,18 +11,19 @@ use driftless_resolvers::feed::{Event, Feed, Seq};
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{
-    Expected, Key, Page, Put, Query, Revision, Storage, StorageError, SyncCursor, SyncFrom,
-    SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
+    Key, Page, Put, Query, Revision, Storage, StorageError, SyncCursor, SyncFrom, SyncPage,
+    SyncPlace, SyncQuery, TICK_AFTER, Write,
 };
 use driftless_resolvers::sync::{self, LogState};
 use driftless_resolvers::{Record, Timestamp, Version};
 
-use super::database::{Arg, Row, Statement};
+use super::database::{Arg, Statement};
 use super::engine::Engine;
-use super::group::{Commit, Outcome, Queue};
 use super::page::{Collected, Reader};
 use super::range;
-use super::statements::{self, STATE_COLUMNS};
+use super::rows::{Hit, hit, hits, log_state, logged, page_hits};
+use super::shelf::Shelf;
+use super::statements;
 use super::table::Table;
 
 /// A store over one of the two databases.
@@ -30,42 +31,6 @@ pub(super) struct SqlStore {
     engine: Arc<Engine>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
     hints: watch::Sender<u64>,
-}
-
-/// A model that is ready to be used.
-struct Shelf {
-    table: SharedTable,
-    queue: Queue,
-}
-
-/// The table of a model; replaced when a schema brings new columns.
-type SharedTable = Arc<RwLock<Arc<Table>>>;
-
-/// What a queue's task needs to commit.
-struct Committer {
-    engine: Arc<Engine>,
-    table: SharedTable,
-    hints: watch::Sender<u64>,
-}
-
-impl Commit for Committer {
-    fn commit<'a>(
-        &'a self,
-        writes: &'a [Write],
-    ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>> {
-        async move {
-            let table = current(&self.table);
-            let outcomes = self.engine.commit(&table, writes).await;
-            // Also after an error: the commit may have happened before its answer was lost.
-            self.hints.send_modify(|count| *count += 1);
-            outcomes
-        }
-        .boxed()
-    }
-}
-
-fn current(table: &SharedTable) -> Arc<Table> {
-    Arc::clone(&table.read().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl SqlStore {
@@ -85,25 +50,19 @@ impl SqlStore {
     }
 
     fn table(&self, model: &Model) -> Result<Arc<Table>, StorageError> {
-        Ok(current(&self.shelf(model)?.table))
+        Ok(self.shelf(model)?.table())
     }
 
     /// Starts the queues of new models and gives known ones their new columns.
     fn install(&self, schema: &Schema, tables: Vec<Table>) {
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
         for (model, table) in schema.models.keys().zip(tables) {
-            let table = Arc::new(table);
             if let Some(shelf) = shelves.get(model) {
-                *shelf.table.write().unwrap_or_else(PoisonError::into_inner) = table;
+                shelf.replace(table);
                 continue;
             }
-            let table = Arc::new(RwLock::new(table));
-            let queue = Queue::start(Arc::new(Committer {
-                engine: Arc::clone(&self.engine),
-                table: Arc::clone(&table),
-                hints: self.hints.clone(),
-            }));
-            shelves.insert(model.clone(), Arc::new(Shelf { table, queue }));
+            let shelf = Shelf::open(&self.engine, table, &self.hints);
+            shelves.insert(model.clone(), Arc::new(shelf));
         }
     }
 
@@ -358,105 +317,6 @@ fn covers(read: &SyncPlace, chosen: &SyncPlace) -> bool {
         (SyncPlace::Base(_), _) => true,
         (SyncPlace::Delta(..), SyncPlace::Base(_)) => false,
     }
-}
-
-/// A row of a model's table.
-#[derive(Clone)]
-pub(super) struct Hit {
-    pub(super) key: Key,
-    pub(super) record: Record,
-    pub(super) seq: Seq,
-    /// How many rows had been looked at when this one was found; 0 where nobody counts.
-    pub(super) looked: i64,
-}
-
-/// Reads a record's columns, starting with the `at`-th.
-pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
-    let corrupt = |what: String| StorageError::Corrupt(what);
-    let key = Key(row.text(at)?);
-    let version = u32::try_from(row.int(at + 1)?)
-        .map_err(|_| corrupt(format!("record {} has no valid version", key.0)))?;
-    let doc = row.text(at + 5)?;
-    let fields = serde_json::from_str(&doc)
-        .map_err(|error| corrupt(format!("record {} is no JSON object: {error}", key.0)))?;
-    Ok(Hit {
-        record: Record {
-            fields,
-            version: Version(version),
-            last_changed_at: Timestamp(row.int(at + 3)?),
-            deleted: row.int(at + 2)? != 0,
-        },
-        seq: Seq(row.int(at + 4)?),
-        key,
-        looked: 0,
-    })
-}
-
-fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
-    rows.iter().map(|row| scanned(row, 0)).collect()
-}
-
-fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
-    let looked = row.int(at + 6)?;
-    Ok(Hit {
-        looked,
-        ..hit(row, at)?
-    })
-}
-
-/// The page's rows of [`statements::sync_start`]; an empty page is one row of NULLs.
-fn page_hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        if row.maybe_text(STATE_COLUMNS)?.is_some() {
-            found.push(scanned(row, STATE_COLUMNS)?);
-        }
-    }
-    Ok(found)
-}
-
-fn log_state(rows: &[Row]) -> Result<(LogState, Seq), StorageError> {
-    let row = rows
-        .first()
-        .ok_or_else(|| StorageError::Corrupt("a model's shard is gone".to_owned()))?;
-    let log = LogState {
-        epoch_start: Timestamp(row.int(0)?),
-        purged: Timestamp(row.int(1)?),
-        head: Timestamp(row.int(2)?),
-        wall: Timestamp(row.int(4)?),
-    };
-    Ok((log, Seq(row.int(3)?)))
-}
-
-/// A row of the log; ticks hold no revision.
-fn logged(row: &Row) -> Result<(Seq, Option<Revision>), StorageError> {
-    let seq = Seq(row.int(4)?);
-    let Some(operation) = statements::operation(&row.text(6)?) else {
-        return Ok((seq, None));
-    };
-    let revision = Revision {
-        operation,
-        record: hit(row, 0)?.record,
-        actor: row.maybe_text(7)?,
-        request: row.maybe_text(8)?,
-    };
-    Ok((seq, Some(revision)))
-}
-
-/// The version a write makes of what is stored, or why it makes none.
-pub(super) fn next_version(write: &Write, stored: Option<&Record>) -> Result<Version, Outcome> {
-    match (write.expected, stored) {
-        (Expected::Absent, None) => Ok(Version::FIRST),
-        (Expected::Version(version), Some(record)) if record.version == version => {
-            version.next().ok_or_else(|| Err(spent(&write.key)))
-        }
-        (_, other) => Err(Ok(Put::Stale(other.cloned()))),
-    }
-}
-
-/// The version of a record cannot grow any more (`sync-semantics` META-1).
-pub(super) fn spent(key: &Key) -> StorageError {
-    StorageError::Corrupt(format!("record {} has used up its versions", key.0))
 }
 
 impl Storage for SqlStore {

@@ -150,7 +150,7 @@ impl Sqlite {
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in writes {
             let stored = read_one(&mut transaction, table, write).await?;
-            let version = match super::sql::next_version(write, stored.as_ref()) {
+            let version = match super::rows::next_version(write, stored.as_ref()) {
                 Ok(version) => version,
                 Err(outcome) => {
                     outcomes.push(outcome);
@@ -243,7 +243,7 @@ async fn read_one(
         .fetch_optional(connection)
         .await
         .map_err(failed)?;
-    row.map(|row| super::sql::hit(&Row::Sqlite(row), 0).map(|hit| hit.record))
+    row.map(|row| super::rows::hit(&Row::Sqlite(row), 0).map(|hit| hit.record))
         .transpose()
 }
 

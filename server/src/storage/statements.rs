@@ -32,7 +32,7 @@ impl Stored {
 }
 
 impl Dialect {
-    /// The columns of a record, in the order that [`super::sql::hit`] reads them.
+    /// The columns of a record, in the order that [`super::rows::hit`] reads them.
     fn record_columns(self) -> &'static str {
         match self {
             Dialect::Postgres => {

@@ -17,7 +17,7 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("p_request", "text[]"),
 ];
 
-/// Makes the function. Its name depends on its content, so that nodes with another schema keep calling theirs.
+/// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it thinks.
 pub(super) fn function(table: &Table) -> String {
     let mut parameters: Vec<String> = PARAMETERS
         .iter()
@@ -32,7 +32,7 @@ pub(super) fn function(table: &Table) -> String {
         parameters.push(format!("p_column_{n} {ty}"));
     }
     format!(
-        "create or replace function {}({}) returns table (outcome text, pk text, version bigint, deleted bigint, \
+        "create function {}({}) returns table (outcome text, pk text, version bigint, deleted bigint, \
          changed_ms bigint, seq bigint, doc text) language plpgsql volatile as $function$\n{}$function$",
         name(table),
         parameters.join(", "),
@@ -52,8 +52,14 @@ pub(super) fn call(table: &Table) -> String {
     )
 }
 
-fn name(table: &Table) -> String {
+/// The name of the function, by its content.
+pub(super) fn name(table: &Table) -> String {
     table.part_name("write", &body(table))
+}
+
+/// What the names of a table's functions begin with, whatever they do.
+pub(super) fn prefix(table: &Table) -> String {
+    format!("m{}_write_", table.shard)
 }
 
 /// The lock comes first and alone: each later statement takes a snapshot that shows everything the previous holder

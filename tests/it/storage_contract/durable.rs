@@ -195,3 +195,55 @@ async fn another_default_isolation_level_does_no_harm() {
     assert_eq!(get(&stand, &model, "a").await, Some(record));
     stand.finish().await;
 }
+
+/// A rolling upgrade: the old node knows nothing of the new index, and still fills it.
+#[tokio::test]
+async fn a_node_with_the_former_schema_fills_the_new_index() {
+    let stand = Stand::postgres().await;
+    let fields = [
+        ("id", Scalar::Id),
+        ("blog", Scalar::Id),
+        ("rating", Scalar::Int),
+    ];
+    let before = model("Post", &fields, &["id"], &[("byBlog", &["blog"])]);
+    stand.storage.prepare(&schema(&[&before])).await.unwrap();
+    create(
+        &stand,
+        &before,
+        json!({"id": "1", "blog": "x", "rating": 2}),
+    )
+    .await;
+
+    let other = open(&stand.url().unwrap()).await.unwrap();
+    let after = model(
+        "Post",
+        &fields,
+        &["id"],
+        &[("byRating", &["blog", "rating"])],
+    );
+    other.storage.prepare(&schema(&[&after])).await.unwrap();
+    create(
+        &stand,
+        &before,
+        json!({"id": "2", "blog": "x", "rating": 1}),
+    )
+    .await;
+    update(
+        &stand,
+        &before,
+        1,
+        json!({"id": "1", "blog": "x", "rating": 0}),
+    )
+    .await;
+
+    let query = Query {
+        scope: partition("byRating", json!("x"), vec![], false),
+        filter: Filter::everything(),
+        limit: 10,
+        after: None,
+    };
+    let page = other.storage.query(&after, &query).await.unwrap();
+    assert_eq!(ids(&page.records), ["1", "2"]);
+    other.close().await;
+    stand.finish().await;
+}

@@ -1,0 +1,111 @@
+//! What the rows of an answer mean.
+
+use driftless_resolvers::feed::Seq;
+use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, Write};
+use driftless_resolvers::sync::LogState;
+use driftless_resolvers::{Record, Timestamp, Version};
+
+use super::database::Row;
+use super::group::Outcome;
+use super::statements::{self, STATE_COLUMNS};
+
+/// A row of a model's table.
+#[derive(Clone)]
+pub(super) struct Hit {
+    pub(super) key: Key,
+    pub(super) record: Record,
+    pub(super) seq: Seq,
+    /// How many rows had been looked at when this one was found; 0 where nobody counts.
+    pub(super) looked: i64,
+}
+
+/// Reads a record's columns, starting with the `at`-th.
+pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
+    let corrupt = |what: String| StorageError::Corrupt(what);
+    let key = Key(row.text(at)?);
+    let version = u32::try_from(row.int(at + 1)?)
+        .map_err(|_| corrupt(format!("record {} has no valid version", key.0)))?;
+    let doc = row.text(at + 5)?;
+    let fields = serde_json::from_str(&doc)
+        .map_err(|error| corrupt(format!("record {} is no JSON object: {error}", key.0)))?;
+    Ok(Hit {
+        record: Record {
+            fields,
+            version: Version(version),
+            last_changed_at: Timestamp(row.int(at + 3)?),
+            deleted: row.int(at + 2)? != 0,
+        },
+        seq: Seq(row.int(at + 4)?),
+        key,
+        looked: 0,
+    })
+}
+
+/// The rows of a [`statements::scan`].
+pub(super) fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+    rows.iter().map(|row| scanned(row, 0)).collect()
+}
+
+fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
+    let looked = row.int(at + 6)?;
+    Ok(Hit {
+        looked,
+        ..hit(row, at)?
+    })
+}
+
+/// The page's rows of [`statements::sync_start`]; an empty page is one row of NULLs.
+pub(super) fn page_hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.maybe_text(STATE_COLUMNS)?.is_some() {
+            found.push(scanned(row, STATE_COLUMNS)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The log's state and last position, out of [`statements::sync_start`].
+pub(super) fn log_state(rows: &[Row]) -> Result<(LogState, Seq), StorageError> {
+    let row = rows
+        .first()
+        .ok_or_else(|| StorageError::Corrupt("a model's shard is gone".to_owned()))?;
+    let log = LogState {
+        epoch_start: Timestamp(row.int(0)?),
+        purged: Timestamp(row.int(1)?),
+        head: Timestamp(row.int(2)?),
+        wall: Timestamp(row.int(4)?),
+    };
+    Ok((log, Seq(row.int(3)?)))
+}
+
+/// A row of the log; ticks hold no revision.
+pub(super) fn logged(row: &Row) -> Result<(Seq, Option<Revision>), StorageError> {
+    let seq = Seq(row.int(4)?);
+    let Some(operation) = statements::operation(&row.text(6)?) else {
+        return Ok((seq, None));
+    };
+    let revision = Revision {
+        operation,
+        record: hit(row, 0)?.record,
+        actor: row.maybe_text(7)?,
+        request: row.maybe_text(8)?,
+    };
+    Ok((seq, Some(revision)))
+}
+
+/// The version a write makes of what is stored, or why it makes none.
+pub(super) fn next_version(write: &Write, stored: Option<&Record>) -> Result<Version, Outcome> {
+    match (write.expected, stored) {
+        (Expected::Absent, None) => Ok(Version::FIRST),
+        (Expected::Version(version), Some(record)) if record.version == version => {
+            version.next().ok_or_else(|| Err(spent(&write.key)))
+        }
+        (_, other) => Err(Ok(Put::Stale(other.cloned()))),
+    }
+}
+
+/// The version of a record cannot grow any more (`sync-semantics` META-1).
+pub(super) fn spent(key: &Key) -> StorageError {
+    StorageError::Corrupt(format!("record {} has used up its versions", key.0))
+}
