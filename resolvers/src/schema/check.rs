@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexMap;
+
 use super::diagnostic::{Problems, Span};
 use super::draft::Draft;
 use super::model::{Base, Model, ObjectType};
@@ -157,35 +159,16 @@ fn generated_types(model: &Model) -> Vec<String> {
 }
 
 /// Reports types that need a value of themselves to be made.
-fn endless(
-    types: &indexmap::IndexMap<String, ObjectType>,
-    draft: &Draft<'_>,
-    problems: &mut Problems,
-) {
-    let mut finite: HashSet<&str> = HashSet::new();
-    loop {
-        let known = finite.len();
-        for ty in types.values() {
-            if needs(ty).all(|name| finite.contains(name) || !types.contains_key(name)) {
-                finite.insert(&ty.name);
-            }
-        }
-        if finite.len() == known {
-            break;
-        }
-    }
+fn endless(types: &IndexMap<String, ObjectType>, draft: &Draft<'_>, problems: &mut Problems) {
+    let finite = finite(types);
     for ty in types
         .values()
         .filter(|ty| !finite.contains(ty.name.as_str()))
     {
+        let places = &draft.document.places;
         problems.error(
             "endless-type",
-            draft
-                .document
-                .places
-                .get(&ty.name)
-                .copied()
-                .unwrap_or_default(),
+            places.get(&ty.name).copied().unwrap_or_default(),
             format!(
                 "No value of `{}` can ever be made: it needs one of itself.",
                 ty.name
@@ -193,6 +176,35 @@ fn endless(
             "Make one of the fields on the way nullable, or a list.",
         );
     }
+}
+
+/// The types that have values: those that need nothing, those that need only these, and so on.
+fn finite(types: &IndexMap<String, ObjectType>) -> HashSet<&str> {
+    let mut wanted_by: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut missing: HashMap<&str, usize> = HashMap::new();
+    let mut ready: Vec<&str> = Vec::new();
+    for ty in types.values() {
+        let needs: Vec<&str> = needs(ty).filter(|name| types.contains_key(*name)).collect();
+        if needs.is_empty() {
+            ready.push(&ty.name);
+        }
+        missing.insert(&ty.name, needs.len());
+        for name in needs {
+            wanted_by.entry(name).or_default().push(&ty.name);
+        }
+    }
+    let mut finite = HashSet::new();
+    while let Some(name) = ready.pop() {
+        finite.insert(name);
+        for waiting in wanted_by.remove(name).unwrap_or_default() {
+            let left = missing.entry(waiting).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                ready.push(waiting);
+            }
+        }
+    }
+    finite
 }
 
 /// The nested types a value cannot do without.

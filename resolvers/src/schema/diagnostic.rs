@@ -180,14 +180,33 @@ impl Problems {
     pub(crate) fn finish(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         self.0.sort_by_key(|problem| problem.span);
         self.0.dedup();
-        let fatal = |problem: &Diagnostic| problem.severity == Severity::Error;
-        if self.0.iter().any(fatal) {
-            Err(self.0)
-        } else {
-            Ok(self.0)
+        let failed = self
+            .0
+            .iter()
+            .any(|problem| problem.severity == Severity::Error);
+        self.shorten();
+        if failed { Err(self.0) } else { Ok(self.0) }
+    }
+
+    /// Nobody reads thousands of problems, and a generated or broken text may have that many.
+    fn shorten(&mut self) {
+        let more = self.0.len().saturating_sub(MOST);
+        if more > 0 {
+            let (span, severity) = (self.0[MOST].span, self.0[MOST].severity);
+            self.0.truncate(MOST);
+            self.push(
+                severity,
+                "more",
+                span,
+                format!("From here on there are {more} more problems."),
+                "Mend the ones above and try again.".to_owned(),
+            );
         }
     }
 }
+
+/// How many problems are told.
+const MOST: usize = 500;
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +264,20 @@ s:1:401: error[unknown-type]: There is no type `Strng`.
         let found = problems.finish().expect_err("one of them is an error");
         let codes: Vec<_> = found.iter().map(|problem| problem.code).collect();
         assert_eq!(codes, ["a", "b"]);
+    }
+
+    #[test]
+    fn after_many_problems_the_rest_is_only_counted() {
+        let mut problems = Problems::default();
+        for line in 1..=MOST + 7 {
+            problems.error("many", Span { line, column: 1 }, "again", "");
+        }
+        let found = problems.finish().expect_err("they are errors");
+        assert_eq!(found.len(), MOST + 1);
+        assert_eq!(
+            found[MOST].message,
+            "From here on there are 7 more problems."
+        );
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use indexmap::IndexMap;
 
 use super::diagnostic::{Problems, Span};
+use super::document::{DeclaredType, Document, FieldNode, TypeNode};
 use super::model::{
     Base, Field, FieldType, Index, KeyFields, Model, ObjectType, Operations, Origin, Scalar,
     Timestamps,
 };
 use super::naming;
-use super::parse::{DeclaredType, Document, FieldNode, TypeNode};
 use super::suggestion::did_you_mean;
 
 /// The page size of lists, indexes and connections unless a directive says otherwise (`transformer` 5).

@@ -6,6 +6,7 @@
 mod check;
 pub mod diagnostic;
 mod directives;
+mod document;
 mod draft;
 mod keys;
 pub mod model;
@@ -15,6 +16,7 @@ pub(crate) mod plural;
 mod relations;
 mod source;
 mod suggestion;
+mod syntax;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -74,7 +76,7 @@ fn read(source: &str, problems: &mut Problems) -> Option<Schema> {
 fn each_model(
     draft: &mut Draft<'_>,
     problems: &mut Problems,
-    step: impl Fn(&parse::TypeNode, &mut model::Model, &mut Problems),
+    step: impl Fn(&document::TypeNode, &mut model::Model, &mut Problems),
 ) {
     let document = draft.document;
     for model in draft.models.values_mut() {
@@ -82,7 +84,7 @@ fn each_model(
         let node = match document.types.get(&model.name) {
             Some(node) => node,
             None => {
-                join_model = parse::TypeNode::undeclared(&model.name, model.span);
+                join_model = document::TypeNode::undeclared(&model.name, model.span);
                 &join_model
             }
         };

@@ -1,158 +1,19 @@
 //! From text to the definitions of a schema: what is declared, with places, and nothing of what it means.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use async_graphql::parser::{self, types as ast};
+use async_graphql::parser::types as ast;
 use async_graphql::{Positioned, Value as ConstValue};
-use indexmap::IndexMap;
 
 use super::diagnostic::{Problems, Span};
+use super::document::{Applied, Argument, DeclaredType, Document, FieldNode, TypeNode, Value};
 use super::model::{ElementsRequired, EnumType, Scalar};
-use super::source::{self, Place, Places};
+use super::source::Places;
+use super::syntax;
 
-/// The definitions of a schema.
-#[derive(Debug, Default)]
-pub(crate) struct Document {
-    /// Object types, models and others, in source order.
-    pub(crate) types: IndexMap<String, TypeNode>,
-    /// Declared input types.
-    pub(crate) inputs: IndexMap<String, TypeNode>,
-    /// Enums.
-    pub(crate) enums: IndexMap<String, EnumType>,
-    /// Where each type was declared, whatever its kind.
-    pub(crate) places: HashMap<String, Span>,
-    /// Types of kinds that are not served; each was reported where it is declared, so not again where it is used.
-    pub(crate) refused: HashSet<String>,
-    /// Whether the global rule of the sandbox is there.
-    pub(crate) sandbox: bool,
-}
-
-/// An object or input type.
-#[derive(Debug, Clone)]
-pub(crate) struct TypeNode {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) description: Option<String>,
-    pub(crate) directives: Vec<Applied>,
-    pub(crate) fields: Vec<FieldNode>,
-}
-
-impl TypeNode {
-    /// What a model that nobody declared would have declared.
-    pub(crate) fn undeclared(name: &str, span: Span) -> Self {
-        TypeNode {
-            name: name.to_owned(),
-            span,
-            description: None,
-            directives: Vec::new(),
-            fields: Vec::new(),
-        }
-    }
-
-    /// Whether it is a `@model`.
-    pub(crate) fn is_model(&self) -> bool {
-        self.directive("model").is_some()
-    }
-
-    /// The first directive of this name.
-    pub(crate) fn directive(&self, name: &str) -> Option<&Applied> {
-        self.directives.iter().find(|applied| applied.name == name)
-    }
-
-    /// The field of this name.
-    pub(crate) fn field(&self, name: &str) -> Option<&FieldNode> {
-        self.fields.iter().find(|field| field.name == name)
-    }
-
-    /// The names of its fields.
-    pub(crate) fn field_names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|field| field.name.as_str())
-    }
-}
-
-/// A field of a type.
-#[derive(Debug, Clone)]
-pub(crate) struct FieldNode {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) description: Option<String>,
-    pub(crate) ty: DeclaredType,
-    pub(crate) directives: Vec<Applied>,
-    /// The default of an input field.
-    pub(crate) default: Option<Value>,
-}
-
-impl FieldNode {
-    /// The first directive of this name.
-    pub(crate) fn directive(&self, name: &str) -> Option<&Applied> {
-        self.directives.iter().find(|applied| applied.name == name)
-    }
-}
-
-/// The type of a field as written.
-#[derive(Debug, Clone)]
-pub(crate) struct DeclaredType {
-    pub(crate) span: Span,
-    pub(crate) base: String,
-    pub(crate) list: Option<ElementsRequired>,
-    pub(crate) required: bool,
-}
-
-/// A directive where it is used.
-#[derive(Debug, Clone)]
-pub(crate) struct Applied {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) arguments: Vec<Argument>,
-}
-
-/// An argument of a directive, or a field of an object inside one.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Argument {
-    pub(crate) name: String,
-    pub(crate) span: Span,
-    pub(crate) value: Value,
-}
-
-/// A value with the place where it stands.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Value {
-    pub(crate) span: Span,
-    pub(crate) kind: Kind,
-}
-
-/// The kinds of values.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
-    Null,
-    Text(String),
-    Number(serde_json::Number),
-    Boolean(bool),
-    /// An enum value.
-    Word(String),
-    List(Vec<Value>),
-    Object(Vec<Argument>),
-}
-
-/// Parses a schema; `None` if it cannot be read at all.
+/// Reads a schema; `None` if its text cannot be read at all.
 pub(crate) fn document(text: &str, problems: &mut Problems) -> Option<Document> {
-    if let Some(span) = source::too_deep(text) {
-        problems.error(
-            "too-deep",
-            span,
-            "The schema nests brackets deeper than any schema needs.",
-            "Look for brackets that are never closed.",
-        );
-        return None;
-    }
-    let text = source::close_types(text);
-    let parsed = match parser::parse_schema(&text) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            report_syntax(&error, &text, problems);
-            return None;
-        }
-    };
+    let (text, parsed) = syntax::parse(text, problems)?;
     let mut reader = Reader {
         places: Places::new(&text),
         document: Document::default(),
@@ -162,56 +23,8 @@ pub(crate) fn document(text: &str, problems: &mut Problems) -> Option<Document> 
     Some(reader.document)
 }
 
-fn report_syntax(error: &parser::Error, text: &str, problems: &mut Problems) {
-    let span = error.positions().next().map(place).unwrap_or_default();
-    let empty = text.trim().is_empty() || span.line == 0;
-    let (message, help) = match error {
-        _ if empty => (
-            "The schema is empty.".to_owned(),
-            "Declare at least one type, such as `type Post @model { title: String }`.",
-        ),
-        parser::Error::Syntax { message, .. } => (
-            readable(message),
-            "Check the line for a missing `:`, an unclosed bracket or quotation mark, or an empty `{ }`.",
-        ),
-        other => (
-            format!("The schema cannot be read: {other}."),
-            "Leave out `schema { … }`; it is made from the models.",
-        ),
-    };
-    problems.error("syntax", span, message, help);
-}
-
-/// The parser's own explanation, in words of GraphQL: it ends in `= expected name, directive, …`.
-fn readable(message: &str) -> String {
-    let expected = message
-        .lines()
-        .rev()
-        .find_map(|line| line.trim().strip_prefix("= expected "));
-    match expected {
-        Some(expected) => {
-            let words = expected
-                .replace("type_system_definition", "a definition")
-                .replace("EOI", "the end")
-                .replace("type_", "a type")
-                .replace("const_", "")
-                .replace("enum_value_definition", "enum value")
-                .replace('_', " ");
-            format!("The schema cannot be read: expected {words} here.")
-        }
-        None => "The schema cannot be read here.".to_owned(),
-    }
-}
-
-fn place(pos: async_graphql::Pos) -> Span {
-    Span {
-        line: pos.line,
-        column: pos.column,
-    }
-}
-
 fn span<T>(node: &Positioned<T>) -> Span {
-    place(node.pos)
+    node.pos.into()
 }
 
 /// Walks the parser's tree.
@@ -530,47 +343,7 @@ impl Reader<'_> {
     }
 
     fn value(&self, value: &Positioned<ConstValue>) -> Value {
-        located(&value.node, &self.places.of(span(value)))
-    }
-}
-
-/// A value with the places of its parts.
-fn located(value: &ConstValue, place: &Place) -> Value {
-    let part = |at: usize| place.parts.get(at).map_or(place, |(_, part)| part);
-    let named = |name: &str| {
-        let found = place
-            .parts
-            .iter()
-            .rfind(|(key, _)| key.as_deref() == Some(name));
-        found.map_or(place, |(_, part)| part)
-    };
-    let kind = match value {
-        ConstValue::Null | ConstValue::Binary(_) => Kind::Null,
-        ConstValue::Number(number) => Kind::Number(number.clone()),
-        ConstValue::String(text) => Kind::Text(text.clone()),
-        ConstValue::Boolean(yes) => Kind::Boolean(*yes),
-        ConstValue::Enum(word) => Kind::Word(word.to_string()),
-        ConstValue::List(items) => Kind::List(
-            items
-                .iter()
-                .enumerate()
-                .map(|(at, item)| located(item, part(at)))
-                .collect(),
-        ),
-        ConstValue::Object(fields) => Kind::Object(
-            fields
-                .iter()
-                .map(|(name, value)| Argument {
-                    name: name.to_string(),
-                    span: named(name).span,
-                    value: located(value, named(name)),
-                })
-                .collect(),
-        ),
-    };
-    Value {
-        span: place.span,
-        kind,
+        Value::located(&value.node, &self.places.of(span(value)))
     }
 }
 

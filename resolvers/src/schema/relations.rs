@@ -3,9 +3,9 @@
 
 use super::diagnostic::{Problems, Span};
 use super::directives::{RELATIONS, belongs_to, has_many, has_one};
+use super::document::{Applied, FieldNode, TypeNode, Value};
 use super::draft::{DEFAULT_LIMIT, Draft, base_of};
 use super::model::{Base, Field, Relation, RelationKind, Scalar, Via};
-use super::parse::{Applied, FieldNode, TypeNode, Value};
 use super::suggestion::did_you_mean;
 
 /// Connects the relation fields of all declared models. Those of `@manyToMany` are connected with their join models.

@@ -2,8 +2,8 @@
 
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
+use crate::schema::document::{Document, TypeNode, Value};
 use crate::schema::model::{Allow, AuthRule, Model, ModelOperation};
-use crate::schema::parse::{Document, TypeNode, Value};
 
 /// See the module.
 pub(crate) const AUTH: Directive = Directive {

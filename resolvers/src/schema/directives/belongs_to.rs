@@ -2,10 +2,10 @@
 
 use super::{Directive, Parameter, Shape, Site, has_one};
 use crate::schema::diagnostic::Problems;
+use crate::schema::document::{Applied, FieldNode};
 use crate::schema::draft::Draft;
 use crate::schema::model::{Relation, RelationKind, Via};
 use crate::schema::naming;
-use crate::schema::parse::{Applied, FieldNode};
 use crate::schema::relations::{self, By, Edge, References};
 
 /// See the module.

@@ -1,11 +1,12 @@
 //! `@default(value: "…")`: what a new record has where the client sends nothing (`transformer` 6.4).
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{Directive, Parameter, Shape, Site};
+use crate::api::scalars;
 use crate::schema::diagnostic::Problems;
+use crate::schema::document::{Document, TypeNode};
 use crate::schema::model::{Base, EnumType, Model, Scalar};
-use crate::schema::parse::{Document, TypeNode};
 use crate::schema::suggestion::did_you_mean;
 
 /// See the module.
@@ -75,112 +76,14 @@ fn of_enum(declared: Option<&EnumType>, text: &str) -> Result<Value, (String, St
     ))
 }
 
-/// The value a text stands for. Numbers keep their literal.
+/// The value a text stands for, by the grammar the API has for it. Numbers keep their literal.
 fn of_scalar(scalar: Scalar, text: &str) -> Option<Value> {
-    let valid = match scalar {
-        Scalar::Id | Scalar::String => !text.contains('\0'),
-        Scalar::Int => return whole(text, i64::from(i32::MIN), i64::from(i32::MAX)),
-        Scalar::AwsTimestamp => return whole(text, i64::MIN, i64::MAX),
-        Scalar::Float => return number(text),
-        Scalar::Boolean => {
-            return match text {
-                "true" => Some(Value::Bool(true)),
-                "false" => Some(Value::Bool(false)),
-                _ => None,
-            };
-        }
-        Scalar::AwsDate => text.get(..10).is_some_and(is_date) && offset(&text[10..], true),
-        Scalar::AwsTime => is_time(text),
-        Scalar::AwsDateTime => text
-            .split_once('T')
-            .is_some_and(|(date, time)| is_date(date) && has_offset(time) && is_time(time)),
-        // Text of JSON other than an object, an array or null stops JavaScript clients (`errata` row 58).
-        Scalar::AwsJson => serde_json::from_str(text)
-            .is_ok_and(|value: Value| value.is_object() || value.is_array() || value.is_null()),
-        Scalar::AwsEmail => email_address::EmailAddress::is_valid(text),
-        Scalar::AwsUrl => url::Url::parse(text).is_ok(),
-        Scalar::AwsPhone => is_phone(text),
-        Scalar::AwsIpAddress => is_address(text),
+    let value = match scalar {
+        Scalar::Boolean => Value::Bool(text.parse().ok()?),
+        _ if scalar.is_number() => Value::Number(serde_json::from_str(text).ok()?),
+        _ => Value::String(text.to_owned()),
     };
-    valid.then(|| Value::String(text.to_owned()))
-}
-
-fn whole(text: &str, least: i64, most: i64) -> Option<Value> {
-    let value: i64 = text.parse().ok()?;
-    let plain = !text.starts_with('+');
-    (plain && (least..=most).contains(&value)).then(|| Value::Number(value.into()))
-}
-
-fn number(text: &str) -> Option<Value> {
-    let number: Number = serde_json::from_str(text.trim()).ok()?;
-    let finite = number.as_f64().is_some_and(f64::is_finite);
-    finite.then_some(Value::Number(number))
-}
-
-fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-}
-
-/// `hh:mm`, `hh:mm:ss` or `hh:mm:ss.sss`, then an optional offset.
-fn is_time(text: &str) -> bool {
-    let end = text.find(['Z', '+', '-']).unwrap_or(text.len());
-    let (time, rest) = text.split_at(end);
-    let parts: Vec<&str> = time.splitn(3, ':').collect();
-    let two_digits = |part: &str, most: u32| {
-        part.len() == 2
-            && part.bytes().all(|b| b.is_ascii_digit())
-            && part.parse().is_ok_and(|n: u32| n <= most)
-    };
-    let seconds = parts.get(2).is_none_or(|part| {
-        let (whole, fraction) = part.split_once('.').unwrap_or((part, "0"));
-        let digits =
-            (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
-        two_digits(whole, 59) && digits
-    });
-    parts.len() >= 2
-        && two_digits(parts[0], 23)
-        && two_digits(parts[1], 59)
-        && seconds
-        && offset(rest, true)
-}
-
-fn has_offset(time: &str) -> bool {
-    time.contains(['Z', '+', '-'])
-}
-
-/// `Z` or `±hh:mm[:ss]`.
-fn offset(text: &str, may_be_absent: bool) -> bool {
-    let Some(digits) = text.strip_prefix(['+', '-']) else {
-        return text == "Z" || (may_be_absent && text.is_empty());
-    };
-    let parts: Vec<&str> = digits.split(':').collect();
-    let well_formed = parts
-        .iter()
-        .all(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && *part < "60");
-    (2..=3).contains(&parts.len()) && well_formed && parts[0] <= "18"
-}
-
-fn is_phone(text: &str) -> bool {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    let shape = text
-        .strip_prefix('+')
-        .unwrap_or(text)
-        .chars()
-        .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-'));
-    shape && (5..=15).contains(&digits)
-}
-
-/// An IPv4 or IPv6 address, with an optional prefix length.
-fn is_address(text: &str) -> bool {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, prefix.parse::<u8>().ok()),
-        None => (text, Some(0)),
-    };
-    match (address.parse(), prefix) {
-        (Ok(std::net::IpAddr::V4(_)), Some(prefix)) => prefix <= 32,
-        (Ok(std::net::IpAddr::V6(_)), Some(prefix)) => prefix <= 128,
-        _ => false,
-    }
+    scalars::coerce(scalar, &value).ok()
 }
 
 fn example(scalar: Scalar) -> &'static str {

@@ -2,10 +2,10 @@
 
 use super::{Directive, Parameter, Shape, Site, has_one};
 use crate::schema::diagnostic::{Problems, Span};
+use crate::schema::document::Applied;
 use crate::schema::draft::{DEFAULT_LIMIT, Draft, base_of};
 use crate::schema::model::{Relation, RelationKind, Via};
 use crate::schema::naming;
-use crate::schema::parse::Applied;
 use crate::schema::relations::{self, By, Edge};
 use crate::schema::suggestion::did_you_mean;
 

@@ -2,10 +2,10 @@
 
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
+use crate::schema::document::TypeNode;
+use crate::schema::document::{Applied, FieldNode};
 use crate::schema::draft::DEFAULT_LIMIT;
 use crate::schema::model::{Index, Model};
-use crate::schema::parse::TypeNode;
-use crate::schema::parse::{Applied, FieldNode};
 use crate::schema::source::is_name;
 use crate::schema::{keys, naming};
 

@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 
 use super::{Directive, Parameter, Shape, Site, auth, has_many};
 use crate::schema::diagnostic::{Problems, Span};
+use crate::schema::document::{Applied, FieldNode, TypeNode};
 use crate::schema::draft::{DEFAULT_LIMIT, Draft, empty_model, generated, required};
 use crate::schema::model::{
     Base, FieldType, Index, KeyFields, Model, Origin, Relation, RelationKind, Scalar, Via,
 };
-use crate::schema::parse::{Applied, FieldNode, TypeNode};
 use crate::schema::source::is_name;
 use crate::schema::{naming, relations};
 

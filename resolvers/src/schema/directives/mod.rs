@@ -17,8 +17,8 @@ mod shape;
 
 use std::collections::HashSet;
 
-use super::diagnostic::{Problems, Span};
-use super::parse::{Applied, Document, FieldNode, Kind, TypeNode, Value};
+use super::diagnostic::Problems;
+use super::document::{Applied, Document, FieldNode, TypeNode};
 use super::suggestion::did_you_mean;
 pub(crate) use shape::{Parameter, Shape};
 
@@ -214,87 +214,5 @@ fn one_relation(node: &TypeNode, field: &FieldNode, problems: &mut Problems) {
             format!("`{}.{}` is two relations at once.", node.name, field.name),
             "Keep one of the two directives.",
         );
-    }
-}
-
-/// Readers for arguments that [`check`] has seen; a value of another shape reads as absent.
-impl Applied {
-    /// The value of an argument, `null` included.
-    pub(crate) fn argument(&self, name: &str) -> Option<&Value> {
-        self.arguments
-            .iter()
-            .find(|argument| argument.name == name)
-            .map(|argument| &argument.value)
-    }
-
-    /// A text argument; absent and `null` are the same.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.argument(name).and_then(Value::text)
-    }
-
-    /// A list of texts with their places; a single text is a list of one. `None` if absent or `null`.
-    pub(crate) fn texts(&self, name: &str) -> Option<Vec<(&str, Span)>> {
-        self.argument(name).and_then(Value::texts)
-    }
-}
-
-impl Value {
-    /// The text of a string.
-    pub(crate) fn text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The word of an enum value.
-    pub(crate) fn word(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-
-    /// A whole number.
-    pub(crate) fn whole(&self) -> Option<i64> {
-        match &self.kind {
-            Kind::Number(number) => number.as_i64(),
-            _ => None,
-        }
-    }
-
-    /// A list of texts with their places.
-    pub(crate) fn texts(&self) -> Option<Vec<(&str, Span)>> {
-        self.items().map(|items| {
-            items
-                .iter()
-                .filter_map(|item| Some((item.text()?, item.span)))
-                .collect()
-        })
-    }
-
-    /// The elements of a list; a single value is a list of one. `None` for `null`.
-    pub(crate) fn items(&self) -> Option<&[Value]> {
-        match &self.kind {
-            Kind::Null => None,
-            Kind::List(items) => Some(items),
-            _ => Some(std::slice::from_ref(self)),
-        }
-    }
-
-    /// A field of an object.
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        match &self.kind {
-            Kind::Object(fields) => fields
-                .iter()
-                .find(|field| field.name == name)
-                .map(|field| &field.value),
-            _ => None,
-        }
-    }
-
-    /// Whether it is `null`.
-    pub(crate) fn is_null(&self) -> bool {
-        self.kind == Kind::Null
     }
 }

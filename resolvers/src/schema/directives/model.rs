@@ -2,10 +2,10 @@
 
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
+use crate::schema::document::{Applied, Kind, TypeNode, Value};
 use crate::schema::draft::{generated, required};
 use crate::schema::model::{Base, Model, Operations, Origin, Scalar, Timestamps};
 use crate::schema::naming;
-use crate::schema::parse::{Applied, Kind, TypeNode, Value};
 use crate::schema::source::is_name;
 
 /// See the module.

@@ -2,10 +2,10 @@
 
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::{Problems, Span};
+use crate::schema::document::TypeNode;
 use crate::schema::draft::{generated, required};
 use crate::schema::keys;
 use crate::schema::model::{KeyFields, Model, Origin, Scalar};
-use crate::schema::parse::TypeNode;
 
 /// See the module.
 pub(crate) const PRIMARY_KEY: Directive = Directive {

@@ -1,7 +1,7 @@
 //! What arguments look like, and whether they do.
 
 use crate::schema::diagnostic::{Problems, Span};
-use crate::schema::parse::{Argument, Kind, Value};
+use crate::schema::document::{Argument, Kind, Value};
 use crate::schema::suggestion::did_you_mean;
 
 /// An argument of a directive, or a field of an object inside one.
