@@ -10,7 +10,7 @@ mod relations;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::schema::parse::Document;
+use crate::schema::document::Document;
 use crate::schema::plural::plural;
 use draft::{Field, Model, Models};
 

@@ -6,7 +6,7 @@
 mod check;
 pub mod diagnostic;
 mod directives;
-mod document;
+pub(crate) mod document;
 mod draft;
 mod keys;
 pub mod model;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::draft::{Key, Model};
-use crate::schema::parse::{self, Applied, Kind};
+use crate::schema::document::{self, Applied, Kind};
 
 /// The `attributes` of a model: its directives, then its keys, then its rules.
 pub(super) fn described(model: &Model) -> Vec<Value> {
@@ -113,14 +113,14 @@ pub(super) fn names(applied: &Applied, name: &str) -> Vec<String> {
     }
 }
 
-fn object(arguments: &[parse::Argument]) -> Value {
+fn object(arguments: &[document::Argument]) -> Value {
     let members = arguments
         .iter()
         .map(|argument| (argument.name.clone(), json_value(&argument.value)));
     Value::Object(members.collect())
 }
 
-fn json_value(value: &parse::Value) -> Value {
+fn json_value(value: &document::Value) -> Value {
     match &value.kind {
         Kind::Null => Value::Null,
         Kind::Text(text) | Kind::Word(text) => Value::String(text.clone()),

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::attributes::{argument, arguments, names, text};
+use crate::schema::document::{Applied, Document, FieldNode, TypeNode};
 use crate::schema::naming::{foreign_key, join_field, join_index, lower_first, upper_first};
-use crate::schema::parse::{Applied, Document, FieldNode, TypeNode};
 use crate::schema::plural::plural;
 
 /// The models by name, join models last.

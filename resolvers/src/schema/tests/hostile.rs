@@ -39,7 +39,8 @@ fn survive(text: &str) {
             for problem in &problems {
                 assert!(!problem.help.is_empty() && !problem.message.is_empty());
             }
-            diagnostic::render(&problems, "schema.graphql", text);
+            let shown = diagnostic::render(&problems, "schema.graphql", text);
+            assert!(shown.lines().count() >= 2 * problems.len());
         }
     }
 }

@@ -203,7 +203,8 @@ fn pairs(key: &KeyFields, ours: &[String], many: bool) -> Value {
     let mut pairs = Map::new();
     pairs.insert(key.partition.clone(), json!(ours[0]));
     let sort = ours[1..].join("#");
-    if !key.sort.is_empty() && !(many && sort.is_empty()) {
+    let whole_partition = many && sort.is_empty();
+    if !key.sort.is_empty() && !whole_partition {
         pairs.insert(key.sort.join("#"), json!(sort));
     }
     Value::Object(pairs)
