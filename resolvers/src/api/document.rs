@@ -9,7 +9,7 @@ use async_graphql::parser::types::{
 use async_graphql::parser::{Error as ParserError, parse_query};
 use async_graphql::{Pos, Positioned};
 
-use super::error::{ErrorType, GraphqlError, Location};
+use super::error::{BAD_REQUEST, ErrorType, GraphqlError, Location, MALFORMED_REQUEST};
 use super::validate::{Rule, violation};
 use crate::engine::Settings;
 
@@ -106,7 +106,7 @@ fn limit_error(error_type: ErrorType, message: String) -> Rejection {
 }
 
 fn bad_request(message: String) -> Rejection {
-    Rejection::Malformed("BadRequestException", message)
+    Rejection::Malformed(BAD_REQUEST, message)
 }
 
 fn refuse(error: &ParserError, limits: &Settings) -> Rejection {
@@ -138,7 +138,7 @@ fn refuse(error: &ParserError, limits: &Settings) -> Rejection {
         )
         .into(),
         _ => Rejection::Malformed(
-            "MalformedHttpRequestException",
+            MALFORMED_REQUEST,
             "Unable to parse GraphQL query.".to_owned(),
         ),
     }

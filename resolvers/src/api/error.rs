@@ -55,6 +55,12 @@ impl ErrorType {
     }
 }
 
+/// The type of an HTTP 400 for a request that is no GraphQL request.
+pub const MALFORMED_REQUEST: &str = "MalformedHttpRequestException";
+
+/// The type of an HTTP 400 for a request that does not say which operation to run.
+pub const BAD_REQUEST: &str = "BadRequestException";
+
 /// What went wrong in one field. The executor adds path and location.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldError {

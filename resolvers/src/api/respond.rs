@@ -35,10 +35,10 @@ fn entry(out: &mut Vec<u8>, error: &GraphqlError) {
         Some(path) => list(out, path, segment),
         None => out.extend_from_slice(b"null"),
     }
-    out.extend_from_slice(b",\"data\":");
-    json(out, &error.data);
-    // Errors of the request (validation, coercion) have no type at all (`sync-semantics` 8.3).
+    // Errors of the request (validation, coercion) have path, locations and message only (`sync-semantics` 8.3).
     if error.path.is_some() || error.error_type.is_some() {
+        out.extend_from_slice(b",\"data\":");
+        json(out, &error.data);
         out.extend_from_slice(b",\"errorType\":");
         json(out, &error.error_type.map(super::error::ErrorType::name));
         out.extend_from_slice(b",\"errorInfo\":null");

@@ -238,7 +238,7 @@ async fn a_validation_error_has_place_and_no_type() {
     let api = serve();
     assert_eq!(
         api.text("{\n  x\n}", json!({})).await,
-        r#"{"data":null,"errors":[{"path":null,"data":null,"locations":[{"line":2,"column":3,"sourceName":null}],"message":"Validation error of type FieldUndefined: Field 'x' in type 'Query' is undefined @ 'x'"}]}"#
+        r#"{"data":null,"errors":[{"path":null,"locations":[{"line":2,"column":3,"sourceName":null}],"message":"Validation error of type FieldUndefined: Field 'x' in type 'Query' is undefined @ 'x'"}]}"#
     );
 }
 

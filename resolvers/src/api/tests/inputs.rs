@@ -58,7 +58,7 @@ async fn an_unknown_input_field_is_named() {
     assert_eq!(
         api.text(UPDATE, json!({"input": {"id": "p", "x": 1}}))
             .await,
-        r#"{"data":null,"errors":[{"path":null,"data":null,"locations":null,"message":"The variables input contains a field name 'x' that is not defined for input object type 'UpdatePostInput'"}]}"#
+        r#"{"data":null,"errors":[{"path":null,"locations":null,"message":"The variables input contains a field name 'x' that is not defined for input object type 'UpdatePostInput'"}]}"#
     );
 }
 
