@@ -26,6 +26,8 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         Form::List,
         true,
     ),
+    // Where the tests of clients find the server's program.
+    ("BIN", "", Form::Elsewhere, false),
     ("CONFLICT_DEFAULT", "conflict.default", Form::Text, false),
     ("DATABASE_URL", "database.url", Form::Text, true),
     ("HEALTH_URL", "", Form::Elsewhere, false),
@@ -84,6 +86,9 @@ pub(super) fn overlay(
 ) -> Result<(), ConfigError> {
     for (name, text) in variables {
         let short = name.strip_prefix(PREFIX).unwrap_or(&name);
+        if is_from_kubernetes(short) {
+            continue;
+        }
         let (base, from_file) = match short.strip_suffix("_FILE") {
             Some(base) if known(base).is_some_and(|found| found.3) => (base, true),
             _ => (short, false),
@@ -102,6 +107,11 @@ pub(super) fn overlay(
 
 fn known(short: &str) -> Option<&'static (&'static str, &'static str, Form, bool)> {
     VARIABLES.iter().find(|(name, ..)| *name == short)
+}
+
+/// Kubernetes tells every container where a service named `driftless` is, in variables with our prefix.
+fn is_from_kubernetes(short: &str) -> bool {
+    short == "PORT" || short.starts_with("PORT_") || short.starts_with("SERVICE_")
 }
 
 fn unknown(name: &str, short: &str) -> ConfigError {

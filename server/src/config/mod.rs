@@ -322,6 +322,15 @@ mod tests {
     }
 
     #[test]
+    fn variables_that_kubernetes_sets_for_a_service_of_our_name_are_not_ours() {
+        let variables = [
+            ("DRIFTLESS_SERVICE_HOST", "10.0.0.1"),
+            ("DRIFTLESS_PORT_8080_TCP", "tcp://"),
+        ];
+        assert!(load("", &variables).is_ok());
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_the_place() {
         let error = load("[listen]\nadress = \"x\"\n", &[]).expect_err("a typing error");
         assert!(
