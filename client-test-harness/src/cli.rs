@@ -16,7 +16,7 @@ use crate::{
     http::Target,
     oracle::Strategy,
     scenario::{
-        Stage,
+        Ending, Stage,
         mix::{self, Mix, Size},
         play,
     },
@@ -83,6 +83,9 @@ pub struct Converge {
     /// Seconds that replicas may take to see what is already committed.
     #[arg(long, default_value_t = 10)]
     pub patience: u64,
+    /// No sync at the end: events alone must bring every replica up to date (promised to `datastore` clients).
+    #[arg(long)]
+    pub live: bool,
     /// How many runs a failing trace may be shrunk with.
     #[arg(long, default_value_t = 60)]
     pub shrink: usize,
@@ -150,6 +153,11 @@ fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
         schema: Arc::new(schema),
         strategy: arguments.conflict,
         patience: Duration::from_secs(arguments.patience),
+        ending: if arguments.live {
+            Ending::Live
+        } else {
+            Ending::Sync
+        },
     })
 }
 

@@ -31,6 +31,17 @@ pub struct Stage {
     pub strategy: Strategy,
     /// How long replicas and observers may take to see what is already committed.
     pub patience: Duration,
+    /// Whether replicas may sync once more at the end, or must be up to date by events alone.
+    pub ending: Ending,
+}
+
+/// How a run ends before it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With a delta sync of every replica.
+    Sync,
+    /// With nothing: live, replayed and settling frames must have brought everything (`client-js` 13.2).
+    Live,
 }
 
 /// Plays a trace and judges what came of it.

@@ -14,7 +14,7 @@ use driftless_client_test_harness::{
     oracle::{Strategy, outcomes},
     outbox::Mutation,
     record::{Fields, Record, RecordId},
-    scenario::Stage,
+    scenario::{Ending, Stage},
     schema::{Model, Schema},
     sync::now_ms,
 };
@@ -69,6 +69,7 @@ pub(crate) async fn start(strategy: Strategy, bug: Bug) -> Stage {
         schema: Arc::new(Schema::whitepaper()),
         strategy,
         patience: Duration::from_secs(2),
+        ending: Ending::Sync,
     }
 }
 
@@ -145,7 +146,7 @@ impl Stub {
             _ => outcome,
         };
         state.writes += 1;
-        if self.bug == Bug::AcknowledgesWithoutStoring && state.writes % 20 == 0 {
+        if self.bug == Bug::AcknowledgesWithoutStoring && state.writes.is_multiple_of(20) {
             let mut lost = state.record(&id, outcome);
             lost.version = before.map_or(1, |before| before.version + 1);
             return json!({"data": {field: item(model, &lost)}});
