@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    bench::{limit, plan},
     family::Family,
     http::Target,
     oracle::Strategy,
@@ -39,6 +40,11 @@ pub struct Cli {
 pub enum Command {
     /// Random clients edit, disconnect and conflict; then all replicas must agree with the server and its history.
     Converge(Converge),
+    /// Measures a release build against the least program that could do the same work.
+    Bench(plan::Arguments),
+    /// That least program.
+    #[command(hide = true)]
+    Limit(limit::Arguments),
 }
 
 /// Arguments of `converge`.
@@ -95,6 +101,11 @@ pub struct Converge {
 pub async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
         Command::Converge(arguments) => converge(&arguments).await,
+        Command::Bench(arguments) => {
+            say(&plan::run(&arguments).await?)?;
+            Ok(true)
+        }
+        Command::Limit(arguments) => limit::serve(&arguments).await.map(|()| true),
     }
 }
 

@@ -9,8 +9,10 @@
 //! * [`ledger`], [`frames`], [`oracle`], [`history`] – what was sent, what came back, and whether that can be true;
 //! * [`chaos`] – breaking connections;
 //! * [`trace`], [`scenario`], [`converge`], [`shrink`] – seeded runs, their verdicts and their smallest failures;
+//! * [`bench`] – measuring a server against the least program that could do its work;
 //! * [`report`], [`cli`] – counting and commands.
 
+pub mod bench;
 pub mod chaos;
 pub mod cli;
 pub mod converge;
