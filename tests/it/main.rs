@@ -1,5 +1,7 @@
 //! The one test binary of the workspace: black-box and contract tests.
 
+mod http;
+mod realtime;
 mod storage_contract;
 mod support;
 mod tidy;

@@ -86,7 +86,7 @@ pub(super) fn overlay(
 ) -> Result<(), ConfigError> {
     for (name, text) in variables {
         let short = name.strip_prefix(PREFIX).unwrap_or(&name);
-        if is_from_kubernetes(short) {
+        if is_not_configuration(short) {
             continue;
         }
         let (base, from_file) = match short.strip_suffix("_FILE") {
@@ -109,9 +109,13 @@ fn known(short: &str) -> Option<&'static (&'static str, &'static str, Form, bool
     VARIABLES.iter().find(|(name, ..)| *name == short)
 }
 
-/// Kubernetes tells every container where a service named `driftless` is, in variables with our prefix.
-fn is_from_kubernetes(short: &str) -> bool {
-    short == "PORT" || short.starts_with("PORT_") || short.starts_with("SERVICE_")
+/// Kubernetes tells every container where a service named `driftless` is, in variables with our prefix; tests of this
+/// project have some too.
+fn is_not_configuration(short: &str) -> bool {
+    short == "PORT"
+        || ["PORT_", "SERVICE_", "TEST_"]
+            .iter()
+            .any(|other| short.starts_with(other))
 }
 
 fn unknown(name: &str, short: &str) -> ConfigError {

@@ -142,3 +142,37 @@ impl Hub {
         Ok(channel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_overflows_disconnects_its_socket_and_keeps_what_it_holds() {
+        let (outbox, mut queue, overflowed) = Outbox::new(2);
+        let subscriber = Subscriber {
+            id: "a".into(),
+            outbox,
+        };
+        for payload in ["1", "2"] {
+            subscriber.tell(&payload.into());
+        }
+        assert!(!overflowed.is_cancelled());
+        subscriber.tell(&"3".into());
+        assert!(overflowed.is_cancelled());
+        let held: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
+        assert_eq!(held.len(), 2);
+    }
+
+    #[test]
+    fn a_socket_that_is_gone_disturbs_nobody() {
+        let (outbox, queue, overflowed) = Outbox::new(1);
+        drop(queue);
+        let subscriber = Subscriber {
+            id: "a".into(),
+            outbox,
+        };
+        subscriber.tell(&"1".into());
+        assert!(!overflowed.is_cancelled());
+    }
+}

@@ -2,4 +2,5 @@
 
 pub(crate) mod models;
 pub(crate) mod postgres;
+pub(crate) mod server;
 pub(crate) mod stores;
