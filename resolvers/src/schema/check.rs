@@ -170,7 +170,7 @@ fn endless(types: &IndexMap<String, ObjectType>, draft: &Draft<'_>, problems: &m
             "endless-type",
             places.get(&ty.name).copied().unwrap_or_default(),
             format!(
-                "No value of `{}` can ever be made: it needs one of itself.",
+                "No value of `{}` can ever be made: what it requires never ends.",
                 ty.name
             ),
             "Make one of the fields on the way nullable, or a list.",

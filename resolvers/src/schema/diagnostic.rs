@@ -110,26 +110,26 @@ pub fn to_json(diagnostics: &[Diagnostic], file: &str) -> Value {
 /// The line of a place, cut to [`SHOWN`] characters, and how many characters stand before the caret.
 fn excerpt(source: &str, span: Span) -> Option<(String, usize)> {
     let line = source.lines().nth(span.line.checked_sub(1)?)?;
-    let characters: Vec<char> = line
-        .chars()
+    let at = span.column.saturating_sub(1);
+    let from = if line.len() <= SHOWN {
+        0
+    } else {
+        at.saturating_sub(SHOWN / 2)
+    };
+    let mut characters = line.chars().skip(from);
+    let cut: String = characters
+        .by_ref()
+        .take(SHOWN)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let at = span.column.saturating_sub(1).min(characters.len());
-    if characters.len() <= SHOWN {
-        let shown: String = characters.into_iter().collect();
-        return Some((shown.trim_end().to_owned(), at));
-    }
-    let from = at.saturating_sub(SHOWN / 2);
-    let to = (from + SHOWN).min(characters.len());
-    let cut: String = characters[from..to].iter().collect();
-    let (before, after) = (
-        if from > 0 { "…" } else { "" },
-        if to < characters.len() { "…" } else { "" },
-    );
-    Some((
-        format!("{before}{}{after}", cut.trim_end()),
-        at - from + before.chars().count(),
-    ))
+    let before = if from > 0 { "…" } else { "" };
+    let after = if characters.next().is_some() {
+        "…"
+    } else {
+        ""
+    };
+    let caret = (at - from).min(cut.chars().count()) + before.chars().count();
+    Some((format!("{before}{}{after}", cut.trim_end()), caret))
 }
 
 /// Where the stages put what they find.

@@ -157,14 +157,6 @@ impl Applied {
 impl Value {
     /// A value with the places of its parts.
     pub(crate) fn located(value: &ConstValue, place: &Place) -> Value {
-        let part = |at: usize| place.parts.get(at).map_or(place, |(_, part)| part);
-        let named = |name: &str| {
-            let found = place
-                .parts
-                .iter()
-                .rfind(|(key, _)| key.as_deref() == Some(name));
-            found.map_or(place, |(_, part)| part)
-        };
         let kind = match value {
             ConstValue::Null | ConstValue::Binary(_) => Kind::Null,
             ConstValue::Number(number) => Kind::Number(number.clone()),
@@ -175,16 +167,19 @@ impl Value {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(at, item)| Value::located(item, part(at)))
+                    .map(|(at, item)| Value::located(item, place.element(at)))
                     .collect(),
             ),
             ConstValue::Object(fields) => Kind::Object(
                 fields
                     .iter()
-                    .map(|(name, value)| Argument {
-                        name: name.to_string(),
-                        span: named(name).span,
-                        value: Value::located(value, named(name)),
+                    .map(|(name, value)| {
+                        let (span, inner) = place.field(name);
+                        Argument {
+                            name: name.to_string(),
+                            span,
+                            value: Value::located(value, inner),
+                        }
                     })
                     .collect(),
             ),
@@ -246,6 +241,23 @@ impl Value {
                 .find(|field| field.name == name)
                 .map(|field| &field.value),
             _ => None,
+        }
+    }
+
+    /// The value as JSON; words are texts there.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.kind {
+            Kind::Null => serde_json::Value::Null,
+            Kind::Text(text) | Kind::Word(text) => text.as_str().into(),
+            Kind::Number(number) => number.clone().into(),
+            Kind::Boolean(yes) => (*yes).into(),
+            Kind::List(items) => items.iter().map(Value::to_json).collect(),
+            Kind::Object(fields) => {
+                let members = fields
+                    .iter()
+                    .map(|field| (field.name.clone(), field.value.to_json()));
+                serde_json::Value::Object(members.collect())
+            }
         }
     }
 

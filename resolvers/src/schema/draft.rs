@@ -8,8 +8,8 @@ use super::model::{
     Base, Field, FieldType, Index, KeyFields, Model, ObjectType, Operations, Origin, Scalar,
     Timestamps,
 };
-use super::naming;
 use super::suggestion::did_you_mean;
+use super::{input_default, naming};
 
 /// The page size of lists, indexes and connections unless a directive says otherwise (`transformer` 5).
 pub(crate) const DEFAULT_LIMIT: usize = 100;
@@ -76,7 +76,9 @@ impl<'a> Draft<'a> {
                 continue;
             }
             if let Some(base) = self.base(&field.ty, owner, problems) {
-                fields.insert(field.name.clone(), declared_field(field, base));
+                let mut made = declared_field(field, base);
+                made.default = input_default::checked(self.document, &made, field, problems);
+                fields.insert(field.name.clone(), made);
             }
         }
         fields

@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod directives;
 pub(crate) mod document;
 mod draft;
+mod input_default;
 mod keys;
 pub mod model;
 pub(crate) mod naming;

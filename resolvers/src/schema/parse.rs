@@ -159,6 +159,15 @@ impl Reader<'_> {
                 format!("`{name}` cannot be extended like this."),
                 format!("Write the additions into the declaration of `{name}`."),
             ),
+            _ if ROOTS.contains(&name.as_str()) => {
+                self.document.refused.insert(name.clone());
+                self.problems.error(
+                    "unsupported-operations",
+                    at,
+                    format!("Root type `{name}` is not served."),
+                    NO_CUSTOM_OPERATIONS,
+                );
+            }
             _ => self.problems.error(
                 "extension-without-type",
                 at,
@@ -347,18 +356,21 @@ impl Reader<'_> {
     }
 }
 
+/// The types whose fields are operations.
+const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+
+const NO_CUSTOM_OPERATIONS: &str =
+    "Remove it: operations are made from the models, custom ones are not served yet.";
+
 /// Why definitions of this kind are not served, and the way out.
 fn refused_kind(
     name: &str,
     kind: &ast::TypeKind,
 ) -> Option<(&'static str, &'static str, &'static str)> {
-    let root = matches!(name, "Query" | "Mutation" | "Subscription");
     match kind {
-        ast::TypeKind::Object(_) if root => Some((
-            "unsupported-operations",
-            "Root type",
-            "Remove it: operations are made from the models, custom ones are not served yet.",
-        )),
+        ast::TypeKind::Object(_) if ROOTS.contains(&name) => {
+            Some(("unsupported-operations", "Root type", NO_CUSTOM_OPERATIONS))
+        }
         ast::TypeKind::Interface(_) => Some((
             "unsupported-interface",
             "Interface",

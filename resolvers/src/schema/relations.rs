@@ -1,12 +1,15 @@
 //! Relations: which model a field leads to and how its records are found (`transformer` 4.3). Foreign keys and indexes
 //! that nobody declared are added on the way.
 
+mod references;
+
 use super::diagnostic::{Problems, Span};
 use super::directives::{RELATIONS, belongs_to, has_many, has_one};
-use super::document::{Applied, FieldNode, TypeNode, Value};
-use super::draft::{DEFAULT_LIMIT, Draft, base_of};
-use super::model::{Base, Field, Relation, RelationKind, Scalar, Via};
+use super::document::{Applied, FieldNode, TypeNode};
+use super::draft::{DEFAULT_LIMIT, Draft};
+use super::model::{Base, Field, Relation, RelationKind, Via};
 use super::suggestion::did_you_mean;
+pub(crate) use references::{References, matched_references};
 
 /// Connects the relation fields of all declared models. Those of `@manyToMany` are connected with their join models.
 pub(crate) fn connect(draft: &mut Draft<'_>, problems: &mut Problems) {
@@ -15,7 +18,8 @@ pub(crate) fn connect(draft: &mut Draft<'_>, problems: &mut Problems) {
         for field in &owner.fields {
             match relation_of(field) {
                 Some(applied) => connect_field(draft, owner, field, applied, problems),
-                None => unconnected(draft, owner, field, problems),
+                None if field.directives.is_empty() => unconnected(draft, owner, field, problems),
+                None => {}
             }
         }
     }
@@ -145,6 +149,14 @@ pub(crate) fn target(
     let made = draft.models.get(&owner.name)?.fields.get(&field.name)?;
     let (what, directive) = (format!("{}.{}", owner.name, field.name), &applied.name);
     let Base::Model(target) = &made.ty.base else {
+        let help = if draft.document.types.contains_key(&field.ty.base) {
+            format!(
+                "Add `@model` to `{}`, or remove `@{directive}`.",
+                field.ty.base
+            )
+        } else {
+            format!("Write the name of a model, or remove `@{directive}`.")
+        };
         problems.error(
             "relation-to-non-model",
             field.ty.span,
@@ -152,10 +164,7 @@ pub(crate) fn target(
                 "`@{directive}` needs a `@model`, and `{}` is none.",
                 field.ty.base
             ),
-            format!(
-                "Add `@model` to `{}`, or remove `@{directive}`.",
-                field.ty.base
-            ),
+            help,
         );
         return None;
     };
@@ -304,7 +313,7 @@ pub(crate) fn matched_fields(
     fine.then(|| fields.iter().map(|(name, _)| (*name).to_owned()).collect())
 }
 
-pub(crate) fn unknown_field(node: &TypeNode, name: &str, span: Span, problems: &mut Problems) {
+fn unknown_field(node: &TypeNode, name: &str, span: Span, problems: &mut Problems) {
     problems.error(
         "relation-unknown-field",
         span,
@@ -321,133 +330,101 @@ pub(crate) fn type_name(base: &Base) -> &str {
     }
 }
 
-/// Which side of a relation by `references` is which.
-pub(crate) struct References<'a> {
-    /// The model whose key is referred to.
-    pub(crate) parent: &'a TypeNode,
-    /// The model that has the fields.
-    pub(crate) child: &'a TypeNode,
-    /// The directives the other side may have.
-    pub(crate) counterpart: &'static [&'static str],
-}
+#[cfg(test)]
+mod tests {
+    use crate::schema::testing::codes;
 
-/// The child's fields that hold the parent's key, checked from either side.
-pub(crate) fn matched_references(
-    draft: &Draft<'_>,
-    edge: &Edge<'_>,
-    sides: &References<'_>,
-    references: &[(&str, Span)],
-    problems: &mut Problems,
-) -> Option<Vec<String>> {
-    let key = draft.key(&sides.parent.name);
-    let mut fine = true;
-    for (at, (name, span)) in references.iter().enumerate() {
-        let child = draft.models.get(&sides.child.name)?;
-        if !child.fields.contains_key(*name) {
-            unknown_field(sides.child, name, *span, problems);
-            fine = false;
-        } else if let Some((expected, base)) = key.get(at)
-            && !same_reference(base, &base_of(child, name))
-        {
-            problems.error(
-                "relation-field-type",
-                *span,
-                format!(
-                    "`{}.{name}` does not have the type of `{}.{expected}`, which is {}.",
-                    sides.child.name,
-                    sides.parent.name,
-                    type_name(base)
-                ),
-                format!("Declare it as `{name}: {}`.", type_name(base)),
-            );
-            fine = false;
-        }
+    /// Two models with these fields.
+    fn pair(a: &str, b: &str) -> Vec<&'static str> {
+        codes(&format!(
+            "type A @model {{ id: ID! {a} }} type B @model {{ id: ID! {b} }} type T {{ t: Int }}"
+        ))
     }
-    if references.len() != key.len() {
-        let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
-        problems.error(
-            "relation-field-count",
-            references[0].1,
-            format!(
-                "`{}` names {} fields for a key of {}.",
-                edge.name(),
-                references.len(),
-                key.len()
-            ),
-            format!("Name one field for each of {}.", names.join(", ")),
-        );
-        fine = false;
-    }
-    let names: Vec<String> = references
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    fine &= nullable(edge, problems);
-    (fine && has_counterpart(edge, sides, &names, problems)).then_some(names)
-}
 
-/// `ID` and `String` may refer to each other.
-fn same_reference(one: &Base, other: &Base) -> bool {
-    let text = |base: &Base| matches!(base, Base::Scalar(Scalar::Id | Scalar::String));
-    one == other || (text(one) && text(other))
-}
-
-/// Relations by references may not be required: nothing makes sure that the other record exists.
-fn nullable(edge: &Edge<'_>, problems: &mut Problems) -> bool {
-    let ty = &edge.field.ty;
-    let required = ty.required || ty.list.is_some_and(|elements| elements.0);
-    if required {
-        problems.error(
-            "relation-required",
-            ty.span,
-            format!(
-                "`{}` has `references`, so it may not be required.",
-                edge.name()
-            ),
-            "Remove the `!`.",
+    #[test]
+    fn a_relation_leads_to_a_model() {
+        assert_eq!(pair("t: [T] @hasMany", ""), ["relation-to-non-model"]);
+        assert_eq!(pair("t: String @hasOne", ""), ["relation-to-non-model"]);
+        assert_eq!(pair("b: B @hasMany", ""), ["relation-needs-list"]);
+        assert_eq!(pair("b: [B] @hasOne", ""), ["relation-needs-single"]);
+        assert_eq!(
+            pair("b: B @hasOne @belongsTo", "a: A @belongsTo"),
+            ["relation-repeated"]
         );
     }
-    !required
-}
 
-fn has_counterpart(
-    edge: &Edge<'_>,
-    sides: &References<'_>,
-    names: &[String],
-    problems: &mut Problems,
-) -> bool {
-    let found = edge.target.fields.iter().any(|field| {
-        field.ty.base == edge.owner.name
-            && relation_of(field).is_some_and(|applied| {
-                let theirs = applied.argument("references").and_then(Value::texts);
-                sides.counterpart.contains(&applied.name.as_str())
-                    && theirs.is_some_and(|theirs| theirs.iter().map(|(name, _)| *name).eq(names))
-            })
-    });
-    if !found {
-        let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        let directives: Vec<String> = sides
-            .counterpart
-            .iter()
-            .map(|name| format!("`@{name}`"))
-            .collect();
-        problems.error(
-            "relation-one-sided",
-            edge.applied.span,
-            format!(
-                "`{}` has no {} with the same `references` back to `{}`.",
-                edge.target.name,
-                directives.join(" or "),
-                edge.owner.name
+    #[test]
+    fn models_do_not_lead_to_each_other_both_ways() {
+        assert_eq!(pair("b: B @hasOne", "a: A @hasOne"), ["relation-mutual"]);
+        assert_eq!(
+            pair("b: [B] @hasMany", "a: [A] @hasMany"),
+            ["relation-mutual"]
+        );
+        assert_eq!(pair("a: A @hasOne as: [A] @hasMany", ""), [""; 0]);
+    }
+
+    #[test]
+    fn the_fields_of_a_relation_fit_the_key() {
+        assert_eq!(
+            pair("b: B @hasOne(fields: [\"x\"])", ""),
+            ["relation-unknown-field"]
+        );
+        assert_eq!(
+            pair("x: Int b: B @hasOne(fields: [\"x\"])", ""),
+            ["relation-field-type"]
+        );
+        assert_eq!(
+            pair("x: ID y: ID b: B @hasOne(fields: [\"x\", \"y\"])", ""),
+            ["relation-field-count"]
+        );
+        assert_eq!(pair("b: B @hasOne(fields: [])", ""), ["relation-no-fields"]);
+    }
+
+    #[test]
+    fn a_has_many_by_an_index_names_one_that_exists_and_fits() {
+        let by = |index: &str| {
+            pair(
+                "n: Int bs: [B] @hasMany(indexName: \"byA\", fields: [\"id\"])",
+                &format!("aID: ID k: Int @index(name: \"byK\") {index}"),
+            )
+        };
+        assert_eq!(by(""), ["relation-unknown-index"]);
+        assert_eq!(by("x: Int @index(name: \"byA\")"), ["relation-field-type"]);
+        assert_eq!(
+            by("x: ID @index(name: \"byA\", sortKeyFields: \"k\")"),
+            [""; 0]
+        );
+        assert_eq!(pair("bs: [B] @hasMany(limit: 0)", ""), ["relation-limit"]);
+    }
+
+    #[test]
+    fn a_belongs_to_has_another_side() {
+        assert_eq!(pair("", "a: A @belongsTo"), ["relation-one-sided"]);
+        assert_eq!(
+            pair(
+                "bs: [B] @hasMany(indexName: \"byA\", fields: \"id\")",
+                "aID: ID @index(name: \"byA\") a: A @belongsTo"
             ),
-            format!(
-                "Add a field of type `{}` with `@{}(references: [{}])` to `{}`.",
-                edge.owner.name,
-                sides.counterpart[0],
-                quoted.join(", "),
-                edge.target.name
-            ),
+            ["relation-fields-missing"]
         );
     }
-    found
+
+    #[test]
+    fn a_hand_made_foreign_key_is_used_as_it_is() {
+        let text =
+            "type A @model { bs: [B]! @hasMany } type B @model { aBsId: ID a: A @belongsTo }";
+        let b = crate::schema::testing::model(text, "B");
+        let names: Vec<&str> = b.fields.keys().map(String::as_str).collect();
+        assert_eq!(names, ["id", "aBsId", "a", "createdAt", "updatedAt"]);
+        assert!(!b.fields["aBsId"].ty.required);
+    }
+
+    #[test]
+    fn a_belongs_to_follows_the_first_of_several_has_many() {
+        let text = "type A @model { one: [B] @hasMany two: [B] @hasMany } type B @model { a: A @belongsTo }";
+        let b = crate::schema::testing::model(text, "B");
+        let relation = b.fields["a"].relation.as_ref().expect("it is a relation");
+        let expected = crate::schema::model::Via::Key(vec!["aOneId".to_owned()]);
+        assert_eq!(relation.via, expected);
+    }
 }

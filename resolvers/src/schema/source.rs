@@ -208,8 +208,36 @@ pub(crate) fn is_name(text: &str) -> bool {
 pub(crate) struct Place {
     /// Where the value starts.
     pub(crate) span: Span,
-    /// Its elements or fields, with the keys of fields.
-    pub(crate) parts: Vec<(Option<String>, Place)>,
+    /// Its elements or fields.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Place {
+    /// Where an element stands; the list itself if it is not known.
+    pub(crate) fn element(&self, at: usize) -> &Place {
+        self.parts.get(at).map_or(self, |part| &part.place)
+    }
+
+    /// Where a field's name and value stand; the object itself if they are not known.
+    pub(crate) fn field(&self, name: &str) -> (Span, &Place) {
+        self.parts
+            .iter()
+            .rev()
+            .find_map(|part| match &part.key {
+                Some((key, span)) if key == name => Some((*span, &part.place)),
+                _ => None,
+            })
+            .unwrap_or((self.span, self))
+    }
+}
+
+/// An element of a list or a field of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Part {
+    /// A field's name and where that stands.
+    pub(crate) key: Option<(String, Span)>,
+    /// Where the value stands.
+    pub(crate) place: Place,
 }
 
 /// The places of all values that start at some point of a schema.
@@ -255,12 +283,12 @@ impl<'a> Places<'a> {
             if matches!(inner.text, "]" | "}") {
                 return (place, next + 1);
             }
-            let key = (token.text == "{").then(|| inner.text.to_owned());
+            let key = (token.text == "{").then(|| (inner.text.to_owned(), inner.span));
             if key.is_some() {
                 next += 2;
             }
-            let (part, behind) = self.read(next, depth + 1);
-            place.parts.push((key, part));
+            let (value, behind) = self.read(next, depth + 1);
+            place.parts.push(Part { key, place: value });
             next = behind;
         }
         (place, next)
@@ -300,11 +328,13 @@ mod tests {
     fn the_parts_of_a_value_have_places() {
         let source = "x: [{ a: 1, b: [\"}\"] },\n {a: 2}]";
         let place = Places::new(source).of(Span { line: 1, column: 4 });
-        let second = &place.parts[1].1;
+        let second = &place.parts[1].place;
         assert_eq!(second.span, Span { line: 2, column: 2 });
-        assert_eq!(second.parts[0].0.as_deref(), Some("a"));
+        let key = second.parts[0].key.clone();
+        assert_eq!(key, Some(("a".to_owned(), Span { line: 2, column: 3 })));
+        let text = &place.parts[0].place.parts[1].place;
         assert_eq!(
-            place.parts[0].1.parts[1].1.span,
+            text.span,
             Span {
                 line: 1,
                 column: 16

@@ -57,6 +57,7 @@ fn readable(message: &str) -> String {
             let words = expected
                 .replace("type_system_definition", "a definition")
                 .replace("EOI", "the end")
+                .replace("arguments_definition", "`:`")
                 .replace("type_", "a type")
                 .replace("const_", "")
                 .replace("enum_value_definition", "enum value")

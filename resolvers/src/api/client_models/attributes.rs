@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::draft::{Key, Model};
-use crate::schema::document::{self, Applied, Kind};
+use crate::schema::document::{Applied, Argument};
 
 /// The `attributes` of a model: its directives, then its keys, then its rules.
 pub(super) fn described(model: &Model) -> Vec<Value> {
@@ -90,7 +90,7 @@ pub(super) fn argument(applied: &Applied, name: &str) -> Option<Value> {
         .arguments
         .iter()
         .find(|argument| argument.name == name)
-        .map(|argument| json_value(&argument.value))
+        .map(|argument| argument.value.to_json())
 }
 
 /// An argument that is a text.
@@ -113,20 +113,9 @@ pub(super) fn names(applied: &Applied, name: &str) -> Vec<String> {
     }
 }
 
-fn object(arguments: &[document::Argument]) -> Value {
+fn object(arguments: &[Argument]) -> Value {
     let members = arguments
         .iter()
-        .map(|argument| (argument.name.clone(), json_value(&argument.value)));
+        .map(|argument| (argument.name.clone(), argument.value.to_json()));
     Value::Object(members.collect())
-}
-
-fn json_value(value: &document::Value) -> Value {
-    match &value.kind {
-        Kind::Null => Value::Null,
-        Kind::Text(text) | Kind::Word(text) => Value::String(text.clone()),
-        Kind::Number(number) => Value::Number(number.clone()),
-        Kind::Boolean(flag) => Value::Bool(*flag),
-        Kind::List(items) => Value::Array(items.iter().map(json_value).collect()),
-        Kind::Object(members) => object(members),
-    }
 }

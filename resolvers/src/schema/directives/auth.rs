@@ -211,8 +211,9 @@ pub(crate) fn take_sandbox(document: &mut Document, problems: &mut Problems) {
         .filter(|_| input.fields.len() == 1)
         .and_then(|field| field.default.as_ref())
         .and_then(|rule| rule.get("allow"));
-    document.sandbox = rule.and_then(Value::word) == Some("public");
-    if !document.sandbox {
+    // Also if the rule is wrong: then that is said once, not for every model.
+    document.sandbox = true;
+    if rule.and_then(Value::word) != Some("public") {
         problems.error(
             "sandbox-rule",
             input.span,

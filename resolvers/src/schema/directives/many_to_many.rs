@@ -72,13 +72,14 @@ fn pair<'a>(
     }
     let [one, other] = sides else {
         let (_, _, applied) = sides.last()?;
+        let count = match sides.len() {
+            1 => "only one".to_owned(),
+            several => several.to_string(),
+        };
         problems.error(
             "many-to-many-pair",
             applied.span,
-            format!(
-                "The relation \"{name}\" stands on {} fields instead of two.",
-                sides.len()
-            ),
+            format!("The relation \"{name}\" stands on {count} instead of two fields."),
             "Put it on one list of each of the two models.",
         );
         return None;
@@ -219,4 +220,57 @@ fn connect(
         default_limit: has_many::limit(applied, problems),
     };
     relations::set(draft, &node.name, &field.name, relation);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::testing::codes;
+
+    fn three(a: &str, b: &str, c: &str) -> Vec<&'static str> {
+        codes(&format!(
+            "type A @model {{ {a} }} type B @model {{ {b} }} type C @model {{ {c} }}"
+        ))
+    }
+
+    #[test]
+    fn a_relation_stands_on_one_list_of_each_of_two_models() {
+        let m2m = "@manyToMany(relationName: \"AB\")";
+        let (bs, as_, id) = (
+            format!("bs: [B] {m2m}"),
+            format!("as: [A] {m2m}"),
+            "id: ID!",
+        );
+        assert_eq!(three(&bs, &as_, id), [""; 0]);
+        assert_eq!(three(&bs, id, id), ["many-to-many-pair"]);
+        assert_eq!(three(&bs, &as_, &as_), ["many-to-many-pair"]);
+        assert_eq!(three(&bs, id, &as_), ["many-to-many-type"]);
+        assert_eq!(
+            three(&format!("b: B {m2m}"), &as_, id),
+            ["relation-needs-list"]
+        );
+        assert_eq!(
+            three(&format!("x: [A] {m2m} y: [A] {m2m}"), id, id),
+            ["many-to-many-self"]
+        );
+        assert_eq!(
+            three("bs: [B] @manyToMany", &as_, id),
+            ["missing-argument", "many-to-many-pair"]
+        );
+    }
+
+    #[test]
+    fn the_join_model_has_a_name_of_its_own() {
+        let named = |name: &str| {
+            let m2m = format!("@manyToMany(relationName: \"{name}\")");
+            three(
+                &format!("bs: [B] {m2m}"),
+                &format!("as: [A] {m2m}"),
+                "id: ID!",
+            )
+        };
+        assert_eq!(named("c"), ["many-to-many-name"]);
+        assert_eq!(named("String"), ["many-to-many-name"]);
+        assert_eq!(named("a b"), ["many-to-many-name"]);
+        assert_eq!(named(""), ["many-to-many-name"]);
+    }
 }

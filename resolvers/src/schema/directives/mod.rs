@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use super::diagnostic::Problems;
 use super::document::{Applied, Document, FieldNode, TypeNode};
-use super::suggestion::did_you_mean;
+use super::suggestion::nearest;
 pub(crate) use shape::{Parameter, Shape};
 
 /// A directive that is understood.
@@ -182,11 +182,15 @@ fn unknown(applied: &Applied, problems: &mut Problems) {
         return;
     }
     let names = KNOWN.iter().map(|known| known.name);
+    let help = match nearest(name, names) {
+        Some(known) => format!("Did you mean `@{known}`?"),
+        None => "Remove it, or look for the right name.".to_owned(),
+    };
     problems.error(
         "unknown-directive",
         applied.span,
         format!("There is no directive `@{name}`."),
-        did_you_mean(name, names, "Remove it, or look for the right name."),
+        help,
     );
 }
 

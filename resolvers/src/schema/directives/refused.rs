@@ -36,3 +36,19 @@ const REFUSED: &[Refused] = &[
 pub(crate) fn find(name: &str) -> Option<&'static Refused> {
     REFUSED.iter().find(|refused| refused.names.contains(&name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::REFUSED;
+    use crate::schema::load;
+
+    #[test]
+    fn every_directive_that_is_not_served_is_refused_where_it_stands() {
+        for name in REFUSED.iter().flat_map(|refused| refused.names) {
+            let text = format!("type A @model {{ id: ID!\n b: Int @{name}(x: 1) }}");
+            let found = load(&text).expect_err("it is not served");
+            let places: Vec<_> = found.iter().map(|p| (p.span.line, p.span.column)).collect();
+            assert_eq!(places, [(1, 6), (2, 9)], "@{name}");
+        }
+    }
+}

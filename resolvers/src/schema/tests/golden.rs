@@ -306,7 +306,7 @@ type Place
   above: [Place]
   size: Size
 input PlaceInput
-  city: String!
+  city: String! = "Rome"
   inner: PlaceInput
 enum Size: SMALL LARGE
 "##
