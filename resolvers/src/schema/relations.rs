@@ -7,7 +7,7 @@ use super::diagnostic::{Problems, Span};
 use super::directives::{RELATIONS, belongs_to, has_many, has_one};
 use super::document::{Applied, FieldNode, TypeNode};
 use super::draft::{DEFAULT_LIMIT, Draft};
-use super::model::{Base, Field, Relation, RelationKind, Via};
+use super::model::{Base, Field, Model, Relation, RelationKind, Via};
 use super::suggestion::did_you_mean;
 pub(crate) use references::{References, matched_references};
 
@@ -271,23 +271,38 @@ pub(crate) fn matched_fields(
     problems: &mut Problems,
 ) -> Option<Vec<String>> {
     let owner = draft.models.get(&edge.owner.name)?;
+    let mut fine = hold_key(owner, fields, key, Base::eq, problems);
+    if fields.len() > 1 && fields.len() != key.len() {
+        wrong_count(edge, fields, key, problems);
+        fine = false;
+    }
+    fine.then(|| fields.iter().map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// Whether these fields of a model exist and have the types of a key's fields, as far as both go.
+fn hold_key(
+    model: &Model,
+    fields: &[(&str, Span)],
+    key: &[(String, Base)],
+    same: impl Fn(&Base, &Base) -> bool,
+    problems: &mut Problems,
+) -> bool {
     let mut fine = true;
     for (at, (name, span)) in fields.iter().enumerate() {
-        let Some(field) = owner.fields.get(*name) else {
-            unknown_field(edge.owner, name, *span, problems);
+        let Some(field) = model.fields.get(*name) else {
+            unknown_field(model, name, *span, problems);
             fine = false;
             continue;
         };
-        let Some((expected, base)) = key.get(at) else {
-            break;
-        };
-        if field.ty.base != *base || field.ty.list.is_some() {
+        if let Some((expected, base)) = key.get(at)
+            && (!same(base, &field.ty.base) || field.ty.list.is_some())
+        {
             problems.error(
                 "relation-field-type",
                 *span,
                 format!(
-                    "`{}.{name}` does not have the type of `{expected}`, which is {}.",
-                    edge.owner.name,
+                    "`{}.{name}` does not have the type of the key field `{expected}`, which is {}.",
+                    model.name,
                     type_name(base)
                 ),
                 format!("Declare it as `{name}: {}`.", type_name(base)),
@@ -295,30 +310,36 @@ pub(crate) fn matched_fields(
             fine = false;
         }
     }
-    if fields.len() > 1 && fields.len() != key.len() {
-        let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
-        problems.error(
-            "relation-field-count",
-            fields[1].1,
-            format!(
-                "`{}` names {} fields for a key of {}.",
-                edge.name(),
-                fields.len(),
-                key.len()
-            ),
-            format!("Name one field for each of {}.", names.join(", ")),
-        );
-        fine = false;
-    }
-    fine.then(|| fields.iter().map(|(name, _)| (*name).to_owned()).collect())
+    fine
 }
 
-fn unknown_field(node: &TypeNode, name: &str, span: Span, problems: &mut Problems) {
+fn wrong_count(
+    edge: &Edge<'_>,
+    fields: &[(&str, Span)],
+    key: &[(String, Base)],
+    problems: &mut Problems,
+) {
+    let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
+    problems.error(
+        "relation-field-count",
+        fields.last().map_or(edge.applied.span, |(_, span)| *span),
+        format!(
+            "`{}` names {} fields for a key of {}.",
+            edge.name(),
+            fields.len(),
+            key.len()
+        ),
+        format!("Name one field for each of {}.", names.join(", ")),
+    );
+}
+
+fn unknown_field(model: &Model, name: &str, span: Span, problems: &mut Problems) {
+    let names = model.fields.keys().map(String::as_str);
     problems.error(
         "relation-unknown-field",
         span,
-        format!("`{}` has no field `{name}`.", node.name),
-        did_you_mean(name, node.field_names(), "Declare the field."),
+        format!("`{}` has no field `{name}`.", model.name),
+        did_you_mean(name, names, "Declare the field."),
     );
 }
 

@@ -96,21 +96,29 @@ fn pair<'a>(
         );
         return None;
     }
-    for (side, opposite) in [(one, other), (other, one)] {
-        if side.1.ty.base != opposite.0.name && fine {
-            problems.error(
-                "many-to-many-type",
-                side.1.ty.span,
-                format!(
-                    "The relation \"{name}\" leads from `{}` to `{}`, not to `{}`.",
-                    side.0.name, opposite.0.name, side.1.ty.base
-                ),
-                format!("Write `[{}]`.", opposite.0.name),
-            );
-            return None;
-        }
-    }
+    fine = fine
+        && [(one, other), (other, one)]
+            .iter()
+            .all(|(from, to)| leads(name, from, to, problems));
     fine.then_some((*one, *other))
+}
+
+/// Whether one side's list is of the other side's model.
+fn leads(name: &str, from: &Side<'_>, to: &Side<'_>, problems: &mut Problems) -> bool {
+    let ty = &from.1.ty;
+    if ty.base == to.0.name {
+        return true;
+    }
+    problems.error(
+        "many-to-many-type",
+        ty.span,
+        format!(
+            "The relation \"{name}\" leads from `{}` to `{}`, not to `{}`.",
+            from.0.name, to.0.name, ty.base
+        ),
+        format!("Write `[{}]`.", to.0.name),
+    );
+    false
 }
 
 /// Whether the join model may have the relation's name.

@@ -1,9 +1,9 @@
 //! Relations by `references` (Gen 2): the child's fields that hold the parent's key, named alike on both sides.
 
-use super::{Edge, relation_of, type_name, unknown_field};
+use super::{Edge, hold_key, relation_of, wrong_count};
 use crate::schema::diagnostic::{Problems, Span};
 use crate::schema::document::{TypeNode, Value};
-use crate::schema::draft::{Draft, base_of};
+use crate::schema::draft::Draft;
 use crate::schema::model::{Base, Scalar};
 
 /// Which side of a relation by `references` is which.
@@ -25,42 +25,10 @@ pub(crate) fn matched_references(
     problems: &mut Problems,
 ) -> Option<Vec<String>> {
     let key = draft.key(&sides.parent.name);
-    let mut fine = true;
-    for (at, (name, span)) in references.iter().enumerate() {
-        let child = draft.models.get(&sides.child.name)?;
-        if !child.fields.contains_key(*name) {
-            unknown_field(sides.child, name, *span, problems);
-            fine = false;
-        } else if let Some((expected, base)) = key.get(at)
-            && !same_reference(base, &base_of(child, name))
-        {
-            problems.error(
-                "relation-field-type",
-                *span,
-                format!(
-                    "`{}.{name}` does not have the type of `{}.{expected}`, which is {}.",
-                    sides.child.name,
-                    sides.parent.name,
-                    type_name(base)
-                ),
-                format!("Declare it as `{name}: {}`.", type_name(base)),
-            );
-            fine = false;
-        }
-    }
+    let child = draft.models.get(&sides.child.name)?;
+    let mut fine = hold_key(child, references, &key, same_reference, problems);
     if references.len() != key.len() {
-        let names: Vec<&str> = key.iter().map(|(name, _)| name.as_str()).collect();
-        problems.error(
-            "relation-field-count",
-            references[0].1,
-            format!(
-                "`{}` names {} fields for a key of {}.",
-                edge.name(),
-                references.len(),
-                key.len()
-            ),
-            format!("Name one field for each of {}.", names.join(", ")),
-        );
+        wrong_count(edge, references, &key, problems);
         fine = false;
     }
     let names: Vec<String> = references
@@ -154,6 +122,7 @@ mod tests {
         assert_eq!(pair(many, "aID: ID", one), [""; 0]);
         assert_eq!(pair(many, "aID: String", one), [""; 0]);
         assert_eq!(pair(many, "aID: Int", one), ["relation-field-type"; 2]);
+        assert_eq!(pair(many, "aID: [ID]", one), ["relation-field-type"; 2]);
         assert_eq!(pair(many, "", one), ["relation-unknown-field"; 2]);
         assert_eq!(
             pair(
