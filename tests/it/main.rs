@@ -1,5 +1,6 @@
 //! The one test binary of the workspace: black-box and contract tests.
 
+mod cli;
 mod http;
 mod realtime;
 mod storage_contract;

@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::project::Project;
+use super::watch::Watch;
 use super::{Failure, asked_to_stop, output, schema::render};
 use crate::app::{App, StartError};
-use crate::config::{Config, Database, Flags, Strategy};
+use crate::config::{Config, Database, Flags, SchemaSource, Strategy};
 use crate::schema::{self, SchemaError};
 use crate::{files, telemetry, tls};
 
@@ -51,6 +52,8 @@ impl Dev {
             "warn".clone_into(&mut log.filter);
         }
         telemetry::start(&log);
+        // From before the schema is read, so that no change of it is missed.
+        let watch = self.watch(&config);
         let mut app = App::start(config).await.map_err(explain)?;
         app.ready().await.map_err(explain)?;
         let line = ready_line(&app);
@@ -59,11 +62,21 @@ impl Dev {
             output::say(&line.to_string());
         } else {
             output::say(&screen(&app, begun));
+            if watch.is_some() {
+                output::say(&format!("\n  watching {}", app.loaded().source.name));
+            }
         }
-        asked_to_stop().await;
+        follow(&mut app, watch).await;
         project.forget_running();
         app.stop().await;
         Ok(())
+    }
+
+    fn watch(&self, config: &Config) -> Option<Watch> {
+        match &config.schema {
+            SchemaSource::File(path) if !self.no_watch => Watch::start(path),
+            _ => None,
+        }
     }
 
     fn config(&self, project: &Project) -> Result<Config, Failure> {
@@ -84,10 +97,48 @@ impl Dev {
             config.database = Database::memory();
         }
         if config.schema == configured {
-            config.schema = crate::config::SchemaSource::File(found_or_written(Path::new("."))?);
+            config.schema = SchemaSource::File(found_or_written(Path::new("."))?);
         }
         config.api_keys.insert(0, project.key()?);
         Ok(config)
+    }
+}
+
+/// Takes the schema anew whenever its file changes, until it is time to stop.
+async fn follow(app: &mut App, watch: Option<Watch>) {
+    let stop = asked_to_stop();
+    tokio::pin!(stop);
+    let Some(mut watch) = watch else {
+        return stop.await;
+    };
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = watch.changed() => take_anew(app).await,
+        }
+    }
+}
+
+/// A schema that is wrong changes nothing: the last good one is served on.
+async fn take_anew(app: &mut App) {
+    let begun = Instant::now();
+    let loaded = match schema::load(&app.config().schema) {
+        Ok(loaded) if loaded.source.text == app.loaded().source.text => return,
+        Ok(loaded) => loaded,
+        Err(error) => {
+            if let Failure::Wrong(text) = explain(error.into()) {
+                output::complain(&text);
+            }
+            output::complain("the last good schema is served on");
+            return;
+        }
+    };
+    match app.reload(loaded).await {
+        Ok(()) => {
+            let (name, took) = (&app.loaded().source.name, begun.elapsed().as_millis());
+            output::complain(&format!("{name} taken anew in {took} ms: {}", summary(app)));
+        }
+        Err(error) => output::complain(&format!("the schema cannot be taken: {error}")),
     }
 }
 

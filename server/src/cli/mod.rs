@@ -9,6 +9,7 @@ mod schema;
 mod serve;
 mod status;
 mod trust;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

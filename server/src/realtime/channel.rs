@@ -72,23 +72,46 @@ impl Topic {
     }
 }
 
+/// What a payload looks like: events that two subscriptions want look the same if this is the same.
+type Look = (u64, Family);
+
+/// The payloads of one event, made once per look.
+type Payloads = HashMap<Look, Option<Arc<str>>>;
+
 struct Audience {
     subscription: Subscription,
+    look: Look,
     subscribers: HashMap<u64, Subscriber>,
 }
 
 impl Audience {
-    fn tell(&self, event: &Event) {
-        let Some(payload) = self.subscription.payload(event) else {
+    fn of(subscription: Subscription) -> Self {
+        Audience {
+            look: (subscription.projection_key(), subscription.caller.family),
+            subscription,
+            subscribers: HashMap::new(),
+        }
+    }
+
+    fn tell(&self, event: &Event, payloads: &mut Payloads) {
+        if !self.subscription.wants(event) {
             return;
-        };
-        let Ok(payload) = String::from_utf8(payload) else {
-            tracing::error!(model = self.subscription.model, "a payload is not UTF-8");
-            return;
-        };
-        let payload: Arc<str> = payload.into();
-        for subscriber in self.subscribers.values() {
-            subscriber.tell(&payload);
+        }
+        let make = || payload(&self.subscription, event);
+        if let Some(payload) = payloads.entry(self.look).or_insert_with(make) {
+            for subscriber in self.subscribers.values() {
+                subscriber.tell(payload);
+            }
+        }
+    }
+}
+
+fn payload(subscription: &Subscription, event: &Event) -> Option<Arc<str>> {
+    match String::from_utf8(subscription.project(event)?) {
+        Ok(payload) => Some(payload.into()),
+        Err(_) => {
+            tracing::error!(model = subscription.model, "a payload is not UTF-8");
+            None
         }
     }
 }
@@ -111,10 +134,7 @@ impl Members {
         let audience = self
             .topics
             .entry(topic.clone())
-            .or_insert_with(|| Audience {
-                subscription,
-                subscribers: HashMap::new(),
-            });
+            .or_insert_with(|| Audience::of(subscription));
         self.next += 1;
         audience.subscribers.insert(self.next, subscriber);
         self.count += 1;
@@ -133,10 +153,12 @@ impl Members {
         }
     }
 
-    fn publish(&mut self, event: &Event) {
+    /// Tells everybody whose topic is `wanted`.
+    fn publish(&self, event: &Event, wanted: impl Fn(&Topic) -> bool) {
+        let mut payloads = Payloads::new();
         for (topic, audience) in &self.topics {
-            if topic.operation == event.operation {
-                audience.tell(event);
+            if topic.operation == event.operation && wanted(topic) {
+                audience.tell(event, &mut payloads);
             }
         }
     }
@@ -203,12 +225,10 @@ impl Channel {
 
     fn replay(&self, members: &Members, subscription: &Subscription, subscriber: &Subscriber) {
         for event in members.recent.replay(self.clock.now()) {
-            if event.operation != subscription.operation {
-                continue;
-            }
-            let payload = subscription.payload(&event).map(String::from_utf8);
-            if let Some(Ok(payload)) = payload {
-                subscriber.tell(&payload.into());
+            if subscription.wants(&event)
+                && let Some(payload) = payload(subscription, &event)
+            {
+                subscriber.tell(&payload);
             }
         }
     }
@@ -251,7 +271,7 @@ impl Channel {
 
     fn publish(&self, event: &Event) {
         let mut members = self.members();
-        members.publish(event);
+        members.publish(event, |_| true);
         if self.repairs
             && let Ok(key) = Key::of(&self.model, &event.record.fields)
         {
@@ -262,11 +282,7 @@ impl Channel {
     fn settle(&self) {
         let mut members = self.members();
         for event in members.recent.settled(self.clock.now()) {
-            for (topic, audience) in &members.topics {
-                if topic.operation == event.operation && topic.wants_repairs() {
-                    audience.tell(&event);
-                }
-            }
+            members.publish(&event, Topic::wants_repairs);
         }
     }
 
