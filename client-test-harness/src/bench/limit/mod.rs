@@ -87,7 +87,9 @@ async fn requests(mut stream: TcpStream, limit: &Limit) -> anyhow::Result<()> {
 /// Where the first whole request's body lies.
 fn request(buffer: &[u8]) -> Option<(usize, usize)> {
     let end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&buffer[..end]).ok()?;
+    let head = std::str::from_utf8(&buffer[..end])
+        .ok()?
+        .to_ascii_lowercase();
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "))?;
