@@ -50,9 +50,9 @@ pub enum Command {
 /// Arguments of `converge`.
 #[derive(Clone, Debug, Args)]
 pub struct Converge {
-    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`.
-    #[arg(long)]
-    pub endpoint: String,
+    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`; repeat it for further nodes of the same server.
+    #[arg(long, required = true)]
+    pub endpoint: Vec<String>,
     /// API key.
     #[arg(long)]
     pub api_key: String,
@@ -155,12 +155,11 @@ fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
             Schema::from_json(&text).with_context(|| path.display().to_string())?
         }
     };
+    let node = |endpoint: &String| Target::new(endpoint, &arguments.api_key, arguments.ca.clone());
+    let mut nodes = arguments.endpoint.iter().map(node);
     Ok(Stage {
-        target: Target::new(
-            &arguments.endpoint,
-            &arguments.api_key,
-            arguments.ca.clone(),
-        )?,
+        target: nodes.next().context("--endpoint")??,
+        others: nodes.collect::<Result<_, _>>()?,
         schema: Arc::new(schema),
         strategy: arguments.conflict,
         patience: Duration::from_secs(arguments.patience),

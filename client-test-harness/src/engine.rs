@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpStream, task::JoinHandle};
 
 use crate::{
     chaos::Proxy,
@@ -99,9 +99,9 @@ pub struct Client {
 impl Link {
     /// Puts a proxy in front of each way.
     pub async fn new(target: &Target) -> anyhow::Result<Self> {
-        let authority = target.authority();
-        let server = tokio::net::lookup_host(&authority).await?.next();
-        let server = server.ok_or_else(|| anyhow::anyhow!("{authority} has no address"))?;
+        // A name may have addresses nobody listens on; the one that answers is the server's.
+        let probe = TcpStream::connect(target.authority()).await?;
+        let server = probe.peer_addr()?;
         let http = Proxy::start(server).await?;
         let socket = Proxy::start(server).await?;
         let target = target.through(http.address.port(), socket.address.port())?;
@@ -450,15 +450,11 @@ impl Client {
         error: GraphqlError,
     ) {
         let kind = error.error_type.clone().unwrap_or_default();
-        let expected = kind == "ConflictUnhandled"
-            && match head.operation {
-                Operation::Create => false,
-                Operation::Update => self.shared.strategy == Strategy::Optimistic,
-                Operation::Delete => true,
-            };
         let stored = record::read(model, &error.data);
         let stored = match stored {
-            Ok((id, record)) if id == head.id && expected => record,
+            Ok((id, record)) if id == head.id && self.expects(entry, head, &kind, &record) => {
+                record
+            }
             _ => return self.give_up(entry, head, &format!("refused with {error:?}")),
         };
         self.shared.report.count("conflicts");
@@ -473,6 +469,21 @@ impl Client {
             if !self.outbox.holds(&head.id) {
                 self.store.put(&head.id, &current);
             }
+        }
+    }
+
+    /// Whether the rules allow this refusal. Ids are never used twice here, so a create is refused only if it was done
+    /// before its answer was lost and somebody has deleted the record since.
+    fn expects(&self, entry: usize, head: &Mutation, kind: &str, stored: &Record) -> bool {
+        let conflict = kind == "ConflictUnhandled";
+        match head.operation {
+            Operation::Create => {
+                kind == "ConditionalCheckFailedException"
+                    && stored.deleted
+                    && self.shared.ledger.attempts(entry) > 1
+            }
+            Operation::Update => conflict && self.shared.strategy == Strategy::Optimistic,
+            Operation::Delete => conflict,
         }
     }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
+    net::TcpStream,
     process::{Child, Command},
 };
 
@@ -102,10 +103,12 @@ impl Program {
             .as_str()
             .with_context(|| line.clone())?;
         let url = url::Url::parse(endpoint)?;
-        let address = url.socket_addrs(|| None)?.first().copied();
+        // A name may have addresses nobody listens on; the one that answers is the program's.
+        let authority = url.socket_addrs(|| None)?;
+        let address = TcpStream::connect(&authority[..]).await?.peer_addr()?;
         Ok(Running {
             child,
-            address: address.context("the endpoint has no address")?,
+            address,
             path: url.path().to_owned(),
             api_key: ready["api_key"].as_str().unwrap_or_default().to_owned(),
             started,

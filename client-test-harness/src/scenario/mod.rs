@@ -23,8 +23,10 @@ const STEP_LIMIT: Duration = Duration::from_secs(60);
 /// What a run is played against.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// The server.
+    /// The server, or the node of it that observers and judges use.
     pub target: Target,
+    /// Further nodes of the same server; clients are spread over all of them.
+    pub others: Vec<Target>,
     /// Its models.
     pub schema: Arc<Schema>,
     /// Its conflict strategy.
@@ -55,8 +57,9 @@ pub async fn play(stage: &Stage, trace: &Trace) -> anyhow::Result<Arc<Report>> {
     };
     let observer = Observer::open(stage, Arc::clone(&report)).await?;
     let mut clients = Vec::new();
-    for traits in &trace.clients {
-        let link = Link::new(&stage.target).await?;
+    let nodes: Vec<&Target> = stage.others.iter().chain([&stage.target]).collect();
+    for (number, traits) in trace.clients.iter().enumerate() {
+        let link = Link::new(nodes[number % nodes.len()]).await?;
         clients.push(Client::new(traits.clone(), shared.clone(), link)?);
     }
     let cast = Cast {

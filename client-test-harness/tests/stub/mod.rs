@@ -66,6 +66,7 @@ pub(crate) async fn start(strategy: Strategy, bug: Bug) -> Stage {
     let address = wire::serve(stub).await;
     Stage {
         target: Target::new(&format!("http://{address}/graphql"), "key", None).unwrap(),
+        others: Vec::new(),
         schema: Arc::new(Schema::whitepaper()),
         strategy,
         patience: Duration::from_secs(2),
