@@ -1,5 +1,6 @@
 //! `driftless trust`: make clients trust the local certificate authority.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -56,14 +57,15 @@ impl Trust {
     }
 }
 
+/// Runs a step. Where there is no `sudo` (containers, minimal systems) the caller may be root already.
 fn run(command: &[String]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return false;
     };
-    Command::new(program)
-        .args(arguments)
-        .status()
-        .is_ok_and(|status| status.success())
+    match Command::new(program).args(arguments).status() {
+        Err(error) if program == "sudo" && error.kind() == ErrorKind::NotFound => run(arguments),
+        status => status.is_ok_and(|status| status.success()),
+    }
 }
 
 fn step(what: &'static str, command: &[&str]) -> Step {
