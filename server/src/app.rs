@@ -34,6 +34,8 @@ const POLL: Duration = Duration::from_millis(250);
 const STORE_RETRY: Duration = Duration::from_millis(500);
 /// How long running requests may take to finish at the end.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+/// How long clients may take to read the last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,8 @@ pub struct App {
     state: Arc<State>,
     api: watch::Sender<Option<Arc<Api>>>,
     serving: JoinHandle<std::io::Result<()>>,
+    /// Cancelled last of all: the port is closed, connections end after their answer.
+    finish: CancellationToken,
     opening: Option<JoinHandle<Result<Store, StorageError>>>,
     store: Option<Store>,
 }
@@ -100,7 +104,8 @@ impl App {
             work: TaskTracker::new(),
             sockets: AtomicUsize::new(0),
         });
-        let serving = serve(listener, &state);
+        let finish = CancellationToken::new();
+        let serving = serve(listener, &state, finish.clone());
         let opening = Opening {
             config: config.clone(),
             schema: Arc::clone(&loaded.schema),
@@ -117,6 +122,7 @@ impl App {
             state,
             api,
             serving,
+            finish,
             opening: Some(tokio::spawn(opening.run())),
             store: None,
         })
@@ -251,14 +257,20 @@ impl App {
         if let Some(store) = &self.store {
             store.close().await;
         }
-        self.serving.abort();
-        let _ = self.serving.await;
+        // Answers that are being written are written to their end.
+        self.finish.cancel();
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.serving).await;
     }
 }
 
-fn serve(listener: Listener, state: &Arc<State>) -> JoinHandle<std::io::Result<()>> {
+fn serve(
+    listener: Listener,
+    state: &Arc<State>,
+    finish: CancellationToken,
+) -> JoinHandle<std::io::Result<()>> {
     let router = http::router(Arc::clone(state));
-    tokio::spawn(async move { axum::serve(listener, router).await })
+    let serving = axum::serve(listener, router).with_graceful_shutdown(finish.cancelled_owned());
+    tokio::spawn(serving.into_future())
 }
 
 fn certificate(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
