@@ -35,7 +35,8 @@ export class Device {
 
   async start() {
     const mark = this.#history.length;
-    await this.#library.DataStore.start();
+    // In Node this resolves after the first sync; a sync that never ends is caught by the condition.
+    this.#library.DataStore.start().catch((error) => this.failed(error));
     await this.#until('ready', () => this.#history.slice(mark).some(({ event }) => event === 'ready'));
   }
 

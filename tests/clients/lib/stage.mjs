@@ -6,6 +6,9 @@ import { STORES, Server } from './server.mjs';
 
 const TIMEOUT_MS = 180_000;
 
+// Each server, device and directory tidies up after itself when the process ends.
+process.setMaxListeners(0);
+
 class Stage {
   #kind;
   #devices = [];
