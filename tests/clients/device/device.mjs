@@ -2,7 +2,7 @@
 // arguments and results are plain JSON, and whoever hosts it supplies library, wire and offline switch.
 import { predicate } from './predicates.mjs';
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 90_000;
 const META = new Set(['createdAt', 'updatedAt', '_version', '_lastChangedAt', '_deleted']);
 
 const plain = (model) => (model ? JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(model)))) : null);

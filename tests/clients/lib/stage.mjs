@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { nodeDevices } from './node-device.mjs';
 import { STORES, Server } from './server.mjs';
 
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 300_000;
 
 // Each server, device and directory tidies up after itself when the process ends.
 process.setMaxListeners(0);
