@@ -135,6 +135,11 @@ export class Device {
     });
   }
 
+  /** Waits until this many edits stand in the outbox. */
+  async queued(count) {
+    await this.#until(`${count} edits in the outbox`, async () => (await this.outbox()) === count);
+  }
+
   /** Waits until the server has sent at least `count` messages of this kind and operation since `mark`. */
   async received(kind, op, count = 1, mark = 0) {
     const some = () => this.#wire.entries.slice(mark).filter((entry) => entry.kind === kind && entry.op === op);
@@ -162,15 +167,6 @@ export class Device {
     return this.#history.slice(mark);
   }
 
-  wire(mark = 0) {
-    return this.#wire.entries.slice(mark);
-  }
-
-  /** The place in the wire's record from which a test wants to look at what follows. */
-  mark() {
-    return this.#wire.entries.length;
-  }
-
   conflicts() {
     return this.#conflicts;
   }
@@ -181,6 +177,30 @@ export class Device {
 
   failed(error) {
     this.#errors.push({ message: String(error?.stack ?? error) });
+  }
+
+  // --- the wire -----------------------------------------------------------------------------------------------
+
+  wire(mark = 0) {
+    return this.#wire.entries.slice(mark);
+  }
+
+  /** The place in the wire's record from which a test wants to look at what follows. */
+  mark() {
+    return this.#wire.entries.length;
+  }
+
+  /** Holds back the server's answers; see `letThrough` and `release`. */
+  hold() {
+    this.#wire.hold();
+  }
+
+  letThrough() {
+    this.#wire.letThrough();
+  }
+
+  release() {
+    this.#wire.release();
   }
 
   // --- inside -------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ export class Wire {
   #listeners = new Set();
   #sockets = new Set();
   #cut = false;
+  #holding = false;
+  #held = [];
 
   /** Puts itself between the client library and the network of `scope` (window or globalThis). */
   constructor(scope, WebSocket = scope.WebSocket) {
@@ -37,6 +39,21 @@ export class Wire {
 
   mend() {
     this.#cut = false;
+  }
+
+  /** From now on answers arrive (and are recorded) but do not reach the client until they are let through. */
+  hold() {
+    this.#holding = true;
+  }
+
+  /** Lets the oldest held answer through. */
+  letThrough() {
+    this.#held.shift()?.();
+  }
+
+  release() {
+    this.#holding = false;
+    for (const pass of this.#held.splice(0)) pass();
   }
 
   #record(entry) {
@@ -64,6 +81,7 @@ export class Wire {
       data: body?.data?.[op] ?? null,
       errors: body?.errors ?? [],
     });
+    if (this.#holding) await new Promise((pass) => this.#held.push(pass));
     return response;
   }
 

@@ -3,8 +3,8 @@
 const COMMANDS = [
   'start', 'stop', 'clear',
   'save', 'saveAll', 'update', 'delete', 'get', 'list', 'related', 'dump',
-  'sees', 'misses', 'counts', 'uploaded', 'received', 'subscribed',
-  'outbox', 'history', 'wire', 'mark', 'conflicts', 'errors',
+  'sees', 'misses', 'counts', 'uploaded', 'queued', 'received', 'subscribed',
+  'outbox', 'history', 'wire', 'mark', 'hold', 'letThrough', 'release', 'conflicts', 'errors',
 ];
 
 export function withCommands(host) {

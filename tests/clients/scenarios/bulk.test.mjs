@@ -9,7 +9,7 @@ scenario('a thousand creates queued offline upload without loss or duplicate', a
   await phone.offline();
   const names = Array.from({ length: COUNT }, (_, n) => `user ${n}`);
   await phone.saveAll('User', names.map((username) => ({ username })));
-  assert.equal(await phone.outbox(), COUNT);
+  await phone.queued(COUNT);
 
   await phone.online();
   await phone.uploaded();

@@ -68,7 +68,7 @@ for (const devices of [nodeDevices, chromiumDevices()]) {
     const fromPhone = await phone.save('Post', post('from the phone'));
     await phone.update('Post', shared.id, { title: 'renamed on the phone' });
     const fromLaptop = await laptop.save('Post', post('from the laptop'));
-    assert.equal(await phone.outbox(), 2);
+    await phone.queued(2);
     assert.equal(await laptop.get('Post', fromPhone.id), null);
 
     await Promise.all([phone.online(), laptop.online()]);
