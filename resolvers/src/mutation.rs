@@ -9,6 +9,7 @@ mod refusal;
 mod replay;
 mod request;
 mod turn;
+mod validity;
 
 use std::sync::Arc;
 
@@ -100,6 +101,9 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
         .into_iter()
         .next()
         .flatten();
+    if let Some(fault) = &request.fault {
+        return Err(refusal::invalid(engine, fault, stored).into());
+    }
     let mut replay_ruled_out = false;
     let mut turn = None;
     for round in 0..ROUNDS {

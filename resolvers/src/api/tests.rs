@@ -5,6 +5,7 @@ mod errors;
 mod events;
 mod inputs;
 mod relations;
+mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

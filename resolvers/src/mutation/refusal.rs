@@ -45,6 +45,14 @@ pub(super) fn error(engine: &Engine, refusal: Refusal, stored: Option<Record>) -
     }
 }
 
+/// The error of an update that would leave a record nobody can read. Existence comes first (MUT-4).
+pub(super) fn invalid(engine: &Engine, fault: &FieldError, stored: Option<Record>) -> FieldError {
+    match stored {
+        Some(record) => fault.clone().with_record(record),
+        None => error(engine, Refusal::Missing, None),
+    }
+}
+
 fn failed(engine: &Engine) -> String {
     format!(
         "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: {}, Extended Request ID: null)",

@@ -6,6 +6,7 @@ use driftless_conflict_handlers::{Change, Version};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
+use super::validity;
 use crate::api::error::FieldError;
 use crate::api::outcome::Arguments;
 use crate::engine::Engine;
@@ -34,6 +35,8 @@ pub(super) struct Request {
     pub(super) condition: Filter,
     /// Recognises the request when it comes again.
     pub(super) digest: String,
+    /// Why its values cannot be stored, if they cannot; the answer shows the stored record (`errata.md` row 16).
+    pub(super) fault: Option<FieldError>,
 }
 
 /// What to do with the record.
@@ -62,6 +65,7 @@ impl Create {
         check_composites(model, "creating", |name| {
             fields.contains_key(name) || input.contains_key(name)
         })?;
+        validity::check(&engine.schema, model, &fields)?;
         Ok(Create {
             key: key(model, &fields)?,
             sent: sent(model, &input),
@@ -108,8 +112,10 @@ impl Request {
             fields.insert(updated.name.clone(), Value::String(now));
         }
         let base = base(&input);
+        let fault = validity::check(&engine.schema, model, &fields).err();
         let intent = Intent::Update(Change { fields, base });
-        Request::new(model, args, &input, intent)
+        let request = Request::new(model, args, &input, intent)?;
+        Ok(Request { fault, ..request })
     }
 
     /// The key and the version it is based on (`transformer.md` 6.3).
@@ -130,6 +136,7 @@ impl Request {
             intent,
             condition: condition(model, args)?,
             digest: request_digest(args),
+            fault: None,
         })
     }
 
