@@ -191,19 +191,25 @@ impl<'a> Projection<'a> {
             self.out.extend_from_slice(value.to_string().as_bytes());
             return Ok(());
         }
-        if let Some((_, Cell::Failed(error))) = cell {
+        if let Some((_, Cell::Failed(error))) = cell
+            && !self.goes_on_without(error)
+        {
             return self.failed(field, error, root);
         }
         let (Some((column, cell)), Some(selection)) = (cell, field.selection()) else {
             return self.nothing(parent, &field.ty);
         };
         match cell {
+            Cell::Failed(error) => self.failed(field, error, root).or_else(|NoValue| {
+                let page = Object::Page(nothing_yet(column));
+                self.object(selection, page, &EMPTY, 0)
+            }),
             Cell::Null if self.treatment == Treatment::Rejection => {
                 self.null();
                 Ok(())
             }
             Cell::Null => self.nothing(parent, &field.ty),
-            Cell::Failed(_) | Cell::Json(_) => Err(NoValue),
+            Cell::Json(_) => Err(NoValue),
             Cell::Record(index) => {
                 let record = Object::Record(&column.records[*index]);
                 self.object(
@@ -229,6 +235,18 @@ impl<'a> Projection<'a> {
                 self.object(selection, Object::Page(page), &EMPTY, 0)
             }
         }
+    }
+}
+
+/// The page of a model the caller may not sync. A client that keeps its `startedAt` asks for everything next time, when
+/// it may have got the right.
+fn nothing_yet(column: &Column) -> PageParts<'_> {
+    PageParts {
+        column,
+        start: 0,
+        end: 0,
+        next_token: None,
+        started_at: Some(Timestamp(0)),
     }
 }
 
