@@ -34,7 +34,8 @@ pub fn key_fields<'a>(
 }
 
 /// A record's primary key in its canonical form: a JSON array of the key fields' values in key order, e.g.
-/// `["p1"]` or `["sku-1","eu",3]`. Unlike AppSync's `a#b` it cannot collide, whatever the values hold.
+/// `["p1"]` or `["sku-1","eu",3]`. Unlike AppSync's `a#b` it cannot collide, whatever the values hold, and a number has
+/// one text whatever literal it was sent as.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub String);
 
@@ -48,7 +49,17 @@ impl Key {
                 Some(value) => values.push(value.clone()),
             }
         }
-        Ok(Key(Value::Array(values).to_string()))
+        Ok(Key::from_values(&values))
+    }
+
+    /// The key that has these values, in key order.
+    #[must_use]
+    pub fn from_values(values: &[Value]) -> Key {
+        let texts = values.iter().map(|value| match value {
+            Value::Number(number) => attributes::number(number),
+            other => other.to_string(),
+        });
+        Key(format!("[{}]", texts.collect::<Vec<_>>().join(",")))
     }
 }
 

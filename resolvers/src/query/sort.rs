@@ -7,6 +7,7 @@ use crate::api::error::FieldError;
 use crate::api::generate::composite_argument;
 use crate::api::outcome::Arguments;
 use crate::filter::Test;
+use crate::storage::attributes;
 
 /// An argument that is there and not null.
 pub(crate) fn given<'a>(args: &'a Arguments, name: &str) -> Option<&'a Value> {
@@ -176,6 +177,7 @@ fn joined(values: &[Value]) -> String {
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) => attributes::number(number),
         other => other.to_string(),
     }
 }

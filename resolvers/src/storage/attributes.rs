@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use driftless_conflict_handlers::Fields;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::filter::Test;
 use crate::schema::model::{Base, KeyFields, Model};
@@ -97,9 +97,26 @@ impl Attribute {
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(self::number(number)),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A number in a key: one text for all literals of one value (`1`, `1.0`, `1e+0`; `-0` is 0).
+#[must_use]
+pub fn number(number: &Number) -> String {
+    /// Up to here every whole number is a double.
+    const EXACT: f64 = (1_i64 << 53) as f64;
+    if let Some(whole) = number.as_i64() {
+        return whole.to_string();
+    }
+    match number.as_f64() {
+        Some(value) if value.trunc() == value && value.abs() <= EXACT => (value as i64).to_string(),
+        Some(value) => {
+            Number::from_f64(value).map_or_else(|| number.to_string(), |n| n.to_string())
+        }
+        None => number.to_string(),
     }
 }
 
@@ -178,6 +195,22 @@ mod tests {
         assert_eq!(attribute(&["a", "b"], Kind::Text).value(&doc), None);
         assert_eq!(attribute(&["nothing"], Kind::Text).value(&doc), None);
         assert_eq!(attribute(&["a"], Kind::Number).value(&doc), None);
+    }
+
+    #[test]
+    fn a_number_in_a_key_has_one_text() {
+        for (literals, expected) in [
+            (&["7", "7.0", "7.00", "70e-1", "0.7e1"][..], "7"),
+            (&["0", "-0", "-0.0", "0e5"], "0"),
+            (&["1.5", "1.50", "15e-1"], "1.5"),
+            (&["-2147483648"], "-2147483648"),
+            (&["9007199254740993"], "9007199254740993"),
+            (&["1e-7", "0.0000001"], "1e-7"),
+        ] {
+            for literal in literals {
+                assert_eq!(number(&literal.parse().unwrap()), expected, "{literal}");
+            }
+        }
     }
 
     #[test]

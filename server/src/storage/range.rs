@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
                 partition,
                 ..
             } if model.key.sort.is_empty() => {
-                Way::One(Key(Value::Array(vec![partition.clone()]).to_string()))
+                Way::One(Key::from_values(std::slice::from_ref(partition)))
             }
             Scope::Index {
                 index,

@@ -149,3 +149,107 @@ async fn an_input_of_the_schema_cannot_store_what_its_type_cannot_show() {
     let body = api.ask(create, json!({"place": {"city": "x"}})).await;
     assert_eq!(body["data"]["createDiary"]["place"]["city"], "x");
 }
+
+/// JSON text, so that numbers keep theirs.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// `errata.md` 2.3. The parser writes an exponent with its sign, as JavaScript does: `1e21` is `1e+21`.
+#[tokio::test]
+async fn a_number_is_echoed_as_it_was_sent() {
+    let api = with_a_diary().await;
+    for (version, (sent, echoed)) in [
+        ("1.50", "1.50"),
+        ("-0", "-0"),
+        ("-0.0", "-0.0"),
+        ("0.1", "0.1"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("3.141592653589793238462643", "3.141592653589793238462643"),
+        ("1e+21", "1e+21"),
+        ("1e-7", "1e-7"),
+        ("1.7976931348623157e+308", "1.7976931348623157e+308"),
+        ("1e2", "1e+2"),
+        ("1E2", "1e+2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let version = version + 1;
+        let input = parsed(&format!(
+            r#"{{"id":"d","score":{sent},"_version":{version}}}"#
+        ));
+        let update =
+            "mutation M($input: UpdateDiaryInput!) { updateDiary(input: $input) { score } }";
+        let expected = format!(r#"{{"data":{{"updateDiary":{{"score":{echoed}}}}}}}"#);
+        assert_eq!(api.text(update, json!({ "input": input })).await, expected);
+        let read = api
+            .text("{ getDiary(id: \"d\") { score } }", json!({}))
+            .await;
+        assert_eq!(read, expected.replace("updateDiary", "getDiary"), "{sent}");
+    }
+    let infinite = parsed(r#"{"id":"d","score":1E400}"#);
+    let message = api.message(UPDATE, json!({ "input": infinite })).await;
+    assert!(message.contains("not a valid Float"), "{message}");
+}
+
+/// `client-native` R25, `errata.md` 2.4.
+#[tokio::test]
+async fn a_key_is_the_same_record_whatever_its_literal() {
+    let api = served(SCHEMA);
+    api.create("Mark", json!({"x": 0, "y": parsed("1.50"), "note": "n"}))
+        .await;
+    let get = "query Q($x: Int!, $y: Float!) { getMark(x: $x, y: $y) { note } }";
+    let found = json!({"data": {"getMark": {"note": "n"}}});
+    for (x, y) in [
+        ("0", "1.5"),
+        ("-0", "1.500"),
+        ("0", "15e-1"),
+        ("-0", "0.15E1"),
+    ] {
+        let key = json!({"x": parsed(x), "y": parsed(y)});
+        assert_eq!(api.ask(get, key).await, found, "{x} {y}");
+    }
+    let swift = "query Q($x: ID!, $y: ID!) { getMark(x: $x, y: $y) { note } }";
+    for key in [json!({"x": "0", "y": "1.50"}), json!({"x": 0, "y": "1.5"})] {
+        assert_eq!(api.ask(swift, key.clone()).await, found, "{key}");
+    }
+    assert_eq!(
+        api.ask("{ getMark(x: -0, y: 1.5) { note } }", json!({}))
+            .await,
+        found
+    );
+
+    let again = "mutation M($input: CreateMarkInput!) { createMark(input: $input) { note } }";
+    let other = json!({"input": {"x": parsed("-0"), "y": parsed("1.500"), "note": "other"}});
+    let body = api.ask(again, other).await;
+    assert_eq!(
+        body["errors"][0]["errorType"],
+        "ConditionalCheckFailedException"
+    );
+    let delete = "mutation M($input: DeleteMarkInput!) { deleteMark(input: $input) { y } }";
+    let key = json!({"input": {"x": "0", "y": "1.5", "_version": "1"}});
+    assert_eq!(
+        api.text(delete, key).await,
+        r#"{"data":{"deleteMark":{"y":1.50}}}"#
+    );
+}
+
+#[tokio::test]
+async fn an_id_is_the_same_as_a_number_and_as_text() {
+    let api = served(SCHEMA);
+    let diary = json!({"id": 7, "title": "t", "mood": "GOOD", "pages": []});
+    api.create("Diary", diary).await;
+    let found = json!({"data": {"getDiary": {"id": "7"}}});
+    let get = "query Q($id: ID!) { getDiary(id: $id) { id } }";
+    for id in [json!(7), json!("7")] {
+        assert_eq!(api.ask(get, json!({ "id": id })).await, found);
+    }
+    for literal in ["7", "\"7\""] {
+        let document = format!("{{ getDiary(id: {literal}) {{ id }} }}");
+        assert_eq!(api.ask(&document, json!({})).await, found);
+    }
+    let filter = "{ listDiaries(filter: {id: {eq: 7}}) { items { id } } }";
+    let body = api.ask(filter, json!({})).await;
+    assert_eq!(body["data"]["listDiaries"]["items"], json!([{"id": "7"}]));
+}
