@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use driftless_conflict_handlers::Record;
-use futures_util::future::{BoxFuture, FutureExt, try_join_all};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::budget::Budget;
 use super::coerce::Inputs;
@@ -60,14 +61,28 @@ impl<'a> Run<'a> {
     }
 
     async fn queries(self, root: &Selection) -> Result<Layer, Unavailable> {
-        let columns = self.roots(root).map(|(index, field)| async move {
-            let outcome = self.root(field).await;
-            let column = self.column(field, vec![outcome]).await?;
-            Ok((index, column))
+        let reads = self.roots(root).map(|(index, field)| {
+            let column = async move {
+                let outcome = match self.budget.spend_query() {
+                    Ok(()) => self.paid(self.root(field).await),
+                    Err(error) => Err(error.into()),
+                };
+                let column = self.column(field, vec![outcome]).await?;
+                Ok((index, column))
+            };
+            column.boxed()
         });
-        let mut columns = try_join_all(columns).await?;
+        let mut columns = few_at_once(reads.collect()).await?;
         columns.extend(self.introspection(root));
         Ok(Layer { columns })
+    }
+
+    /// Takes the records of an answer out of the budget.
+    fn paid(self, outcome: Outcome) -> Outcome {
+        if let Ok(Resolved::Connection(page)) = &outcome {
+            self.budget.spend_records(page.records.len())?;
+        }
+        outcome
     }
 
     /// `__schema` and `__type`, answered together.
@@ -232,9 +247,8 @@ impl<'a> Run<'a> {
             let records = &column.records;
             let layers = self
                 .record_selections(field)
-                .map(|selection| self.layer(selection, records));
-            let layers = try_join_all(layers).await?;
-            column.layers = layers;
+                .map(|selection| self.layer(selection, records).boxed());
+            column.layers = few_at_once(layers.collect()).await?;
             Ok(column)
         }
         .boxed()
@@ -257,11 +271,14 @@ impl<'a> Run<'a> {
             }
             _ => None,
         });
-        let loads = relations.map(|(index, field, key_only)| async move {
-            let outcomes = self.load(selection, field, records, key_only).await;
-            Ok((index, self.column(field, outcomes).await?))
+        let loads = relations.map(|(index, field, key_only)| {
+            let column = async move {
+                let outcomes = self.load(selection, field, records, key_only).await;
+                Ok((index, self.column(field, outcomes).await?))
+            };
+            column.boxed()
         });
-        let columns = try_join_all(loads).await?;
+        let columns = few_at_once(loads.collect()).await?;
         Ok(Layer { columns })
     }
 
@@ -286,15 +303,29 @@ impl<'a> Run<'a> {
         let (Some(model), Some(definition), Some(relation)) = (model, definition, relation) else {
             return fail(internal_failure());
         };
-        if let Err(error) = self.budget.spend(relation, parents.len()) {
+        if let Err(error) = self.budget.spend_relation(relation, parents.len()) {
             return fail(error);
         }
         let (engine, caller) = (&self.api.engine, self.caller);
         let load = relation::load(
             engine, caller, model, definition, parents, &arguments, key_only,
         );
-        load.await
+        let outcomes = load.await.into_iter();
+        outcomes.map(|outcome| self.paid(outcome)).collect()
     }
+}
+
+/// So many reads of one selection run at the same time; their arguments are in memory that long.
+const CONCURRENT_READS: usize = 8;
+
+/// Runs reads of one selection, in order of their fields.
+async fn few_at_once<T>(
+    reads: Vec<BoxFuture<'_, Result<T, Unavailable>>>,
+) -> Result<Vec<T>, Unavailable> {
+    stream::iter(reads)
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await
 }
 
 /// The selections that are made on the records of a field, in the order of a column's layers.

@@ -4,6 +4,7 @@
 
 mod good_faith;
 mod planner;
+mod weight;
 
 use std::sync::Arc;
 

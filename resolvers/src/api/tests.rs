@@ -4,6 +4,7 @@ mod documents;
 mod errors;
 mod events;
 mod inputs;
+mod limits;
 mod relations;
 mod writes;
 

@@ -14,7 +14,7 @@ use super::super::literal::{json, type_ref};
 use super::super::types::{FieldDef, ObjectDef, ObjectKind, Resolver, TypeDef, TypeRef};
 use super::super::validate::{Rule, is_introspection, keyless_get, root_name, validate, violation};
 use super::super::variables::Variable;
-use super::{Argument, Field, Plan, Selection, Shape, Source, Switch, good_faith};
+use super::{Argument, Field, Plan, Selection, Shape, Source, Switch, good_faith, weight};
 use crate::engine::Settings;
 use crate::schema::model::{RelationKind, Scalar};
 
@@ -39,6 +39,7 @@ pub(crate) fn plan(
         limits,
         document: &document,
         left: limits.field_limit,
+        literals_left: weight::literal_allowance(text),
         path: Vec::new(),
         forgiven: Vec::new(),
     };
@@ -89,6 +90,7 @@ struct Planner<'a> {
     limits: &'a Settings,
     document: &'a ExecutableDocument,
     left: usize,
+    literals_left: usize,
     path: Vec<&'a str>,
     forgiven: Vec<String>,
 }
@@ -189,6 +191,11 @@ impl<'a> Planner<'a> {
         let def = object.fields.get(name);
         let shape = self.shape(def.map_or("String", |def| def.ty.name()), occurrences)?;
         let def = def.unwrap_or(&typename);
+        let arguments = arguments(def, &first.node);
+        self.literals_left = self
+            .literals_left
+            .checked_sub(weight::of_literals(&arguments))
+            .ok_or_else(|| too_many_fields(self.limits))?;
         Ok(Field {
             key: key.to_owned(),
             name: name.to_owned(),
@@ -196,7 +203,7 @@ impl<'a> Planner<'a> {
             ty: def.ty.clone(),
             source: self.source(object, def, &first.node, &shape),
             shape,
-            arguments: arguments(def, &first.node),
+            arguments,
             leniency: Leniency {
                 numeric_text: matches!(def.resolver, Resolver::Get(_)),
                 wide_int: false,
