@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::project::Project;
 use super::watch::Watch;
-use super::{Failure, asked_to_stop, output, schema::render};
+use super::{Failure, output, schema::render, stop::Stop};
 use crate::app::{App, StartError};
 use crate::config::{Config, Database, Flags, SchemaSource, Strategy};
 use crate::schema::{self, SchemaError};
@@ -44,6 +44,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let begun = Instant::now();
+        let mut stop = Stop::listen()?;
         let project = Project::here();
         project.prepare()?;
         let config = self.config(&project)?;
@@ -55,7 +56,13 @@ impl Dev {
         // From before the schema is read, so that no change of it is missed.
         let watch = self.watch(&config);
         let mut app = App::start(config).await.map_err(explain)?;
-        app.ready().await.map_err(explain)?;
+        tokio::select! {
+            ready = app.ready() => ready.map_err(explain)?,
+            () = stop.wished() => {
+                app.stop().await;
+                return Ok(());
+            }
+        }
         let line = ready_line(&app);
         project.note_running(&line)?;
         if self.json {
@@ -66,7 +73,7 @@ impl Dev {
                 output::say(&format!("\n  watching {}", app.loaded().source.name));
             }
         }
-        follow(&mut app, watch).await;
+        follow(&mut app, watch, &mut stop).await;
         project.forget_running();
         app.stop().await;
         Ok(())
@@ -105,15 +112,13 @@ impl Dev {
 }
 
 /// Takes the schema anew whenever its file changes, until it is time to stop.
-async fn follow(app: &mut App, watch: Option<Watch>) {
-    let stop = asked_to_stop();
-    tokio::pin!(stop);
+async fn follow(app: &mut App, watch: Option<Watch>, stop: &mut Stop) {
     let Some(mut watch) = watch else {
-        return stop.await;
+        return stop.wished().await;
     };
     loop {
         tokio::select! {
-            () = &mut stop => return,
+            () = stop.wished() => return,
             () = watch.changed() => take_anew(app).await,
         }
     }

@@ -8,6 +8,7 @@ mod project;
 mod schema;
 mod serve;
 mod status;
+mod stop;
 mod trust;
 mod watch;
 
@@ -98,20 +99,4 @@ fn asynchronous(work: impl Future<Output = Result<(), Failure>>) -> Result<(), F
         .enable_all()
         .build()?;
     runtime.block_on(work)
-}
-
-/// Waits for the wish to stop: Ctrl-C, or SIGTERM from whoever runs containers.
-pub(crate) async fn asked_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Failure, asked_to_stop, schema::render};
+use super::{Failure, schema::render, stop::Stop};
 use crate::app::{App, StartError};
 use crate::config::{Config, Flags, Strategy};
 use crate::schema::SchemaError;
@@ -30,6 +30,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        let mut stop = Stop::listen()?;
         let flags = Flags {
             schema: self.schema,
             listen: self.listen,
@@ -63,13 +64,13 @@ impl Serve {
         }
         tokio::select! {
             ready = app.ready() => ready.map_err(explain)?,
-            () = asked_to_stop() => {
+            () = stop.wished() => {
                 app.stop().await;
                 return Ok(());
             }
         }
         tracing::info!("ready");
-        asked_to_stop().await;
+        stop.wished().await;
         tracing::info!("draining");
         app.stop().await;
         Ok(())
