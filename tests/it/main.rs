@@ -3,6 +3,7 @@
 mod cli;
 mod http;
 mod realtime;
+mod api;
 mod storage_contract;
 mod support;
 mod tidy;

@@ -3,4 +3,5 @@
 pub(crate) mod models;
 pub(crate) mod postgres;
 pub(crate) mod server;
+pub(crate) mod site;
 pub(crate) mod stores;

@@ -1,0 +1,266 @@
+//! A server with a fresh store, and a client that speaks plain HTTP with it.
+
+use driftless::app::App;
+use driftless::config::{Config, Database, SchemaSource, Strategy, TlsMode};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use url::Url;
+
+use super::postgres;
+
+const KEY: &str = "da2-sitesitesitesitesitesitesi";
+
+/// What a server is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    /// The Amplify schema.
+    pub(crate) schema: &'static str,
+    /// Who decides conflicts.
+    pub(crate) strategy: Strategy,
+}
+
+impl Plan {
+    /// A server of this schema that merges.
+    pub(crate) const fn of(schema: &'static str) -> Plan {
+        Plan {
+            schema,
+            strategy: Strategy::Automerge,
+        }
+    }
+
+    /// A server of this schema that refuses stale writes.
+    pub(crate) const fn optimistic(schema: &'static str) -> Plan {
+        Plan {
+            schema,
+            strategy: Strategy::Optimistic,
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Site {
+    app: App,
+    home: Home,
+    url: Url,
+    client: reqwest::Client,
+    headers: Vec<(&'static str, &'static str)>,
+}
+
+enum Home {
+    File(TempDir),
+    Database(postgres::Database),
+}
+
+/// The body of an answer with status 200.
+#[derive(Debug)]
+pub(crate) struct Answer(pub(crate) Value);
+
+impl Site {
+    /// A server over a SQLite file.
+    pub(crate) async fn sqlite(plan: Plan) -> Site {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite:{}", directory.path().join("data.db").display());
+        Site::start(plan, url, Home::File(directory)).await
+    }
+
+    /// A server over a Postgres database.
+    pub(crate) async fn postgres(plan: Plan) -> Site {
+        let database = postgres::Database::create().await;
+        let url = database.url.clone();
+        Site::start(plan, url, Home::Database(database)).await
+    }
+
+    async fn start(plan: Plan, database: String, home: Home) -> Site {
+        let mut config = Config::production();
+        config.schema = SchemaSource::Text(plan.schema.to_owned());
+        config.listen.address = ([127, 0, 0, 1], 0).into();
+        config.listen.tls = TlsMode::Off;
+        config.database = Database(database);
+        config.conflict.default = plan.strategy;
+        config.api_keys = vec![KEY.to_owned()];
+        config.drain = std::time::Duration::ZERO;
+        let mut app = App::start(config).await.expect("the server starts");
+        app.ready().await.expect("the store opens");
+        let url = format!("http://{}/graphql", app.address());
+        Site {
+            app,
+            home,
+            url: url.parse().expect("an address makes a URL"),
+            client: client(),
+            headers: vec![("x-amz-user-agent", "aws-amplify/6.22.1 datastore/1")],
+        }
+    }
+
+    /// Speaks with other headers from now on.
+    pub(crate) fn speak_as(&mut self, headers: &[(&'static str, &'static str)]) {
+        self.headers = headers.to_vec();
+    }
+
+    /// Serves another schema over the same records.
+    pub(crate) async fn reload(&mut self, schema: &str) {
+        let source = SchemaSource::Text(schema.to_owned());
+        let loaded = driftless::schema::load(&source).expect("the schema loads");
+        self.app.reload(loaded).await.expect("the store follows");
+    }
+
+    /// Stops the server and removes what it stored.
+    pub(crate) async fn finish(self) {
+        self.app.stop().await;
+        match self.home {
+            Home::File(directory) => drop(directory),
+            Home::Database(database) => database.remove().await,
+        }
+    }
+
+    /// Posts a body as it is and gives back status, the header `x-amzn-errortype`, and the answer.
+    pub(crate) async fn post(&self, body: String) -> (u16, Option<String>, Value) {
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .header("x-api-key", KEY)
+            .body(body);
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the server answers");
+        let status = response.status().as_u16();
+        let kind = response.headers().get("x-amzn-errortype");
+        let kind = kind.map(|value| value.to_str().expect("a word").to_owned());
+        let text = response.text().await.expect("the answer ends");
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"));
+        (status, kind, body)
+    }
+
+    /// Runs a document.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let (status, _, body) = self.post(body).await;
+        assert_eq!(status, 200, "{body}");
+        Answer(body)
+    }
+
+    /// Runs a query without variables and gives back the value of its one field.
+    pub(crate) async fn read(&self, query: &str) -> Value {
+        self.ask(query, json!({})).await.value()
+    }
+
+    /// Sends `createX`, `updateX` or `deleteX` as clients do.
+    pub(crate) async fn mutate(&self, mutation: &str, input: Value, selection: &str) -> Answer {
+        self.mutate_if(mutation, input, Value::Null, selection)
+            .await
+    }
+
+    /// Sends a mutation with a condition.
+    pub(crate) async fn mutate_if(
+        &self,
+        mutation: &str,
+        input: Value,
+        condition: Value,
+        selection: &str,
+    ) -> Answer {
+        let end = mutation
+            .find(char::is_uppercase)
+            .expect("a mutation is named after a model");
+        let model = &mutation[end..];
+        let kind = format!("{}{}", mutation[..1].to_uppercase(), &mutation[1..end]);
+        let query = format!(
+            "mutation operation($input: {kind}{model}Input!, $condition: Model{model}ConditionInput) {{ \
+             {mutation}(input: $input, condition: $condition) {{ {selection} }} }}"
+        );
+        let variables = json!({"input": input, "condition": condition});
+        self.ask(&query, variables).await
+    }
+
+    /// All pages of a connection query, joined; `{next}` in the query is the place of the token argument.
+    pub(crate) async fn walk(&self, query: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut next = Value::Null;
+        for _ in 0..1_000 {
+            let text = query.replace("{next}", &format!("nextToken: {next}"));
+            let page = self.read(&text).await;
+            items.extend(page["items"].as_array().expect("items").iter().cloned());
+            next = page["nextToken"].clone();
+            if next.is_null() {
+                return items;
+            }
+        }
+        panic!("the pages do not end: {query}");
+    }
+}
+
+/// Whoever comes first names the process's cryptography; nothing here is encrypted.
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+impl Answer {
+    /// The value of the one field; there must be no errors.
+    pub(crate) fn value(self) -> Value {
+        let Answer(body) = self;
+        assert!(body.get("errors").is_none(), "{body:#}");
+        single(&body["data"]).clone()
+    }
+
+    /// The one error of the one field, which is null (`sync-semantics` MUT-9).
+    pub(crate) fn refusal(self) -> Value {
+        let Answer(body) = self;
+        assert_eq!(*single(&body["data"]), Value::Null, "{body:#}");
+        self::errors(&body, 1).swap_remove(0)
+    }
+
+    /// The message of the one error of a request that is not run at all.
+    pub(crate) fn invalid(self) -> String {
+        let Answer(body) = self;
+        assert_eq!(body["data"], Value::Null, "{body:#}");
+        let error = self::errors(&body, 1).swap_remove(0);
+        assert_eq!(error["errorType"], Value::Null, "{body:#}");
+        error["message"].as_str().expect("a message").to_owned()
+    }
+}
+
+/// The value of the one member.
+fn single(data: &Value) -> &Value {
+    let members: &Map<String, Value> = data
+        .as_object()
+        .unwrap_or_else(|| panic!("no data: {data}"));
+    assert_eq!(members.len(), 1, "{data}");
+    members.values().next().expect("one member")
+}
+
+fn errors(body: &Value, count: usize) -> Vec<Value> {
+    let errors = body["errors"].as_array();
+    let errors = errors.unwrap_or_else(|| panic!("no errors: {body:#}"));
+    assert_eq!(errors.len(), count, "{body:#}");
+    errors.clone()
+}
+
+/// Runs each case against a fresh server over each store.
+macro_rules! on_both_stores {
+    ($plan:expr; $($(#[doc = $doc:literal])* async fn $name:ident($site:ident: $ty:ty) $body:block)+) => {$(
+        $(#[doc = $doc])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every case names something of its file")]
+            use super::*;
+
+            async fn case($site: $ty) $body
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                let mut site = crate::support::site::Site::sqlite($plan).await;
+                case(&mut site).await;
+                site.finish().await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                let mut site = crate::support::site::Site::postgres($plan).await;
+                case(&mut site).await;
+                site.finish().await;
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_both_stores;
