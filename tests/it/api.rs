@@ -1,4 +1,12 @@
 //! The API as clients see it, over HTTP, with SQLite and with Postgres.
 
 mod conflicts;
+mod faults;
+mod filters;
+mod introspection;
+mod keys;
 mod mutations;
+mod queries;
+mod relations;
+mod scalars;
+mod syncs;
