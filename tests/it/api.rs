@@ -1,6 +1,7 @@
 //! The API as clients see it, over HTTP, with SQLite and with Postgres.
 
 mod conflicts;
+mod events;
 mod faults;
 mod filters;
 mod introspection;

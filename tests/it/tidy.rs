@@ -15,19 +15,24 @@ fn root() -> PathBuf {
 
 /// Every Rust source below `folder`, as (path relative to the workspace, text).
 fn sources(folder: &str) -> Vec<(String, String)> {
-    fn walk(at: &Path, found: &mut Vec<PathBuf>) {
+    files(folder, "rs")
+}
+
+/// Every file of a kind below `folder` that is ours, as (path relative to the workspace, text).
+fn files(folder: &str, kind: &str) -> Vec<(String, String)> {
+    fn walk(at: &Path, kind: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(at).expect("a readable folder") {
             let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            if path.is_dir() && !path.ends_with("node_modules") {
+                walk(&path, kind, found);
+            } else if path.extension().is_some_and(|extension| extension == kind) {
                 found.push(path);
             }
         }
     }
     let root = root();
     let mut found = Vec::new();
-    walk(&root.join(folder), &mut found);
+    walk(&root.join(folder), kind, &mut found);
     found
         .into_iter()
         .map(|path| {
@@ -218,15 +223,8 @@ fn every_test_that_compat_names_exists() {
             everything.push_str(&text);
         }
     }
-    let clients = root().join("tests/clients");
-    for entry in fs::read_dir(&clients).into_iter().flatten().flatten() {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "mjs")
-        {
-            everything.push_str(&fs::read_to_string(entry.path()).expect("a suite"));
-        }
+    for (_, text) in files("tests/clients", "mjs") {
+        everything.push_str(&text);
     }
     let missing: Vec<String> = compat
         .lines()

@@ -1,14 +1,13 @@
-//! A server with a fresh store, and a client that speaks plain HTTP with it.
+//! A server with a fresh store of either kind, and a client that speaks plain HTTP with it.
 
-use driftless::app::App;
-use driftless::config::{Config, Database, SchemaSource, Strategy, TlsMode};
+use std::time::Duration;
+
+use driftless::config::{Database, SchemaSource, Strategy, TlsMode};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use url::Url;
 
 use super::postgres;
-
-const KEY: &str = "da2-sitesitesitesitesitesitesi";
+use super::server::{DATASTORE, Server};
 
 /// What a server is made of.
 #[derive(Clone, Copy)]
@@ -39,9 +38,8 @@ impl Plan {
 
 /// A running server.
 pub(crate) struct Site {
-    app: App,
+    pub(crate) server: Server,
     home: Home,
-    url: Url,
     client: reqwest::Client,
     headers: Vec<(&'static str, &'static str)>,
 }
@@ -71,23 +69,18 @@ impl Site {
     }
 
     async fn start(plan: Plan, database: String, home: Home) -> Site {
-        let mut config = Config::production();
-        config.schema = SchemaSource::Text(plan.schema.to_owned());
-        config.listen.address = ([127, 0, 0, 1], 0).into();
-        config.listen.tls = TlsMode::Off;
-        config.database = Database(database);
-        config.conflict.default = plan.strategy;
-        config.api_keys = vec![KEY.to_owned()];
-        config.drain = std::time::Duration::ZERO;
-        let mut app = App::start(config).await.expect("the server starts");
-        app.ready().await.expect("the store opens");
-        let url = format!("http://{}/graphql", app.address());
+        let server = Server::start_with(|config| {
+            config.schema = SchemaSource::Text(plan.schema.to_owned());
+            config.listen.tls = TlsMode::Off;
+            config.database = Database(database);
+            config.conflict.default = plan.strategy;
+            config.drain = Duration::ZERO;
+        });
         Site {
-            app,
+            server: server.await,
             home,
-            url: url.parse().expect("an address makes a URL"),
-            client: client(),
-            headers: vec![("x-amz-user-agent", "aws-amplify/6.22.1 datastore/1")],
+            client: reqwest::Client::new(),
+            headers: vec![("x-amz-user-agent", DATASTORE)],
         }
     }
 
@@ -100,12 +93,16 @@ impl Site {
     pub(crate) async fn reload(&mut self, schema: &str) {
         let source = SchemaSource::Text(schema.to_owned());
         let loaded = driftless::schema::load(&source).expect("the schema loads");
-        self.app.reload(loaded).await.expect("the store follows");
+        self.server
+            .app
+            .reload(loaded)
+            .await
+            .expect("the store follows");
     }
 
     /// Stops the server and removes what it stored.
     pub(crate) async fn finish(self) {
-        self.app.stop().await;
+        self.server.app.stop().await;
         match self.home {
             Home::File(directory) => drop(directory),
             Home::Database(database) => database.remove().await,
@@ -116,9 +113,9 @@ impl Site {
     pub(crate) async fn post(&self, body: String) -> (u16, Option<String>, Value) {
         let mut request = self
             .client
-            .post(self.url.clone())
+            .post(self.server.url("/graphql"))
             .header("content-type", "application/json")
-            .header("x-api-key", KEY)
+            .header("x-api-key", &self.server.key)
             .body(body);
         for (name, value) in &self.headers {
             request = request.header(*name, *value);
@@ -187,12 +184,6 @@ impl Site {
         }
         panic!("the pages do not end: {query}");
     }
-}
-
-/// Whoever comes first names the process's cryptography; nothing here is encrypted.
-fn client() -> reqwest::Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
 }
 
 impl Answer {
