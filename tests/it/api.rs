@@ -7,6 +7,7 @@ mod filters;
 mod introspection;
 mod keys;
 mod mutations;
+mod nodes;
 mod queries;
 mod relations;
 mod scalars;

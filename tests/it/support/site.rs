@@ -9,6 +9,9 @@ use tempfile::TempDir;
 use super::postgres;
 use super::server::{DATASTORE, Server};
 
+/// All nodes take the same key.
+const KEY: &str = "da2-sitesitesitesitesitesitesi";
+
 /// What a server is made of.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -69,18 +72,19 @@ impl Site {
     }
 
     async fn start(plan: Plan, database: String, home: Home) -> Site {
-        let server = Server::start_with(|config| {
-            config.schema = SchemaSource::Text(plan.schema.to_owned());
-            config.listen.tls = TlsMode::Off;
-            config.database = Database(database);
-            config.conflict.default = plan.strategy;
-            config.drain = Duration::ZERO;
-        });
         Site {
-            server: server.await,
+            server: serve(plan, database).await,
             home,
             client: reqwest::Client::new(),
             headers: vec![("x-amz-user-agent", DATASTORE)],
+        }
+    }
+
+    /// Another server over the same database.
+    pub(crate) async fn another_node(&self, plan: Plan) -> Server {
+        match &self.home {
+            Home::Database(database) => serve(plan, database.url.clone()).await,
+            Home::File(_) => panic!("a SQLite file belongs to one process"),
         }
     }
 
@@ -184,6 +188,20 @@ impl Site {
         }
         panic!("the pages do not end: {query}");
     }
+}
+
+async fn serve(plan: Plan, database: String) -> Server {
+    let mut server = Server::start_with(|config| {
+        config.schema = SchemaSource::Text(plan.schema.to_owned());
+        config.listen.tls = TlsMode::Off;
+        config.database = Database(database);
+        config.conflict.default = plan.strategy;
+        config.drain = Duration::ZERO;
+        config.api_keys = vec![KEY.to_owned()];
+    })
+    .await;
+    KEY.clone_into(&mut server.key);
+    server
 }
 
 impl Answer {
