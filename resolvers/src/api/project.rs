@@ -4,6 +4,8 @@ mod faults;
 mod page;
 mod values;
 
+pub(crate) use page::is_native;
+
 use driftless_conflict_handlers::{Fields, Record, Timestamp};
 
 use super::error::GraphqlError;
@@ -53,6 +55,8 @@ pub(crate) struct Projection<'a> {
     faults: usize,
     path: Vec<Step<'a>>,
     treatment: Treatment,
+    /// The current item of a sync page holds a value that its reader cannot bear.
+    spoiled: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +74,8 @@ enum Treatment {
     Sync,
     /// Relations fail silently (`errata.md` row 6).
     Mutation,
+    /// As in the answer of a mutation; any fault keeps the event back.
+    Event,
     /// The stored record of a rejection: a relation may be null whatever its type (`sync-semantics` MUT-10).
     Rejection,
 }
@@ -86,6 +92,7 @@ impl<'a> Projection<'a> {
             faults: 0,
             path: Vec::new(),
             treatment: Treatment::Plain,
+            spoiled: false,
         }
     }
 
@@ -257,12 +264,10 @@ static EMPTY: Layer = Layer {
 fn treatment(field: &Field) -> Treatment {
     match &field.source {
         Source::Root(Resolver::Sync(_)) => Treatment::Sync,
-        Source::Root(
-            Resolver::Create(_)
-            | Resolver::Update(_)
-            | Resolver::Delete(_)
-            | Resolver::Subscribe(..),
-        ) => Treatment::Mutation,
+        Source::Root(Resolver::Create(_) | Resolver::Update(_) | Resolver::Delete(_)) => {
+            Treatment::Mutation
+        }
+        Source::Root(Resolver::Subscribe(..)) => Treatment::Event,
         _ => Treatment::Plain,
     }
 }

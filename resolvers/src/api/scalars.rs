@@ -3,6 +3,7 @@
 //! A value that is taken is kept as it came, never formatted anew: clients compare the echo with what they sent
 //! (`sync-semantics` MUT-11). The one exception is an integer given for an `ID`, which becomes a string.
 
+pub(crate) mod javascript;
 mod network;
 mod temporal;
 

@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod events;
+mod families;
 mod inputs;
 mod limits;
 mod relations;

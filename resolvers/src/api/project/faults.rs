@@ -93,7 +93,7 @@ impl<'a> Projection<'a> {
             && match self.treatment {
                 Treatment::Plain => false,
                 Treatment::Sync => refused,
-                Treatment::Mutation | Treatment::Rejection => true,
+                Treatment::Mutation | Treatment::Event | Treatment::Rejection => true,
             };
         if silent {
             tracing::warn!(

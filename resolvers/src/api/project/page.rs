@@ -28,8 +28,11 @@ impl<'a> Projection<'a> {
             self.path.push(Step::Index(position));
             let item = self.mark();
             let record = Object::Record(&page.column.records[index]);
-            let written = self.object(selection, record, layer, index);
+            let mut written = self.object(selection, record, layer, index);
             self.path.pop();
+            if tolerant && std::mem::take(&mut self.spoiled) {
+                written = Err(NoValue);
+            }
             if written.is_ok() {
                 good += 1;
                 continue;
@@ -58,11 +61,18 @@ impl<'a> Projection<'a> {
     }
 
     fn is_native(&self) -> bool {
-        matches!(
-            self.family,
-            Family::Android | Family::Swift | Family::Flutter
-        )
+        is_native(self.family)
     }
+
+    /// Whether what is written now is stored by DataStore for JavaScript.
+    pub(super) fn is_for_javascript(&self) -> bool {
+        matches!(self.treatment, Treatment::Sync | Treatment::Event) && !self.is_native()
+    }
+}
+
+/// Whether answers differ from those for JavaScript.
+pub(crate) fn is_native(family: Family) -> bool {
+    matches!(family, Family::Android | Family::Swift | Family::Flutter)
 }
 
 /// The type of a list's elements.

@@ -4,6 +4,7 @@ use driftless_conflict_handlers::Record;
 use serde_json::Value;
 
 use super::super::plan::{Field, Selection, Shape, Source};
+use super::super::scalars::javascript;
 use super::super::types::TypeRef;
 use super::{EMPTY, Object, Projection, Step, Written};
 use crate::schema::model::Scalar;
@@ -123,6 +124,12 @@ impl<'a> Projection<'a> {
             (Shape::Enum(words), Value::String(word)) if words.contains(word) => {
                 self.text(word);
                 Ok(())
+            }
+            (Shape::Scalar(scalar), value)
+                if self.is_for_javascript() && !javascript::takes(*scalar, value) =>
+            {
+                self.spoiled = true;
+                self.unfit(field, ty, value)
             }
             (Shape::Scalar(scalar), value) if self.scalar(*scalar, value) => Ok(()),
             _ => self.unfit(field, ty, value),

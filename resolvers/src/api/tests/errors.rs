@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::{Served, caller, serve, serve_schema};
+use super::{Served, caller, serve};
 use crate::api::Reply;
-use crate::fixtures;
 use crate::identity::Family;
 
 const SYNC: &str = "query S { syncComments { items { id content } nextToken } }";
@@ -283,41 +282,6 @@ async fn requests_are_served_from_any_thread() {
     );
     let task = tokio::spawn(async move { shared.execute(&request, &caller).await });
     assert!(matches!(task.await.unwrap(), Reply::Answer(_)));
-}
-
-/// `errata.md` row 19.
-#[tokio::test]
-async fn a_sync_that_is_refused_is_an_empty_page_for_android_and_null_for_others() {
-    let closed = || {
-        let mut schema = fixtures::schema();
-        let mut post = fixtures::post();
-        post.auth.clear();
-        schema.models.insert("Post".to_owned(), post.into());
-        serve_schema(schema)
-    };
-    let sync =
-        "{ syncPosts { items { id comments { items { id } } } nextToken startedAt __typename } }";
-    let page = json!({"items": [], "nextToken": null, "startedAt": 0, "__typename": "ModelPostConnection"});
-    for (family, expected) in [
-        (Family::Android, page.clone()),
-        (Family::Flutter, page),
-        (Family::Swift, Value::Null),
-        (Family::JavaScript, Value::Null),
-        (Family::Unknown, Value::Null),
-    ] {
-        let api = for_family(closed(), family);
-        let body = api.ask(sync, json!({})).await;
-        assert_eq!(body["data"], json!({ "syncPosts": expected }), "{family:?}");
-        let errors = body["errors"].as_array().unwrap();
-        assert_eq!(errors.len(), 1);
-        assert_eq!(errors[0]["errorType"], "Unauthorized");
-        assert_eq!(
-            errors[0]["message"],
-            "Not Authorized to access syncPosts on type Query"
-        );
-        let body = api.ask("{ listPosts { items { id } } }", json!({})).await;
-        assert_eq!(body["data"], json!({"listPosts": null}), "{family:?}");
-    }
 }
 
 #[tokio::test]
