@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     io::Write as _,
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -157,18 +156,14 @@ fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
     };
     let node = |endpoint: &String| Target::new(endpoint, &arguments.api_key, arguments.ca.clone());
     let mut nodes = arguments.endpoint.iter().map(node);
-    Ok(Stage {
-        target: nodes.next().context("--endpoint")??,
-        others: nodes.collect::<Result<_, _>>()?,
-        schema: Arc::new(schema),
-        strategy: arguments.conflict,
-        patience: Duration::from_secs(arguments.patience),
-        ending: if arguments.live {
-            Ending::Live
-        } else {
-            Ending::Sync
-        },
-    })
+    let first = nodes.next().context("--endpoint")??;
+    let mut stage = Stage::new(first, schema, arguments.conflict);
+    stage.others = nodes.collect::<Result<_, _>>()?;
+    stage.patience = Duration::from_secs(arguments.patience);
+    if arguments.live {
+        stage.ending = Ending::Live;
+    }
+    Ok(stage)
 }
 
 fn drawn(arguments: &Converge, stage: &Stage, seed: u64) -> Trace {

@@ -14,13 +14,14 @@ use crate::{
     frames::FrameLog,
     history::{self, Versions},
     http::Http,
+    ledger::Outcome,
     local_store::{LocalStore, Metadata},
     realtime::{Notice, Socket},
     record::{self, Record, RecordId},
     report::Report,
     scenario::{Ending, Stage},
-    schema::Schema,
-    sync::{self, SyncError},
+    schema::{Model, Schema},
+    sync::{self, SyncError, Synced},
 };
 
 /// How long all clients together may take to send what they have.
@@ -161,8 +162,11 @@ pub async fn judge(
         .map(|client| agree(client, &server, report, stage.patience));
     join_all(compared).await;
     let written = written(shared, &server);
-    observer.catch_up(&written).await;
-    check_history(&observer, &written, shared);
+    check_acknowledged(&written, shared);
+    if stage.crashes.is_none() {
+        observer.catch_up(&written).await;
+        check_history(&observer, &written, shared);
+    }
     check_delta(stage, &observer, &written, report).await;
     Ok(())
 }
@@ -183,13 +187,29 @@ async fn server_state(
     let mut state = State::new();
     for model in &stage.schema.models {
         let last_sync = since.and_then(|since| since.get(&model.name).copied());
-        let synced = sync::fetch(&http, model, last_sync, 500).await;
-        let synced = synced.map_err(|error| match error {
-            SyncError::Lost(why) | SyncError::Wrong(why) => anyhow::anyhow!(why),
-        })?;
+        let synced = patient_fetch(&http, model, last_sync, stage.patience).await?;
         state.extend(synced.items);
     }
     Ok(state)
+}
+
+/// A sync that outlasts broken connections; whoever judges a crashing server may meet it while it is down.
+async fn patient_fetch(
+    http: &Http,
+    model: &Model,
+    last_sync: Option<u64>,
+    patience: Duration,
+) -> anyhow::Result<Synced> {
+    let fetch = async {
+        loop {
+            match sync::fetch(http, model, last_sync, 500).await {
+                Ok(synced) => return Ok(synced),
+                Err(SyncError::Wrong(why)) => anyhow::bail!(why),
+                Err(SyncError::Lost(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    tokio::time::timeout(patience, fetch).await?
 }
 
 /// Waits until the replica equals the server, or reports how they differ.
@@ -243,22 +263,33 @@ pub fn differences(store: &LocalStore, server: &State) -> Vec<String> {
     found
 }
 
-/// The part of the server's state that this run wrote; what it sent and is not there at all is a loss.
+/// The part of the server's state that this run wrote.
 fn written(shared: &Shared, server: &State) -> State {
     let mut written = State::new();
     for entry in shared.ledger.entries() {
-        let id = &entry.mutation.id;
-        match server.get(id) {
-            Some(record) => {
-                written.insert(id.clone(), record.clone());
-            }
-            None if matches!(entry.outcome, crate::ledger::Outcome::Acknowledged(_)) => shared
-                .report
-                .violation(format!("{id} was acknowledged and is gone")),
-            None => {}
+        if let Some((id, record)) = server.get_key_value(&entry.mutation.id) {
+            written.insert(id.clone(), record.clone());
         }
     }
     written
+}
+
+/// What was acknowledged is stored, in that version or a later one.
+fn check_acknowledged(written: &State, shared: &Shared) {
+    for entry in shared.ledger.entries() {
+        let Outcome::Acknowledged(answered) = &entry.outcome else {
+            continue;
+        };
+        let stored = written.get(&entry.mutation.id);
+        let kept =
+            stored.is_some_and(|stored| stored.version > answered.version || stored == answered);
+        if !kept {
+            shared.report.violation(format!(
+                "{}: {} was answered {answered:?}, stored is {stored:?}",
+                entry.mutation.id, entry.client
+            ));
+        }
+    }
 }
 
 /// The observer's history must be gapless, end where the server is, and be explained by the ledger.

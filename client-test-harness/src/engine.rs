@@ -260,6 +260,7 @@ impl Client {
 
     /// Waits for one event or the end of the socket.
     pub async fn wait_for_notice(&mut self) {
+        self.run(Goal::Now).await;
         let notice = next_notice(&mut self.socket).await;
         self.take_notice(notice);
     }
@@ -348,6 +349,8 @@ impl Client {
         self.run(Goal::Answered).await;
         if self.socket.is_some() && self.sync().await.is_err() {
             self.forget_connection();
+            // Coming back syncs as well.
+            self.run(Goal::Now).await;
         }
     }
 

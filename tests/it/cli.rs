@@ -13,7 +13,7 @@ use crate::support::server::PATIENCE;
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// The program, built as it is now, beside the tests.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let built = std::process::Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "driftless"])

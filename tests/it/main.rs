@@ -2,6 +2,7 @@
 
 mod api;
 mod cli;
+mod converge;
 mod http;
 mod realtime;
 mod storage_contract;

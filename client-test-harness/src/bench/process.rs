@@ -79,40 +79,7 @@ pub struct Running {
 impl Program {
     /// Starts the program on the store and waits until it says where it listens.
     pub async fn start(&self, store: &Store) -> anyhow::Result<Running> {
-        let mut command = self.command(store)?;
-        let started = Instant::now();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("start {command:?}"))?;
-        let stdout = child.stdout.take().context("stdout is piped")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let first = tokio::time::timeout(START_LIMIT, lines.next_line())
-            .await
-            .context("the program did not say where it listens")??;
-        let Some(line) = first else {
-            bail!("the program ended at once");
-        };
-        // Whoever prints more must not block on a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let ready: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-        let endpoint = ready["http_endpoint"]
-            .as_str()
-            .with_context(|| line.clone())?;
-        let url = url::Url::parse(endpoint)?;
-        // A name may have addresses nobody listens on; the one that answers is the program's.
-        let authority = url.socket_addrs(|| None)?;
-        let address = TcpStream::connect(&authority[..]).await?.peer_addr()?;
-        Ok(Running {
-            child,
-            address,
-            path: url.path().to_owned(),
-            api_key: ready["api_key"].as_str().unwrap_or_default().to_owned(),
-            started,
-        })
+        Running::start(self.command(store)?.stderr(Stdio::inherit())).await
     }
 
     fn command(&self, store: &Store) -> anyhow::Result<Command> {
@@ -146,6 +113,42 @@ fn folder_of(store: &Store) -> PathBuf {
 }
 
 impl Running {
+    /// Starts a command and waits for its first line, which says in JSON where it listens.
+    pub async fn start(command: &mut Command) -> anyhow::Result<Running> {
+        let started = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {command:?}"))?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let first = tokio::time::timeout(START_LIMIT, lines.next_line())
+            .await
+            .context("the program did not say where it listens")??;
+        let Some(line) = first else {
+            bail!("the program ended at once");
+        };
+        // Whoever prints more must not block on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let ready: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+        let endpoint = ready["http_endpoint"]
+            .as_str()
+            .with_context(|| line.clone())?;
+        let url = url::Url::parse(endpoint)?;
+        // A name may have addresses nobody listens on; the one that answers is the program's.
+        let authority = url.socket_addrs(|| None)?;
+        let address = TcpStream::connect(&authority[..]).await?.peer_addr()?;
+        Ok(Running {
+            child,
+            address,
+            path: url.path().to_owned(),
+            api_key: ready["api_key"].as_str().unwrap_or_default().to_owned(),
+            started,
+        })
+    }
+
     /// Resident memory in kilobytes.
     pub fn resident_kb(&self) -> anyhow::Result<u64> {
         let id = self.child.id().context("the program has ended")?;

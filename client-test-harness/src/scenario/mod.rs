@@ -5,6 +5,7 @@ pub mod mix;
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 use crate::{
     converge::{self, Observer},
@@ -35,6 +36,24 @@ pub struct Stage {
     pub patience: Duration,
     /// Whether replicas may sync once more at the end, or must be up to date by events alone.
     pub ending: Ending,
+    /// Somebody kills the server meanwhile and says here when that is over: no socket sees everything then, and writes
+    /// and replicas are judged without the history.
+    pub crashes: Option<watch::Receiver<bool>>,
+}
+
+impl Stage {
+    /// One node that is left in peace, judged after a last sync.
+    pub fn new(target: Target, schema: Schema, strategy: Strategy) -> Self {
+        Self {
+            target,
+            others: Vec::new(),
+            schema: Arc::new(schema),
+            strategy,
+            patience: Duration::from_secs(10),
+            ending: Ending::Sync,
+            crashes: None,
+        }
+    }
 }
 
 /// How a run ends before it is judged.
@@ -69,6 +88,9 @@ pub async fn play(stage: &Stage, trace: &Trace) -> anyhow::Result<Arc<Report>> {
     };
     for segment in trace.steps.split(|step| *step == Step::Barrier) {
         cast.play_segment(&mut clients, segment).await;
+    }
+    if let Some(mut crashes) = stage.crashes.clone() {
+        crashes.wait_for(|over| *over).await?;
     }
     converge::judge(stage, &shared, clients, observer).await?;
     Ok(report)

@@ -14,7 +14,7 @@ use driftless_client_test_harness::{
     oracle::{Strategy, outcomes},
     outbox::Mutation,
     record::{Fields, Record, RecordId},
-    scenario::{Ending, Stage},
+    scenario::Stage,
     schema::{Model, Schema},
     sync::now_ms,
 };
@@ -64,14 +64,10 @@ pub(crate) async fn start(strategy: Strategy, bug: Bug) -> Stage {
         state: Mutex::default(),
     });
     let address = wire::serve(stub).await;
-    Stage {
-        target: Target::new(&format!("http://{address}/graphql"), "key", None).unwrap(),
-        others: Vec::new(),
-        schema: Arc::new(Schema::whitepaper()),
-        strategy,
-        patience: Duration::from_secs(2),
-        ending: Ending::Sync,
-    }
+    let target = Target::new(&format!("http://{address}/graphql"), "key", None).unwrap();
+    let mut stage = Stage::new(target, Schema::whitepaper(), strategy);
+    stage.patience = Duration::from_secs(2);
+    stage
 }
 
 impl Stub {
