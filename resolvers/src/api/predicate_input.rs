@@ -69,6 +69,8 @@ fn operator(operand: &Operand, name: &str) -> Option<TypeRef> {
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => Some(value),
         "between" | "in" | "notIn" => Some(list(value)),
         _ if *operand == Operand::Size => None,
+        // Of the word of an enum these compare a part.
+        "contains" | "notContains" if matches!(operand, Operand::Enum(_)) => Some(named("String")),
         "contains" | "notContains" => Some(value),
         "beginsWith" => Some(named("String")),
         "attributeExists" => Some(named("Boolean")),

@@ -11,6 +11,7 @@ use super::plan::{Field, Plan, Source};
 use super::project::{Projection, is_native};
 use super::resolved::{Cell, Column, Layer};
 use super::types::Resolver;
+use super::validate::Rule;
 use super::variables::{self, Variables};
 use super::{Api, Refusal, Request, respond, shown};
 use crate::feed::{Event, Operation};
@@ -44,6 +45,7 @@ impl Api {
         let variables = variables::coerce(self.inputs(), &plan.variables, &request.variables);
         let variables = variables.map_err(refuse)?;
         let (_, field) = root(&plan, &variables)?;
+        single_root(&plan, &variables, field)?;
         let Source::Root(Resolver::Subscribe(model, operation)) = &field.source else {
             return Err(Refusal::NotASubscription("unknown".to_owned()));
         };
@@ -99,6 +101,20 @@ fn root<'p>(plan: &'p Plan, variables: &Variables) -> Result<(usize, &'p Field),
         Some(field) if plan.operation == OperationType::Subscription => Ok(field),
         _ => Err(Refusal::NotASubscription(word.to_owned())),
     }
+}
+
+/// Validation counts what is written at the root; here fragments are expanded.
+fn single_root(plan: &Plan, variables: &Variables, field: &Field) -> Result<(), Refusal> {
+    let selected = plan.root.fields.iter();
+    if selected.filter(|field| field.selected(variables)).count() == 1 {
+        return Ok(());
+    }
+    let detail = "Subscription operation must have exactly one root field.";
+    let message = format!(
+        "Validation error of type {:?}: {detail}",
+        Rule::SubscriptionMultipleRootFields
+    );
+    Err(invalid(message, None, field))
 }
 
 impl Subscription {

@@ -5,6 +5,7 @@
 
 mod directives;
 mod fragments;
+mod rule;
 
 use std::collections::HashSet;
 
@@ -23,63 +24,10 @@ use super::types::{FieldDef, InputField, ObjectDef, Resolver, TypeDef};
 use super::variables::{self, Found};
 use directives::Place;
 
+pub(crate) use rule::{Rule, violation};
+
 /// More errors than this help nobody.
 const ERROR_LIMIT: usize = 50;
-
-/// The rules of the GraphQL specification, by graphql-java's names, which appear in messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    BadValueForDefaultArg,
-    DuplicateArgumentNames,
-    DuplicateDirectiveName,
-    DuplicateFragmentName,
-    DuplicateOperationName,
-    DuplicateVariableName,
-    FieldUndefined,
-    FieldsConflict,
-    FragmentCycle,
-    FragmentTypeConditionInvalid,
-    InlineFragmentTypeConditionInvalid,
-    InvalidFragmentType,
-    LoneAnonymousOperationViolation,
-    MisplacedDirective,
-    MissingDirectiveArgument,
-    MissingFieldArgument,
-    NonInputTypeOnVariable,
-    SubSelectionNotAllowed,
-    SubSelectionRequired,
-    SubscriptionMultipleRootFields,
-    UndefinedFragment,
-    UndefinedVariable,
-    UnknownArgument,
-    UnknownDirective,
-    UnknownType,
-    UnusedFragment,
-    UnusedVariable,
-    VariableTypeMismatch,
-    WrongType,
-}
-
-/// A validation error. `path` are field names down to the place.
-pub(crate) fn violation(
-    rule: Rule,
-    detail: impl std::fmt::Display,
-    path: &[&str],
-    pos: Pos,
-) -> GraphqlError {
-    let place = if path.is_empty() {
-        String::new()
-    } else {
-        format!(" @ '{}'", path.join("/"))
-    };
-    GraphqlError {
-        path: None,
-        data: None,
-        error_type: None,
-        locations: Some(vec![location(pos)]),
-        message: format!("Validation error of type {rule:?}: {detail}{place}"),
-    }
-}
 
 /// Every violation of the rules, in document order; an empty list lets the document through.
 pub(crate) fn validate(inputs: Inputs<'_>, document: &ExecutableDocument) -> Vec<GraphqlError> {
@@ -219,7 +167,7 @@ impl<'a> Validator<'a> {
         });
     }
 
-    /// Root fields behind fragments are counted by the plan.
+    /// Root fields behind fragments are counted when the subscription is admitted.
     fn single_root(&mut self, selections: &SelectionSet, pos: Pos) {
         if selections.items.len() > 1 {
             let detail = "Subscription operation must have exactly one root field.";

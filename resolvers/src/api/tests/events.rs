@@ -146,3 +146,23 @@ fn subscriptions_that_differ_in_their_arguments_only_share_a_projection() {
     assert_eq!(plain, key(json!({"f": {"rating": {"gt": 3}}})));
     assert_ne!(plain, key(json!({"t": true})));
 }
+
+#[test]
+fn a_subscription_has_one_root_field_also_behind_fragments() {
+    for document in [
+        "subscription S { onCreatePost { id } onUpdatePost { id } }",
+        "subscription S { ...F } fragment F on Subscription { onCreatePost { id } onUpdatePost { id } }",
+        "subscription S { ...F } fragment F on Subscription { onCreatePost { id } b: onCreatePost { id } }",
+        "subscription S { ...F } fragment F on Subscription { onCreatePost { id } __typename }",
+    ] {
+        let Err(Refusal::Invalid(errors)) = subscribe(document, json!({})) else {
+            panic!("{document} must be refused");
+        };
+        assert!(
+            errors[0].message.contains("SubscriptionMultipleRootFields"),
+            "{errors:?}"
+        );
+    }
+    let one = "subscription S { ...F } fragment F on Subscription { onCreatePost { id } }";
+    assert!(subscribe(one, json!({})).is_ok());
+}

@@ -112,6 +112,7 @@ async fn conditions_take_every_operator_and_key_fields() {
         json!({"not": {"status": {"in": ["ACTIVE"]}}}),
         json!({"or": [{"status": {"beginsWith": "DR"}}, {"open": {"eq": true}}]}),
         json!({"id": {"eq": "p"}}),
+        json!({"status": {"contains": "RAF", "notContains": "X"}}),
         json!({"tags": {"contains": "x"}, "title": {"notIn": ["zzz"]}}),
         json!({"rating": {"between": [1, 4]}, "_version": {"ge": 1}}),
         json!({}),
