@@ -13,7 +13,7 @@ const THING: &str = "string int float boolean date time dateTime timestamp email
 const VALUES: &str = r#"{"string":" a\u0001é😀\\ ","int":-2147483648,"float":1.10,"boolean":false,
 "date":"2024-02-29Z","time":"23:59:59.123456789+01:00","dateTime":"2024-02-29T01:02:03Z","timestamp":1700000000000,
 "email":"Ada@Example.org","json":"{ \"b\" : 1.0 , \"a\":[ ] }","url":"https://example.org/%7e?q=a+b#c","phone":"+1 206-555-0100",
-"ip":"2001:DB8::1/32","level":"HIGH",
+"ip":"2001:DB8::1","level":"HIGH",
 "place":{"city":"Oslo","country":null,"lines":["a",""],"at":"2024-01-01T00:00:00.000+02:00"},
 "strings":[null,"","x"],"ints":[],"floats":[1000.0,0.5,null,12345678901.25],"levels":["LOW","LOW"],"times":["10:00"],
 "jsons":["[]","{}"],"places":[{"city":"Rom","country":"it","lines":null,"at":null},null]}"#;
