@@ -3,17 +3,19 @@
 //! It follows the real clients where their behaviour is sound and differs in one point: no sync runs while one of its
 //! own mutations is in flight, because then the real JS client can keep a stale copy whatever the server does.
 
+mod exchange;
+mod link;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
-use tokio::{net::TcpStream, task::JoinHandle};
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    chaos::Proxy,
-    document::{self, Operation},
+    document::Operation,
     family::{Family, MergeRule},
     frames::FrameLog,
-    http::{Answer, Failure, GraphqlError, Http, Target},
+    http::{Answer, Failure, GraphqlError, Http},
     ledger::{Ledger, Outcome},
     local_store::LocalStore,
     oracle::Strategy,
@@ -24,6 +26,9 @@ use crate::{
     schema::{Model, Schema},
     sync::{self, SyncError},
 };
+
+use exchange::{Reply, reply, request};
+pub use link::Link;
 
 /// A client that cannot get back online in this many tries reports it.
 const CONNECT_TRIES: u32 = 40;
@@ -58,15 +63,6 @@ pub struct Traits {
     pub page: u32,
 }
 
-/// The client's ways to the server, each breakable on its own.
-pub struct Link {
-    /// In front of HTTP.
-    pub http: Proxy,
-    /// In front of the socket.
-    pub socket: Proxy,
-    target: Target,
-}
-
 /// Until when [`Client::run`] keeps working.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -94,23 +90,6 @@ pub struct Client {
     conflicts: u32,
     synced: HashMap<String, u64>,
     resume: HashMap<String, u64>,
-}
-
-impl Link {
-    /// Puts a proxy in front of each way.
-    pub async fn new(target: &Target) -> anyhow::Result<Self> {
-        // A name may have addresses nobody listens on; the one that answers is the server's.
-        let probe = TcpStream::connect(target.authority()).await?;
-        let server = probe.peer_addr()?;
-        let http = Proxy::start(server).await?;
-        let socket = Proxy::start(server).await?;
-        let target = target.through(http.address.port(), socket.address.port())?;
-        Ok(Self {
-            http,
-            socket,
-            target,
-        })
-    }
 }
 
 impl Client {
@@ -233,21 +212,45 @@ impl Client {
     /// Works until the goal is reached: connects, sends, takes answers and events.
     pub async fn run(&mut self, goal: Goal) {
         loop {
-            while let Some(notice) = self.socket.as_mut().and_then(Socket::try_next) {
-                self.take_notice(notice);
-            }
-            if self.wants_online && self.socket.is_none() && self.flight.is_none() {
-                self.connect().await;
-            }
-            self.send_next();
+            self.take_turn().await;
             if self.reached(goal) {
                 return;
             }
             tokio::select! {
-                notice = next_notice(&mut self.socket) => self.take_notice(notice),
+                biased;
                 answer = next_answer(&mut self.flight) => self.take_answer(answer).await,
+                notice = next_notice(&mut self.socket) => self.take_notice(notice),
             }
         }
+    }
+
+    /// Works on its own, without edits, until the others are done too.
+    pub async fn idle(&mut self, mut over: watch::Receiver<bool>) {
+        while !*over.borrow_and_update() {
+            self.take_turn().await;
+            tokio::select! {
+                biased;
+                answer = next_answer(&mut self.flight) => self.take_answer(answer).await,
+                notice = next_notice(&mut self.socket) => self.take_notice(notice),
+                _ = over.changed() => {}
+            }
+        }
+    }
+
+    /// Everything that can be done without waiting. An answer that is there comes before events, whose order among
+    /// themselves is the server's: what arrives during a flight is thrown away.
+    async fn take_turn(&mut self) {
+        if self.flight.as_ref().is_some_and(JoinHandle::is_finished) {
+            let answer = next_answer(&mut self.flight).await;
+            self.take_answer(answer).await;
+        }
+        while let Some(notice) = self.socket.as_mut().and_then(Socket::try_next) {
+            self.take_notice(notice);
+        }
+        if self.wants_online && self.socket.is_none() && self.flight.is_none() {
+            self.connect().await;
+        }
+        self.send_next();
     }
 
     fn reached(&self, goal: Goal) -> bool {
@@ -535,40 +538,6 @@ impl Drop for Client {
             flight.abort();
         }
     }
-}
-
-/// What an answer with status 200 says about the mutation.
-enum Reply {
-    Done(Record),
-    Refused(GraphqlError),
-    Wrong(String),
-}
-
-fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply {
-    let field = head.operation.mutation_field(model);
-    let item = answer.data[&field].take();
-    match (item, answer.errors.pop(), answer.errors.is_empty()) {
-        (Value::Null, Some(error), true) => Reply::Refused(error),
-        (item, None, _) => match record::read(model, &item) {
-            Ok((id, record)) if id == head.id => Reply::Done(record),
-            Ok((id, _)) => Reply::Wrong(format!("answered with {id}")),
-            Err(problem) => Reply::Wrong(problem),
-        },
-        (item, error, _) => Reply::Wrong(format!("answered with {item} and {error:?}")),
-    }
-}
-
-fn request(model: &Model, mutation: &Mutation) -> (String, Map<String, Value>) {
-    let mut input = mutation.input.clone();
-    let mut variables = Map::new();
-    if mutation.operation != Operation::Create {
-        variables.insert("condition".into(), Value::Null);
-        if let Some(version) = mutation.version {
-            input.insert("_version".into(), version.into());
-        }
-    }
-    variables.insert("input".into(), Value::Object(input));
-    (document::mutation(mutation.operation, model), variables)
 }
 
 fn pause(attempt: u32) -> Duration {

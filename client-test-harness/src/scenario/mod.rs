@@ -2,7 +2,13 @@
 
 pub mod mix;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -103,14 +109,24 @@ struct Cast {
 }
 
 impl Cast {
-    /// Every client plays its own steps in order, all clients at the same time.
+    /// Every client plays its own steps in order, all clients at the same time; who is done keeps listening.
     async fn play_segment(&self, clients: &mut [Client], steps: &[Step]) {
+        let playing = AtomicUsize::new(clients.len());
+        let (over, is_over) = watch::channel(false);
+        let (playing, over) = (&playing, &over);
         let parts = clients.iter_mut().enumerate().map(|(number, client)| {
             let own = steps.iter().filter_map(move |step| match step {
                 Step::Act(actor, action) if *actor == number => Some(action),
                 Step::Act(..) | Step::Barrier => None,
             });
-            self.play_part(client, own)
+            let is_over = is_over.clone();
+            async move {
+                self.play_part(client, own).await;
+                if playing.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    over.send_replace(true);
+                }
+                client.idle(is_over).await;
+            }
         });
         join_all(parts).await;
     }

@@ -1,0 +1,50 @@
+//! One mutation as a request, and what its answer says.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    document::{self, Operation},
+    http::{Answer, GraphqlError},
+    outbox::Mutation,
+    record::{self, Record},
+    schema::Model,
+};
+
+/// What an answer with status 200 says about the mutation.
+pub(super) enum Reply {
+    /// It was done and led to this.
+    Done(Record),
+    /// It was refused for this.
+    Refused(GraphqlError),
+    /// No real client could use it.
+    Wrong(String),
+}
+
+/// Reads the answer as the real clients do.
+pub(super) fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply {
+    let field = head.operation.mutation_field(model);
+    let item = answer.data[&field].take();
+    match (item, answer.errors.pop(), answer.errors.is_empty()) {
+        (Value::Null, Some(error), true) => Reply::Refused(error),
+        (item, None, _) => match record::read(model, &item) {
+            Ok((id, record)) if id == head.id => Reply::Done(record),
+            Ok((id, _)) => Reply::Wrong(format!("answered with {id}")),
+            Err(problem) => Reply::Wrong(problem),
+        },
+        (item, error, _) => Reply::Wrong(format!("answered with {item} and {error:?}")),
+    }
+}
+
+/// The document and its variables.
+pub(super) fn request(model: &Model, mutation: &Mutation) -> (String, Map<String, Value>) {
+    let mut input = mutation.input.clone();
+    let mut variables = Map::new();
+    if mutation.operation != Operation::Create {
+        variables.insert("condition".into(), Value::Null);
+        if let Some(version) = mutation.version {
+            input.insert("_version".into(), version.into());
+        }
+    }
+    variables.insert("input".into(), Value::Object(input));
+    (document::mutation(mutation.operation, model), variables)
+}
