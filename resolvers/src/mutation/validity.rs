@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::Fields;
 use crate::api::error::FieldError;
+use crate::api::generate::nested_input;
 use crate::api::scalars;
 use crate::schema::Schema;
 use crate::schema::model::{Base, Field, FieldType, Model};
@@ -80,11 +81,12 @@ fn misfit(field: &Field) -> FieldError {
     ))
 }
 
-/// A type as the schema writes it.
+/// A type as the input of a create writes it.
 fn type_text(ty: &FieldType) -> String {
     let base = match &ty.base {
-        Base::Scalar(scalar) => scalar.name(),
-        Base::Enum(name) | Base::Object(name) | Base::Model(name) => name,
+        Base::Scalar(scalar) => scalar.name().to_owned(),
+        Base::Object(name) => nested_input(name),
+        Base::Enum(name) | Base::Model(name) => name.clone(),
     };
     let bang = |required: bool| if required { "!" } else { "" };
     match ty.list {

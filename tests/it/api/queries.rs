@@ -35,6 +35,24 @@ async fn listed(site: &Site, arguments: &str) -> Vec<Value> {
 
 on_both_stores! { PLAN;
 
+/// `client-native` R15: every shape of `variables` that a client sends.
+async fn variables_may_be_absent_null_empty_or_undeclared(site: &Site) {
+    coupons(site, 1).await;
+    for rest in [
+        "",
+        r#","variables":null"#,
+        r#","variables":{}"#,
+        r#","variables":{"code":null,"other":[1]}"#,
+        r#","operationName":null,"variables":{}"#,
+        r#","operationName":"Q","extensions":{}"#,
+    ] {
+        let body = format!(r#"{{"query":"query Q {{ getCoupon(code: \"c000\") {{ percent }} }}"{rest}}}"#);
+        let (status, kind, answer) = site.post(body).await;
+        assert_eq!((status, kind), (200, None), "{rest}");
+        assert_eq!(answer, json!({"data": {"getCoupon": {"percent": 0}}}), "{rest}");
+    }
+}
+
 /// Q-1: DataStore's DISCARD adopts what get answers, so a tombstone is shown.
 async fn q1_get_shows_a_tombstone_with_its_attributes(site: &Site) {
     coupons(site, 2).await;

@@ -18,7 +18,7 @@ mod operators;
 
 use indexmap::IndexMap;
 
-pub(crate) use names::composite_argument;
+pub(crate) use names::{composite_argument, nested_input};
 
 use super::types::{
     EnumDef, FieldDef, InputDef, InputField, InputRole, ObjectDef, ObjectKind, Resolver, TypeDef,

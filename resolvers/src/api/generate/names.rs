@@ -37,7 +37,7 @@ pub(super) fn mutation_input(verb: &str, model: &str) -> String {
 }
 
 /// A nested type as an input.
-pub(super) fn nested_input(name: &str) -> String {
+pub(crate) fn nested_input(name: &str) -> String {
     format!("{}Input", upper(name))
 }
 

@@ -16,6 +16,7 @@ type Diary @model @auth(rules: [{ allow: public }]) {
   words: [String!]
   place: Place
   places: [Place!]
+  spots: [Place!]!
   score: Float
   createdAt: AWSDateTime!
 }
@@ -35,7 +36,7 @@ pub(super) fn served(source: &str) -> Served {
 
 async fn with_a_diary() -> Served {
     let api = served(SCHEMA);
-    let diary = json!({"id": "d", "title": "t", "mood": "GOOD", "pages": ["a"], "words": ["b"]});
+    let diary = json!({"id": "d", "title": "t", "mood": "GOOD", "pages": ["a"], "words": ["b"], "spots": []});
     api.create("Diary", diary).await;
     api
 }
@@ -48,6 +49,7 @@ async fn an_update_cannot_erase_what_is_required() {
         ("title", "String!"),
         ("mood", "Mood!"),
         ("pages", "[String]!"),
+        ("spots", "[PlaceInput!]!"),
         ("createdAt", "AWSDateTime!"),
     ] {
         for version in [json!(1), json!(7), Value::Null] {
@@ -110,7 +112,7 @@ async fn elements_and_nested_fields_that_are_required_are_there_in_every_write()
         let update = json!({"id": "d", field: value, "_version": 1});
         let message = api.message(UPDATE, json!({ "input": update })).await;
         assert!(message.starts_with(&expected), "{field} {value}: {message}");
-        let mut new = json!({"id": "n", "title": "t", "mood": "BAD", "pages": []});
+        let mut new = json!({"id": "n", "title": "t", "mood": "BAD", "pages": [], "spots": []});
         new[field] = value.clone();
         let message = api.message(create, json!({ "input": new })).await;
         assert!(message.starts_with(&expected), "{field} {value}: {message}");
@@ -238,7 +240,7 @@ async fn a_key_is_the_same_record_whatever_its_literal() {
 #[tokio::test]
 async fn an_id_is_the_same_as_a_number_and_as_text() {
     let api = served(SCHEMA);
-    let diary = json!({"id": 7, "title": "t", "mood": "GOOD", "pages": []});
+    let diary = json!({"id": 7, "title": "t", "mood": "GOOD", "pages": [], "spots": []});
     api.create("Diary", diary).await;
     let found = json!({"data": {"getDiary": {"id": "7"}}});
     let get = "query Q($id: ID!) { getDiary(id: $id) { id } }";
