@@ -122,6 +122,11 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
             Verdict::Write(next) => next,
             Verdict::Refuse(refusal) => return Err(refusal::error(engine, refusal, stored).into()),
         };
+        if matches!(request.intent, Intent::Update(_))
+            && let Err(fault) = validity::check_sizes(permit.model(), &request.key, &next.fields)
+        {
+            return Err(refusal::invalid(engine, &fault, stored).into());
+        }
         match permit.put(write(permit, request, next)).await? {
             Put::Done(record) => return Ok(shown(record)),
             Put::Stale(now) => stored = now,

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod events;
+mod extremes;
 mod faults;
 mod filters;
 mod introspection;

@@ -66,8 +66,10 @@ impl Create {
             fields.contains_key(name) || input.contains_key(name)
         })?;
         validity::check(&engine.schema, model, &fields)?;
+        let key = key(model, &fields)?;
+        validity::check_sizes(model, &key, &fields)?;
         Ok(Create {
-            key: key(model, &fields)?,
+            key,
             sent: sent(model, &input),
             fields,
             condition: condition(model, args)?,

@@ -9,6 +9,8 @@ use crate::api::generate::nested_input;
 use crate::api::scalars;
 use crate::schema::Schema;
 use crate::schema::model::{Base, Field, FieldType, Model};
+use crate::storage::Key;
+use crate::storage::attributes::Attributes;
 
 /// Checks the fields a mutation sets: an explicit null erases, which a required field does not bear.
 pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), FieldError> {
@@ -18,6 +20,34 @@ pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// How many bytes a key, or the fields of an index together, may have. An entry of an index holds both, and Postgres
+/// stores none of more than about 2,700 bytes; DynamoDB's limits are of the same order.
+const INDEXED_BYTES: usize = 1_024;
+
+/// Checks that every store can hold a record's key and its entries in indexes.
+pub(super) fn check_sizes(model: &Model, key: &Key, fields: &Fields) -> Result<(), FieldError> {
+    if key.0.len() > INDEXED_BYTES {
+        return Err(oversized(&format!("key of '{}'", model.name)));
+    }
+    for index in &model.indexes {
+        let entry = Attributes::of(model, &index.key).entry(fields);
+        if entry.is_some_and(|(partition, sort)| bytes(&partition) + bytes(&sort) > INDEXED_BYTES) {
+            return Err(oversized(&format!("index '{}'", index.name)));
+        }
+    }
+    Ok(())
+}
+
+fn bytes(value: &Value) -> usize {
+    value.as_str().map_or(0, str::len)
+}
+
+fn oversized(what: &str) -> FieldError {
+    FieldError::untyped(format!(
+        "The fields of the {what} hold more than {INDEXED_BYTES} bytes."
+    ))
 }
 
 fn field_of(schema: &Schema, field: &Field, value: Option<&Value>) -> Result<(), FieldError> {

@@ -1,0 +1,75 @@
+//! Values at the edges of what stores can hold: answered alike, and never by asking the client to try again for ever.
+
+use serde_json::{Value, json};
+
+use crate::support::site::{Plan, Site, on_both_stores};
+
+const PLAN: Plan = Plan::of(include_str!("../../schemas/keys.graphql"));
+
+/// Text that does not compress, so that no store can hide its length.
+fn noise(length: usize) -> String {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let digit = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(
+            b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+                [(state >> 58) as usize],
+        )
+    };
+    (0..length).map(digit).collect()
+}
+
+on_both_stores! { PLAN;
+
+/// A key, or what one index holds of a record, has up to 1,024 bytes; more is refused for good, before any store sees it.
+async fn long_keys_are_stored_up_to_a_limit_and_then_refused_for_good(site: &Site) {
+    let query = "query q($id: ID!, $customer: ID!) { getOrder(id: $id) { id } ordersByCustomer(customer: $customer) { items { id } } }";
+    let (long, most) = (noise(20_000), noise(1_000));
+    for input in [json!({"id": most, "customer": "c"}), json!({"id": "o", "customer": most})] {
+        let made = site.mutate("createOrder", input.clone(), "id customer").await.value();
+        assert_eq!(made, input);
+        let found = site.ask(query, input.clone()).await.0;
+        let order = json!({"id": input["id"]});
+        assert_eq!(found["data"], json!({"getOrder": order, "ordersByCustomer": {"items": [order]}}));
+    }
+    for (mutation, input, what) in [
+        ("createOrder", json!({"id": long, "customer": "c"}), "key of 'Order'"),
+        ("createOrder", json!({"id": "x", "customer": long}), "index 'byCustomer'"),
+        ("updateOrder", json!({"id": "o", "customer": long, "_version": 1}), "index 'byCustomer'"),
+        ("updateOrder", json!({"id": "o", "number": 1, "state": "OPEN", "placed": "2024-01-01T00:00:00Z", "_version": 1}), ""),
+    ] {
+        let answer = site.mutate(mutation, input, "id _version").await;
+        if what.is_empty() {
+            assert_eq!(answer.value()["_version"], 2);
+        } else {
+            let message = answer.refusal()["message"].clone();
+            assert_eq!(message, format!("The fields of the {what} hold more than 1024 bytes."));
+        }
+    }
+    assert_eq!(site.read("{ listOrders(filter: {id: {eq: \"x\"}}) { items { id } } }").await["items"], json!([]));
+}
+
+/// A record of half a megabyte goes through every way of reading.
+async fn large_records_are_stored_and_read(site: &Site) {
+    let note = noise(500_000);
+    let input = json!({"id": "o", "customer": "c", "note": note});
+    let made = site.mutate("createOrder", input, "note").await.value();
+    assert_eq!(made["note"], Value::String(note.clone()));
+    let synced = site.read("{ syncOrders { items { note } } }").await;
+    assert_eq!(synced["items"][0]["note"], Value::String(note));
+}
+
+/// The numbers at the ends of 32 bits are keys like any others, in order.
+async fn the_largest_and_smallest_numbers_are_keys_in_order(site: &Site) {
+    for row in [i32::MAX, 0, i32::MIN, -1] {
+        site.mutate("createShelf", json!({"aisle": "a", "row": row}), "row").await.value();
+    }
+    let page = site.read("{ listShelves(aisle: \"a\") { items { row } } }").await;
+    let rows: Vec<_> = page["items"].as_array().expect("items").iter().map(|item| item["row"].as_i64()).collect();
+    assert_eq!(rows, [i32::MIN, -1, 0, i32::MAX].map(|row| Some(i64::from(row))));
+    let query = format!("{{ getShelf(aisle: \"a\", row: {}) {{ row }} }}", i32::MIN);
+    assert_eq!(site.read(&query).await, json!({"row": i32::MIN}));
+}
+}
