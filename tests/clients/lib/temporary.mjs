@@ -3,6 +3,9 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
+// A test run that is stopped ends its servers and removes its directories too.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 /** A fresh directory that other users may enter (Postgres runs as one). */
 export function temporaryDirectory(name) {
   const directory = mkdtempSync(path.join(os.tmpdir(), `driftless-${name}-`));
