@@ -1,6 +1,7 @@
 // What every scenario stands on: a server with a fresh database, and devices that are closed when it ends.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { chromiumDevices } from './chromium.mjs';
 import { nodeDevices } from './node-device.mjs';
 import { STORES, Server } from './server.mjs';
 
@@ -69,22 +70,27 @@ class Stage {
   }
 }
 
-/** A test that must hold on every store; `devices` says where the clients run (Node if nothing is said). */
-export function scenario(title, body, { devices = nodeDevices, conflict, schema, stores = STORES } = {}) {
-  for (const store of stores) {
-    test(`${title} (${devices.name}, ${store})`, { timeout: TIMEOUT_MS }, async () => {
-      const server = await Server.start({ store, conflict, schema });
-      try {
-        await devices.prepare(server);
-        await new Stage(server, devices).run(body);
-      } catch (error) {
-        error.message += `\n--- server log ---\n${server.log.slice(-4000)}`;
-        throw error;
-      } finally {
-        await devices.finish();
-        await server.stop();
-      }
-    });
+/** A test that must hold on every store, with the clients in Node and in a browser with real IndexedDB. */
+export function scenario(title, body, options = {}) {
+  for (const devices of [nodeDevices, chromiumDevices()]) {
+    for (const store of STORES) {
+      test(`${title} (${devices.name}, ${store})`, { timeout: TIMEOUT_MS }, () => perform(body, devices, { store, ...options }));
+    }
+  }
+}
+
+/** Runs a scenario on a server of its own. */
+async function perform(body, devices, options) {
+  const server = await Server.start(options);
+  try {
+    await devices.prepare(server);
+    await new Stage(server, devices).run(body);
+  } catch (error) {
+    error.message += `\n--- server log ---\n${server.log.slice(-4000)}`;
+    throw error;
+  } finally {
+    await devices.finish();
+    await server.stop();
   }
 }
 
