@@ -13,6 +13,9 @@ use super::error::Refusal;
 use super::{Parts, State};
 use crate::realtime::{handshake, protocol, socket};
 
+/// Clients send small frames, and every idle socket keeps its buffer: the library's 128 KiB would be most of what it costs.
+const READ_BUFFER: usize = 4 * 1024;
+
 /// Whether the client asks for a WebSocket.
 pub fn is_wanted(request: &Request) -> bool {
     let upgrade = request.headers().get(header::UPGRADE);
@@ -49,6 +52,7 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
     let limit = parts.realtime.settings.frame;
     upgrade
         .protocols([protocol::SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| {

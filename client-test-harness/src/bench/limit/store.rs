@@ -96,7 +96,7 @@ async fn pools(url: &str) -> anyhow::Result<(Pool, Pool)> {
     let options = SqliteConnectOptions::from_str(url)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal);
+        .synchronous(SqliteSynchronous::Full);
     let one = SqlitePoolOptions::new().max_connections(1);
     let writer = one.connect_with(options.clone()).await?;
     for table in TABLES {
