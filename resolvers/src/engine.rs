@@ -10,6 +10,7 @@ use crate::clock::{Clock, IdSource};
 use crate::page::Sealer;
 use crate::schema::Schema;
 use crate::storage::Storage;
+use crate::tombstone;
 
 /// The long-lived parts of a served schema.
 pub struct Engine {
@@ -65,6 +66,8 @@ pub struct Settings {
     pub field_limit: usize,
     /// The delta window in milliseconds; `None` is unlimited.
     pub delta_window: Option<i64>,
+    /// How long a tombstone stands for its record, in milliseconds; `None` is for ever (`errata.md` row 30).
+    pub tombstone_ttl: Option<i64>,
     /// How far to reach back for clients that send their own clock (Android, Flutter, unknown), in milliseconds.
     pub own_clock_overlap: i64,
     /// Answer a repeated create with success (`errata.md` row 14).
@@ -78,6 +81,7 @@ impl Default for Settings {
             depth_limit: 75,
             field_limit: 10_000,
             delta_window: None,
+            tombstone_ttl: Some(tombstone::DEFAULT_TTL),
             own_clock_overlap: 300_000,
             create_replay: true,
         }

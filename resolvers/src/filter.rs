@@ -103,6 +103,16 @@ impl Filter {
         matches!(self, Filter::All(parts) if parts.is_empty())
     }
 
+    /// What passes both.
+    #[must_use]
+    pub(crate) fn and(self, other: Filter) -> Filter {
+        match (self.is_everything(), other.is_everything()) {
+            (_, true) => self,
+            (true, _) => other,
+            _ => Filter::All(vec![self, other]),
+        }
+    }
+
     /// The predicate a client sent (`filter` or `condition`), after coercion.
     ///
     /// An empty or null filter is everything. What is no predicate (`between` without two bounds, a comparison with

@@ -9,6 +9,7 @@
 //! * [`identity`], [`authz`] – who calls, and what a rule lets them do;
 //! * [`filter`] – the one predicate behind filters, conditions, selective sync and row rules;
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
+//! * [`tombstone`] – when a deleted record is gone for good;
 //! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens;
 //! * [`storage`], [`feed`], [`clock`] – the ports.
 
@@ -29,5 +30,6 @@ pub mod schema;
 pub mod storage;
 pub mod subscription;
 pub mod sync;
+pub mod tombstone;
 
 pub use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};

@@ -33,7 +33,7 @@ const ROUNDS: usize = 64;
 /// After so many rounds a mutation waits for its turn, so that the other ones of this process cannot overtake it.
 const FREE_ROUNDS: usize = 3;
 
-/// `createX`: one write, no read.
+/// `createX`: one write, no read; two writes where a shell is in the way.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
     let permit = permit(engine, caller, model, ModelOperation::Create)?;
     let create = Create::read(engine, model, args)?;
@@ -42,12 +42,15 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
         let stored = stored.into_iter().next().flatten();
         return Err(refusal::error(engine, Refusal::Condition, stored).into());
     }
+    let mut expected = Expected::Absent;
     for _ in 0..ROUNDS {
-        match permit.put(create.write(&permit.principal())).await? {
+        let write = create.write(&permit.principal(), expected);
+        expected = match permit.put(write).await? {
             Put::Done(record) => return Ok(shown(record)),
+            Put::Stale(Some(stored)) if permit.is_shell(&stored) => over_shell(engine, &stored)?,
             Put::Stale(Some(stored)) => return existing(&permit, &create, stored).await,
-            Put::Stale(None) => {}
-        }
+            Put::Stale(None) => Expected::Absent,
+        };
     }
     Err(contended())
 }
@@ -81,6 +84,14 @@ fn permit<'a>(
     Ok(Permit::request(
         engine, caller, model, operation, field, "Mutation",
     )?)
+}
+
+/// A create goes on counting the versions of the shell it replaces (`sync-semantics` MUT-8).
+fn over_shell(engine: &Engine, shell: &Record) -> Result<Expected, Failure> {
+    match shell.version.next() {
+        Some(_) => Ok(Expected::Version(shell.version)),
+        None => Err(refusal::error(engine, Refusal::VersionsUsedUp, None).into()),
+    }
 }
 
 /// A create met a record: success if it is the repetition of the create that made it (`errata.md` row 14).
@@ -129,7 +140,7 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
         }
         match permit.put(write(permit, request, next)).await? {
             Put::Done(record) => return Ok(shown(record)),
-            Put::Stale(now) => stored = now,
+            Put::Stale(now) => stored = now.filter(|record| !permit.is_shell(record)),
         }
     }
     drop(turn);

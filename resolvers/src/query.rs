@@ -95,7 +95,7 @@ pub(crate) async fn page(
         limit: page::limit(args, default_limit, engine.settings.page_limit)?,
         after,
     };
-    let found = permit.query(&query).await?;
+    let found = permit.query(query).await?;
     Ok(Resolved::Connection(Connection {
         records: found.records.into_iter().map(Arc::new).collect(),
         next_token: found.next.map(|next| {

@@ -221,7 +221,7 @@ impl Link<'_> {
             limit: 1,
             after: None,
         };
-        let found = permit.query(&query).await?.records.into_iter().next();
+        let found = permit.query(query).await?.records.into_iter().next();
         Ok(found.map_or(Resolved::Null, |record| Resolved::Record(Arc::new(record))))
     }
 

@@ -13,3 +13,4 @@ mod queries;
 mod relations;
 mod scalars;
 mod syncs;
+mod tombstones;

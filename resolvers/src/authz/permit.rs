@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::identity::Caller;
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Key, Page, Put, Query, Revision, StorageError, SyncPage, SyncQuery, Write};
+use crate::tombstone;
 
 /// A decision in the caller's favour. It holds the only road from a resolver to the store.
 #[derive(Clone, Copy)]
@@ -62,12 +63,27 @@ impl<'a> Permit<'a> {
         self.caller.identity.principal()
     }
 
+    /// The records with these keys; a shell is none (`errata.md` row 30).
     pub(crate) async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StorageError> {
-        self.engine.storage.get(self.model, keys).await
+        let mut records = self.engine.storage.get(self.model, keys).await?;
+        for record in &mut records {
+            record.take_if(|record| self.is_shell(record));
+        }
+        Ok(records)
     }
 
-    pub(crate) async fn query(&self, query: &Query) -> Result<Page, StorageError> {
-        self.engine.storage.query(self.model, query).await
+    /// A page of records without shells: those are left to the store to skip, so that pages are full.
+    pub(crate) async fn query(&self, mut query: Query) -> Result<Page, StorageError> {
+        let ttl = self.engine.settings.tombstone_ttl;
+        let whole = tombstone::no_shell(ttl, self.engine.clock.now());
+        query.filter = query.filter.and(whole);
+        self.engine.storage.query(self.model, &query).await
+    }
+
+    /// Whether nothing is left of a record but its version.
+    pub(crate) fn is_shell(&self, record: &Record) -> bool {
+        let ttl = self.engine.settings.tombstone_ttl;
+        tombstone::is_shell(record, ttl, self.engine.clock.now())
     }
 
     pub(crate) async fn sync(&self, query: &SyncQuery) -> Result<SyncPage, StorageError> {

@@ -7,9 +7,15 @@ use super::request::{Create, Intent, Request};
 use crate::Record;
 use crate::authz::Permit;
 use crate::feed::Operation;
-use crate::storage::StorageError;
+use crate::storage::{Revision, StorageError};
 
-/// Whether this create made the stored record: same caller, and every field it sent is in version 1 (`errata.md`
+/// The lowest version of a create over a shell: created, deleted, created again.
+const FIRST_REBIRTH: Version = Version(3);
+
+/// How many versions a repeated create may be behind: one read of the log for each.
+const LOOK_BACK: usize = 64;
+
+/// Whether this create made the stored record: same caller, and every field it sent is in its first version (`errata.md`
 /// row 14). A record deleted since blocks its id like any other tombstone (`sync-semantics` 2.2 row 3).
 pub(super) async fn of_create(
     permit: &Permit<'_>,
@@ -19,7 +25,7 @@ pub(super) async fn of_create(
     if stored.deleted {
         return Ok(false);
     }
-    let (first, actor) = match permit.revision(&create.key, Version::FIRST).await? {
+    let (first, actor) = match birth(permit, create, stored).await? {
         Some(revision) => (revision.record, revision.actor),
         None if stored.version == Version::FIRST => (stored.clone(), None),
         None => return Ok(false),
@@ -30,6 +36,25 @@ pub(super) async fn of_create(
         .iter()
         .all(|name| document::same(create.fields.get(name), first.fields.get(name)));
     Ok(same_caller && same_content)
+}
+
+/// The log row of the create that made the stored record: version 1, or a later one if the id was used before and a
+/// create went over the shell. No repetition is looked for further back than [`LOOK_BACK`] versions.
+async fn birth(
+    permit: &Permit<'_>,
+    create: &Create,
+    stored: &Record,
+) -> Result<Option<Revision>, StorageError> {
+    if stored.version < FIRST_REBIRTH {
+        return permit.revision(&create.key, Version::FIRST).await;
+    }
+    for version in (1..=stored.version.0).rev().take(LOOK_BACK) {
+        match permit.revision(&create.key, Version(version)).await? {
+            Some(revision) if revision.operation != Operation::Create => {}
+            end => return Ok(end),
+        }
+    }
+    Ok(None)
 }
 
 /// Whether this update or delete has been done already: the version after the one it is based on was made by the same

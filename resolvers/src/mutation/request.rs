@@ -77,10 +77,10 @@ impl Create {
         })
     }
 
-    pub(super) fn write(&self, actor: &str) -> Write {
+    pub(super) fn write(&self, actor: &str, expected: Expected) -> Write {
         Write {
             key: self.key.clone(),
-            expected: Expected::Absent,
+            expected,
             operation: Operation::Create,
             fields: self.fields.clone(),
             deleted: false,

@@ -3,6 +3,7 @@
 mod automerge;
 mod create;
 mod repeated;
+mod shells;
 mod table;
 mod update;
 

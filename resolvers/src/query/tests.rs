@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::api::error::{ErrorType, FieldError};
 use crate::api::outcome::{Connection, Outcome, Resolved};
 use crate::fixtures::{World, caller, column, object, paged, written};
+use crate::tombstone::DEFAULT_TTL;
 
 async fn get(world: &World, model: &str, args: Value) -> Outcome {
     super::get(
@@ -362,4 +363,42 @@ async fn a_closed_model_cannot_be_read() {
         );
     }
     assert!(world.store.calls().is_empty());
+}
+
+/// `errata.md` row 30.
+#[tokio::test]
+async fn a_shell_is_not_read_and_takes_no_place_on_a_page() {
+    let world = World::new();
+    posts(&world, 3).await;
+    let comments = [("1", "a"), ("2", "b"), ("3", "c")];
+    for (id, content) in comments {
+        let input = json!({"id": id, "postID": "p", "content": content});
+        world.create("Comment", input).await.unwrap();
+    }
+    for (model, id) in [("Post", "p0"), ("Comment", "1")] {
+        let input = json!({"id": id, "_version": 1});
+        world.delete(model, input).await.unwrap();
+    }
+    world.pass(DEFAULT_TTL - 1);
+    let of_post = json!({"postID": "p", "limit": 2});
+    let listed = list(&world, "Post", json!({"limit": 2})).await.unwrap();
+    assert_eq!(column(&listed, "id"), ["p0", "p1"]);
+    let indexed = index(&world, "Comment", of_post.clone()).await.unwrap();
+    assert_eq!(column(&indexed, "id"), ["1", "2"]);
+
+    world.pass(1);
+    assert_eq!(
+        get(&world, "Post", json!({"id": "p0"})).await,
+        Ok(Resolved::Null)
+    );
+    let listed = list(&world, "Post", json!({"limit": 2})).await.unwrap();
+    assert_eq!(column(&listed, "id"), ["p1", "p2"]);
+    assert_eq!(listed.next_token, None);
+    let filter = json!({"rating": {"lt": 2}});
+    let filtered = list(&world, "Post", json!({ "filter": filter }))
+        .await
+        .unwrap();
+    assert_eq!(column(&filtered, "id"), ["p1"]);
+    let indexed = index(&world, "Comment", of_post).await.unwrap();
+    assert_eq!(column(&indexed, "id"), ["2", "3"]);
 }

@@ -209,3 +209,17 @@ async fn has_one_by_references_is_the_first_of_the_index() {
     assert_eq!(shown.remove(1), Ok(Resolved::Null));
     assert_eq!(written(shown.remove(0)).unwrap().fields["id"], json!("1"));
 }
+
+/// `errata.md` row 30.
+#[tokio::test]
+async fn a_shell_is_neither_parent_nor_child() {
+    let world = served().await;
+    let input = json!({"id": "1", "_version": 1});
+    world.delete("Comment", input).await.unwrap();
+    world.pass(crate::tombstone::DEFAULT_TTL);
+    let parent = loaded(&world, PARENT, &[comment(Some("q"))], json!({}), false).await;
+    assert_eq!(parent, [Ok(Resolved::Null)]);
+    let mut children = loaded(&world, CHILDREN, &[post("p")], json!({}), false).await;
+    let page = paged(children.remove(0)).unwrap();
+    assert_eq!(column(&page, "id"), ["2"]);
+}

@@ -260,3 +260,39 @@ fn base_or_delta_is_chosen_by_what_the_log_still_knows() {
         Choice::Delta(Timestamp(START - 5 - 300_000))
     );
 }
+
+/// `errata.md` row 30: a device that was away still learns what is gone.
+#[tokio::test]
+async fn shells_are_synced_as_tombstones_with_their_fields() {
+    let world = World::new();
+    posts(&world, 2).await;
+    let before = START + 15;
+    let input = json!({"id": "p0", "_version": 1});
+    world.delete("Post", input).await.unwrap();
+    world.pass(crate::tombstone::DEFAULT_TTL);
+    for last_sync in [0, before] {
+        let page = sync(&world, json!({ "lastSync": last_sync }))
+            .await
+            .unwrap();
+        assert_eq!(ids(&page), ["p0", "p1"]);
+        let dead = page.records.iter().find(|record| record.deleted).unwrap();
+        assert_eq!(dead.fields["rating"], json!(0));
+    }
+}
+
+/// `errata.md` row 32.
+#[tokio::test]
+async fn a_last_sync_older_than_the_window_is_answered_with_everything() {
+    let mut world = World::new();
+    world.engine.settings.delta_window = Some(60_000);
+    posts(&world, 2).await;
+    world.pass(30_000);
+    let input = json!({"id": "p1", "title": "t", "_version": 1});
+    world.update("Post", input).await.unwrap();
+    let args = json!({ "lastSync": START + 21 });
+    let within = sync(&world, args.clone()).await.unwrap();
+    assert_eq!(ids(&within), ["p1"]);
+    world.pass(60_000);
+    let outside = sync(&world, args).await.unwrap();
+    assert_eq!(ids(&outside), ["p0", "p1"]);
+}

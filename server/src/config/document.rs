@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, SchemaSource, Strategy, TlsMode};
 
 const DEFAULT_FILE: &str = "driftless.toml";
@@ -22,6 +23,7 @@ struct Document {
     auth: Auth,
     limits: Limits,
     realtime: Realtime,
+    sync: Sync,
     log: Log,
 }
 
@@ -88,6 +90,14 @@ struct Realtime {
     drain_s: Option<u64>,
 }
 
+/// Times in minutes, as AppSync's (`errata.md` rows 30, 32).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Sync {
+    delta_ttl: Option<u32>,
+    tombstone_ttl: Option<Lifetime>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Log {
@@ -137,6 +147,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     keys(config, document.auth)?;
     limits(config, &document.limits);
     realtime(config, &document.realtime);
+    sync(config, &document.sync);
     log(config, document.log);
     Ok(())
 }
@@ -206,6 +217,14 @@ fn realtime(config: &mut Config, realtime: &Realtime) {
     set(&mut config.realtime.keep_alive, period);
     set(&mut config.realtime.repairs, realtime.repairs);
     set(&mut config.drain, seconds(realtime.drain_s));
+}
+
+fn sync(config: &mut Config, sync: &Sync) {
+    if let Some(minutes) = sync.delta_ttl {
+        config.engine.delta_window = Some(lifetime::milliseconds(minutes));
+    }
+    let tombstones = sync.tombstone_ttl.as_ref().map(Lifetime::milliseconds);
+    set(&mut config.engine.tombstone_ttl, tombstones);
 }
 
 fn log(config: &mut Config, log: Log) {

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::ConfigError;
+use super::{ConfigError, lifetime};
 
 const PREFIX: &str = "DRIFTLESS_";
 
@@ -12,6 +12,10 @@ enum Form {
     Text,
     Number,
     Switch,
+    /// Of time.
+    Minutes,
+    /// Minutes, or the word for no end.
+    Lifetime,
     /// Separated by commas.
     List,
     /// Read by a command, not part of the configuration.
@@ -63,6 +67,13 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ),
     ("REALTIME_REPAIRS", "realtime.repairs", Form::Switch, false),
     ("SCHEMA", "schema", Form::Text, false),
+    ("SYNC_DELTA_TTL", "sync.delta_ttl", Form::Minutes, false),
+    (
+        "SYNC_TOMBSTONE_TTL",
+        "sync.tombstone_ttl",
+        Form::Lifetime,
+        false,
+    ),
 ];
 
 /// The variables of this process that are ours.
@@ -143,6 +154,9 @@ fn value(name: &str, text: &str, form: Form) -> Result<Value, ConfigError> {
             .parse()
             .map(Value::Integer)
             .map_err(|_| wrong("a whole number")),
+        Form::Minutes => minutes(text).ok_or_else(|| wrong("a number of minutes")),
+        Form::Lifetime if text == lifetime::NEVER => Ok(Value::String(text.to_owned())),
+        Form::Lifetime => minutes(text).ok_or_else(|| wrong(lifetime::EXPECTED)),
         Form::Switch => text
             .parse()
             .map(Value::Boolean)
@@ -157,6 +171,11 @@ fn value(name: &str, text: &str, form: Form) -> Result<Value, ConfigError> {
             ))
         }
     }
+}
+
+fn minutes(text: &str) -> Option<Value> {
+    let minutes: u32 = text.parse().ok()?;
+    Some(Value::Integer(minutes.into()))
 }
 
 fn insert(table: &mut Table, key: &str, value: Value) {

@@ -2,6 +2,7 @@
 
 mod document;
 mod environment;
+mod lifetime;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -370,6 +371,44 @@ mod tests {
         assert_eq!(config.conflict.default, Strategy::Optimistic);
         assert_eq!(config.api_keys.len(), 1);
         assert!(matches!(config.listen.tls, TlsMode::Files { .. }));
+    }
+
+    /// `errata.md` rows 30 and 32.
+    #[test]
+    fn tombstones_last_thirty_days_and_deltas_for_ever_unless_told_otherwise() {
+        let ttls = |file: &str, variables: &[(&str, &str)]| {
+            let engine = load(file, variables).expect("a configuration").engine;
+            (engine.delta_window, engine.tombstone_ttl)
+        };
+        assert_eq!(ttls("", &[]), (None, Some(30 * 24 * 3_600_000)));
+        let file = "[sync]\ndelta_ttl = 30\ntombstone_ttl = 0\n";
+        assert_eq!(ttls(file, &[]), (Some(1_800_000), Some(0)));
+        let variables = [
+            ("DRIFTLESS_SYNC_DELTA_TTL", "60"),
+            ("DRIFTLESS_SYNC_TOMBSTONE_TTL", "never"),
+        ];
+        assert_eq!(ttls(file, &variables), (Some(3_600_000), None));
+        let never = "[sync]\ntombstone_ttl = \"never\"\n";
+        assert_eq!(ttls(never, &[]), (None, None));
+    }
+
+    #[test]
+    fn a_time_that_makes_no_sense_is_named_with_its_place() {
+        for (line, key) in [
+            ("delta_ttl = -1", "delta_ttl"),
+            ("delta_ttl = \"never\"", "delta_ttl"),
+            ("tombstone_ttl = \"soon\"", "tombstone_ttl"),
+            ("tombstone_ttl = 1.5", "tombstone_ttl"),
+            ("tombstone_ttl = -1", "tombstone_ttl"),
+        ] {
+            let error = load(&format!("[sync]\n{line}\n"), &[]).expect_err(line);
+            let told = error.0.contains("driftless.toml") && error.0.contains(key);
+            assert!(told, "{error}");
+        }
+        for name in ["DRIFTLESS_SYNC_DELTA_TTL", "DRIFTLESS_SYNC_TOMBSTONE_TTL"] {
+            let error = load("", &[(name, "-1")]).expect_err(name);
+            assert!(error.0.contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use driftless::config::{Database, SchemaSource, Strategy, TlsMode};
+use driftless::config::{Config, Database, SchemaSource, Strategy, TlsMode};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) schema: &'static str,
     /// Who decides conflicts.
     pub(crate) strategy: Strategy,
+    /// What else is configured.
+    pub(crate) configure: fn(&mut Config),
 }
 
 impl Plan {
@@ -27,6 +29,7 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Automerge,
+            configure: |_| {},
         }
     }
 
@@ -35,7 +38,13 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Optimistic,
+            configure: |_| {},
         }
+    }
+
+    /// The same with a changed configuration.
+    pub(crate) const fn configured(self, configure: fn(&mut Config)) -> Plan {
+        Plan { configure, ..self }
     }
 }
 
@@ -198,6 +207,7 @@ async fn serve(plan: Plan, database: String) -> Server {
         config.conflict.default = plan.strategy;
         config.drain = Duration::ZERO;
         config.api_keys = vec![KEY.to_owned()];
+        (plan.configure)(config);
     })
     .await;
     KEY.clone_into(&mut server.key);
