@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
@@ -42,6 +43,15 @@ fn failed(error: sqlx::Error) -> StorageError {
     storage_error(&error)
 }
 
+/// Makes one connection, to learn why none can be had: a pool only says that it waited in vain.
+async fn try_out(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let connection = tokio::time::timeout(ACQUIRE, options.connect())
+        .await
+        .context("it does not answer")??;
+    connection.close().await?;
+    Ok(())
+}
+
 fn is_unknown_function(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
@@ -57,6 +67,9 @@ impl Postgres {
             .application_name("driftless")
             .options(OPTIONS);
         let place = format!("{}:{}", options.get_host(), options.get_port());
+        try_out(&options)
+            .await
+            .with_context(|| format!("cannot connect to Postgres at {place}"))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -223,4 +236,20 @@ fn outcome(row: &Row, write: &Write) -> Result<Outcome, StorageError> {
             "the write function answered {other}"
         ))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_is_not_there_is_named_with_the_reason() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let opened = Postgres::open(&format!("postgres://someone@{address}/db")).await;
+        let error = format!("{:#}", opened.err().expect("nobody listens there"));
+        assert!(error.contains(&address.to_string()), "{error}");
+        assert!(error.contains("refused"), "{error}");
+    }
 }
