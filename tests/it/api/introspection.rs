@@ -9,7 +9,7 @@ use crate::support::site::{Plan, Site, on_both_stores};
 const PLAN: Plan = Plan::of(include_str!("../../schemas/keys.graphql"));
 
 /// What graphql-js's `getIntrospectionQuery` makes with all of its options on.
-const FULL: &str = include_str!("../../schemas/introspection-query.graphql");
+const FULL: &str = include_str!("../../../resolvers/src/api/introspection/full_query.graphql");
 
 /// Every type by name.
 async fn types(site: &Site) -> HashMap<String, Value> {
