@@ -82,7 +82,12 @@ pub async fn load(
 pub fn reference(schema: &Schema, field: &Field, record: &Record) -> Option<Fields> {
     let relation = field.relation.as_ref()?;
     let target = schema.models.get(&relation.target)?;
-    match (&relation.kind, &relation.via) {
+    foreign_key(relation, target, record)
+}
+
+/// What [`reference`] shows, where the relation leads to one record by its key.
+fn foreign_key(relation: &Relation, target: &Model, record: &Record) -> Option<Fields> {
+    match (relation.kind, &relation.via) {
         (RelationKind::HasMany, _) | (_, Via::Index(..)) => None,
         (_, Via::Key(ours)) => target_key(target, ours, record),
     }
@@ -127,18 +132,13 @@ impl Link<'_> {
     ) -> Vec<Outcome> {
         parents
             .iter()
-            .map(|parent| match self.key_of(parent) {
-                Some(key) if key_only => Ok(Resolved::Reference(Arc::new(key))),
-                _ => Err(Failure::Field(refusal.clone())),
-            })
+            .map(
+                |parent| match foreign_key(self.relation, self.target, parent) {
+                    Some(key) if key_only => Ok(Resolved::Reference(Arc::new(key))),
+                    _ => Err(Failure::Field(refusal.clone())),
+                },
+            )
             .collect()
-    }
-
-    fn key_of(&self, parent: &Record) -> Option<Fields> {
-        match (self.relation.kind, &self.relation.via) {
-            (RelationKind::HasMany, _) | (_, Via::Index(..)) => None,
-            (_, Via::Key(ours)) => target_key(self.target, ours, parent),
-        }
     }
 
     /// One read for all parents, every record once.

@@ -4,10 +4,11 @@
 //! the document before it is walked.
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
 use async_graphql::parser::{Error as ParserError, parse_query};
-use async_graphql::{Pos, Positioned};
+use async_graphql::{Name, Pos, Positioned};
 
 use super::error::{BAD_REQUEST, ErrorType, GraphqlError, Location, MALFORMED_REQUEST};
 use super::validate::{Rule, violation};
@@ -63,6 +64,25 @@ pub(crate) fn choose<'a>(
             }
         }
     }
+}
+
+/// Whether the chosen operation, or any if none can be chosen, is a mutation. A document that is refused for its nesting
+/// or does not parse is none: whoever executes it says what is wrong.
+pub(crate) fn mutates(text: &str, name: Option<&str>) -> bool {
+    if nesting(text) > BRACKET_LIMIT {
+        return false;
+    }
+    let Ok(document) = parse_query(text) else {
+        return false;
+    };
+    let chosen = |operation: Option<&Name>| match (name, operation) {
+        (Some(wanted), Some(name)) => wanted == name.as_str(),
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let mut operations = document.operations.iter();
+    operations
+        .any(|(name, definition)| chosen(name) && definition.node.ty == OperationType::Mutation)
 }
 
 /// The error of a document that nests too deep.
@@ -227,6 +247,14 @@ fn count(selections: &SelectionSet) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_chosen_mutation_counts_as_one() {
+        assert!(mutates("mutation { a }", None));
+        assert!(!mutates("{ a }", None));
+        assert!(!mutates("query q { a } mutation m { a }", Some("q")));
+        assert!(mutates("query q { a } mutation m { a }", None));
+    }
 
     #[test]
     fn ten_thousand_nested_brackets_are_refused_without_parsing_them() {

@@ -62,6 +62,14 @@ pub struct Request {
     pub variables: serde_json::Map<String, Value>,
 }
 
+impl Request {
+    /// Whether it asks for a mutation, which some ways to ask are not for (`errata.md` 2.9).
+    #[must_use]
+    pub fn is_mutation(&self) -> bool {
+        document::mutates(&self.query, self.operation_name.as_deref())
+    }
+}
+
 /// The answer to a request over HTTP.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
