@@ -43,9 +43,7 @@ pub fn decide(
 }
 
 fn applies(rule: &AuthRule, operation: ModelOperation, identity: &Identity) -> bool {
-    let for_caller = match (&rule.allow, identity) {
-        (Allow::PublicApiKey, Identity::ApiKey { .. }) => true,
-    };
+    let for_caller = rule.allow == Allow::Public && matches!(identity, Identity::ApiKey { .. });
     for_caller && rule.operations.contains(&operation)
 }
 
@@ -53,6 +51,7 @@ fn applies(rule: &AuthRule, operation: ModelOperation, identity: &Identity) -> b
 mod tests {
     use super::*;
     use crate::fixtures::post;
+    use crate::identity::AuthMode;
 
     fn key() -> Identity {
         Identity::ApiKey {
@@ -71,7 +70,8 @@ mod tests {
 
     fn rule(operations: &[ModelOperation]) -> AuthRule {
         AuthRule {
-            allow: Allow::PublicApiKey,
+            allow: Allow::Public,
+            provider: AuthMode::ApiKey,
             operations: operations.to_vec(),
             span: crate::schema::Span::default(),
         }

@@ -189,7 +189,8 @@ fn model<const N: usize>(name: &str, members: [Field; N], key: KeyFields) -> Mod
 fn public() -> AuthRule {
     use ModelOperation::{Create, Delete, Get, List, Listen, Search, Sync, Update};
     AuthRule {
-        allow: Allow::PublicApiKey,
+        allow: Allow::Public,
+        provider: crate::identity::AuthMode::ApiKey,
         operations: vec![Create, Update, Delete, Get, List, Sync, Listen, Search],
         span: Span::default(),
     }
@@ -244,6 +245,7 @@ fn plain(name: &str, scalar: Scalar, required: bool) -> Field {
         origin: Origin::Declared,
         default: None,
         relation: None,
+        auth: None,
         span: Span::default(),
         description: None,
     }

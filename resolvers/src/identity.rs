@@ -1,5 +1,9 @@
 //! Who calls.
 
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
 /// Which client library is talking, told by its headers (`errata.md`, "Family"). Unknown counts as JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Family {
@@ -16,9 +20,22 @@ pub enum Family {
     Unknown,
 }
 
-/// An authenticated principal.
-///
-/// The other modes (user pool, OIDC, IAM, Lambda) become variants here and providers in `server::auth`.
+/// A way to prove who one is; `provider` in a rule, a mode in the configuration (`auth` 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AuthMode {
+    /// API keys.
+    ApiKey,
+    /// Tokens of a Cognito user pool.
+    UserPool,
+    /// Tokens of any other OpenID Connect issuer.
+    Oidc,
+    /// Signatures (SigV4) of configured principals.
+    Iam,
+    /// Whatever an authorizer function accepts.
+    Lambda,
+}
+
+/// An authenticated principal (`auth` 1.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// The holder of an API key, by the key's id (never the key itself).
@@ -26,14 +43,94 @@ pub enum Identity {
         /// The id of the key.
         id: String,
     },
+    /// The bearer of a user pool's token.
+    UserPool(Arc<TokenIdentity>),
+    /// The bearer of another issuer's token.
+    Oidc(Arc<TokenIdentity>),
+    /// The signer of a request.
+    Iam(Arc<IamIdentity>),
+    /// Whoever the authorizer function let in.
+    Lambda(Arc<LambdaIdentity>),
+}
+
+/// What a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TokenIdentity {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// All claims, as they stand in the token.
+    pub claims: Map<String, Value>,
+}
+
+impl TokenIdentity {
+    /// The user's name: the claim `username`, else `cognito:username` (`auth` 3.1).
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        let names = ["username", "cognito:username"];
+        names
+            .into_iter()
+            .find_map(|name| self.claims.get(name)?.as_str())
+    }
+}
+
+/// What is known of the principal that signed a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct IamIdentity {
+    /// The id of the access key.
+    pub access_key: String,
+    /// `accountId`.
+    pub account_id: String,
+    /// `userArn`, e.g. `arn:aws:sts::000000000000:assumed-role/authRole/CognitoIdentityCredentials`.
+    pub user_arn: String,
+    /// `username`.
+    pub username: String,
+    /// `cognitoIdentityId`, for principals of an identity pool.
+    pub identity_id: Option<String>,
+    /// `cognitoIdentityPoolId`.
+    pub identity_pool_id: Option<String>,
+    /// Whether an identity pool says that its user is signed in (`cognitoIdentityAuthType`), if one speaks for it.
+    pub authenticated: Option<bool>,
+}
+
+/// What the authorizer function said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct LambdaIdentity {
+    /// A stable name for the caller: a configured key of the context, else a digest of the token.
+    pub name: String,
+    /// `resolverContext`: scalars by name.
+    pub resolver_context: Map<String, Value>,
+    /// `deniedFields` as (type, field).
+    pub denied_fields: Vec<(String, String)>,
 }
 
 impl Identity {
-    /// The principal as a stable text: what a page token is bound to and what the log calls the actor.
+    /// The mode that recognised it.
+    #[must_use]
+    pub fn mode(&self) -> AuthMode {
+        match self {
+            Identity::ApiKey { .. } => AuthMode::ApiKey,
+            Identity::UserPool(_) => AuthMode::UserPool,
+            Identity::Oidc(_) => AuthMode::Oidc,
+            Identity::Iam(_) => AuthMode::Iam,
+            Identity::Lambda(_) => AuthMode::Lambda,
+        }
+    }
+
+    /// The principal as a stable text: what a page token is bound to and what the log calls the actor
+    /// (`errata` 2.6).
     #[must_use]
     pub fn principal(&self) -> String {
         match self {
             Identity::ApiKey { id } => format!("api_key:{id}"),
+            Identity::UserPool(token) => format!("user_pool:{}#{}", token.issuer, token.subject),
+            Identity::Oidc(token) => format!("oidc:{}#{}", token.issuer, token.subject),
+            Identity::Iam(signer) => match &signer.identity_id {
+                Some(identity) => format!("iam:{}#{identity}", signer.user_arn),
+                None => format!("iam:{}", signer.user_arn),
+            },
+            Identity::Lambda(caller) => format!("lambda:{}", caller.name),
         }
     }
 }

@@ -245,6 +245,7 @@ fn declared_field(field: &FieldNode, base: Base) -> Field {
         origin: Origin::Declared,
         default: None,
         relation: None,
+        auth: None,
         span: field.span,
         description: field.description.clone(),
     }
@@ -258,6 +259,7 @@ pub(crate) fn generated(name: &str, ty: FieldType, origin: Origin, span: Span) -
         origin,
         default: None,
         relation: None,
+        auth: None,
         span,
         description: None,
     }

@@ -28,6 +28,7 @@ use std::sync::Arc;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use model::Schema;
 
+use crate::identity::AuthMode;
 use diagnostic::Problems;
 use directives::{auth, default_value, index, many_to_many, model as operations, primary_key};
 use draft::Draft;
@@ -41,18 +42,33 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads and checks a schema. The error is every problem it has, in source order, warnings included.
+/// What a schema does not say itself.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The configured ways to authenticate, the default one first; if there are none, those the rules name.
+    pub modes: Vec<AuthMode>,
+    /// Whether models without rules are open to API keys, as with the global rule in the schema.
+    pub sandbox: bool,
+}
+
+/// Reads and checks a schema as it stands. The error is every problem it has, in source order, warnings included.
 pub fn load(source: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(source, &Options::default())
+}
+
+/// Reads and checks a schema for an API that is configured like this.
+pub fn load_with(source: &str, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
     let mut problems = Problems::default();
-    let schema = read(source, &mut problems);
+    let schema = read(source, options, &mut problems);
     let warnings = problems.finish()?;
     let schema = schema.unwrap_or_default();
     Ok(Loaded { schema, warnings })
 }
 
 /// The stages. Each goes on with what the one before could make out, so that all problems show at once.
-fn read(source: &str, problems: &mut Problems) -> Option<Schema> {
+fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Schema> {
     let mut document = parse::document(source, problems)?;
+    document.sandbox = options.sandbox;
     auth::take_sandbox(&mut document, problems);
     directives::check(&document, problems);
 
@@ -70,7 +86,7 @@ fn read(source: &str, problems: &mut Problems) -> Option<Schema> {
         operations::name_operations(node, model, problems);
     });
     check::check(&draft, problems);
-    Some(finished(draft))
+    Some(finished(draft, options))
 }
 
 /// Runs a step for every model.
@@ -93,8 +109,13 @@ fn each_model(
     }
 }
 
-fn finished(draft: Draft<'_>) -> Schema {
+fn finished(draft: Draft<'_>, options: &Options) -> Schema {
+    let modes = match options.modes.as_slice() {
+        [] => vec![AuthMode::ApiKey],
+        modes => modes.to_vec(),
+    };
     Schema {
+        modes,
         sandbox: draft.document.sandbox,
         enums: draft.document.enums.clone(),
         models: draft

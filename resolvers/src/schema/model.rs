@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::diagnostic::Span;
+use crate::identity::AuthMode;
 
 /// A checked schema.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Schema {
     pub inputs: IndexMap<String, ObjectType>,
     /// `input AMPLIFY { globalAuthRule: AuthRule = { allow: public } }`: models without rules are open to API keys.
     pub sandbox: bool,
+    /// The ways to authenticate, the default one first.
+    pub modes: Vec<AuthMode>,
 }
 
 /// A type stored inside records, or a declared input type.
@@ -102,6 +105,8 @@ pub struct Field {
     pub default: Option<Value>,
     /// What it leads to, if it is a relation.
     pub relation: Option<Relation>,
+    /// The rules of its own `@auth`, which replace the model's for this field.
+    pub auth: Option<Vec<AuthRule>>,
     /// Where it was declared (the model's place for generated ones).
     pub span: Span,
     /// Its description, if any.
@@ -286,22 +291,57 @@ pub enum Via {
     Index(String, Vec<String>),
 }
 
-/// One rule of `@auth`. Providers and strategies beyond public API keys are refused while loading, for now.
+/// One rule of `@auth`: who, proven how, may do what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthRule {
     /// Who.
     pub allow: Allow,
+    /// How they prove it (`provider`, with its default filled in).
+    pub provider: AuthMode,
     /// What they may do.
     pub operations: Vec<ModelOperation>,
     /// Where it stands.
     pub span: Span,
 }
 
-/// Who a rule lets in.
+impl AuthRule {
+    /// Whether both speak of the same callers (`transformer` 8.1: a role).
+    #[must_use]
+    pub fn same_role(&self, other: &AuthRule) -> bool {
+        self.provider == other.provider && self.allow == other.allow
+    }
+}
+
+/// Who a rule lets in, among the callers of its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allow {
-    /// Anyone with an API key.
-    PublicApiKey,
+    /// Anyone: who holds an API key, or IAM's unauthenticated role.
+    Public,
+    /// Whoever is signed in.
+    Private,
+    /// Whoever the Lambda authorizer lets in.
+    Custom,
+    /// Whoever the record names.
+    Owner {
+        /// The record's field: a text, or a list of texts.
+        field: String,
+        /// The claim that is compared, `sub::username` unless the rule says otherwise.
+        claim: String,
+    },
+    /// The members of these groups.
+    Groups {
+        /// The groups.
+        groups: Vec<String>,
+        /// The claim that lists the caller's groups.
+        claim: String,
+    },
+    /// The members of the groups that the record names.
+    GroupsField {
+        /// The record's field: a text, or a list of texts.
+        field: String,
+        /// The claim that lists the caller's groups.
+        claim: String,
+    },
 }
 
 /// The operations rules speak of; `read` stands for get, list, sync, listen and search.

@@ -59,6 +59,7 @@ fn field(name: &str, scalar: Scalar) -> Field {
         origin: Origin::Declared,
         default: None,
         relation: None,
+        auth: None,
         span: Default::default(),
         description: None,
     }

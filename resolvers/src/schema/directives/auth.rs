@@ -1,6 +1,7 @@
 //! `@auth(rules: […])`: who may do what. Served so far: `{ allow: public }` with API keys, and the sandbox's global rule.
 
 use super::{Directive, Parameter, Shape, Site};
+use crate::identity::AuthMode;
 use crate::schema::diagnostic::Problems;
 use crate::schema::document::{Document, TypeNode, Value};
 use crate::schema::model::{Allow, AuthRule, Model, ModelOperation};
@@ -75,7 +76,7 @@ pub(crate) fn apply(node: &TypeNode, sandbox: bool, model: &mut Model, problems:
     }
     for rule in rules {
         if let Some(rule) = read(rule, problems) {
-            if model.auth.iter().any(|other| other.allow == rule.allow) {
+            if model.auth.iter().any(|other| other.same_role(&rule)) {
                 problems.error(
                     "auth-repeated",
                     rule.span,
@@ -123,7 +124,8 @@ fn read(rule: &Value, problems: &mut Problems) -> Option<AuthRule> {
         }
     }
     Some(AuthRule {
-        allow: Allow::PublicApiKey,
+        allow: Allow::Public,
+        provider: AuthMode::ApiKey,
         operations: operations(rule, problems),
         span: rule.span,
     })
@@ -187,7 +189,7 @@ fn operation(word: &str) -> Vec<ModelOperation> {
 pub(crate) fn merged(one: &[AuthRule], other: &[AuthRule]) -> Vec<AuthRule> {
     let mut rules = one.to_vec();
     for rule in other {
-        match rules.iter_mut().find(|known| known.allow == rule.allow) {
+        match rules.iter_mut().find(|known| known.same_role(rule)) {
             Some(known) => {
                 let operations = std::mem::take(&mut known.operations);
                 known.operations = rule.operations.iter().copied().fold(operations, add);

@@ -17,7 +17,7 @@ model Post by id
   editors: [User] -> HasMany PostEditor by index byPost (id), limit 100
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getPost listPosts syncPosts createPost updatePost deletePost onCreatePost onUpdatePost onDeletePost
   timestamps createdAt updatedAt
 model Comment by id
@@ -28,7 +28,7 @@ model Comment by id
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
   index byPost by postID, query commentsByPost
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getComment listComments syncComments createComment updateComment deleteComment onCreateComment onUpdateComment onDeleteComment
   timestamps createdAt updatedAt
 model User by id
@@ -37,7 +37,7 @@ model User by id
   posts: [Post] -> HasMany PostEditor by index byUser (id), limit 100
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getUser listUsers syncUsers createUser updateUser deleteUser onCreateUser onUpdateUser onDeleteUser
   timestamps createdAt updatedAt
 model Stock by custom sku#warehouse
@@ -47,7 +47,7 @@ model Stock by custom sku#warehouse
   note: String
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getStock listStocks syncStocks createStock updateStock deleteStock onCreateStock onUpdateStock onDeleteStock
   timestamps createdAt updatedAt
 model PostEditor by id
@@ -60,7 +60,7 @@ model PostEditor by id
   updatedAt: AWSDateTime! (Timestamp)
   index byPost by postId, query postEditorsByPostId
   index byUser by userId, query postEditorsByUserId
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getPostEditor listPostEditors syncPostEditors createPostEditor updatePostEditor deletePostEditor onCreatePostEditor onUpdatePostEditor onDeletePostEditor
   timestamps createdAt updatedAt
 type Location
@@ -227,7 +227,7 @@ model Course by custom code#term
   students: [Student] -> HasMany Enrolment by index byCourse (code, term), limit 50
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Get, List, Search, Listen, Sync]
   operations getCourse listCourses syncCourses createCourse updateCourse deleteCourse onCreateCourse onUpdateCourse onDeleteCourse
   timestamps createdAt updatedAt
 model Student by id
@@ -235,7 +235,7 @@ model Student by id
   courses: [Course] -> HasMany Enrolment by index byStudent (id), limit 100
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Create]
+  allow Public by ApiKey: [Create]
   operations getStudent listStudents syncStudents createStudent updateStudent deleteStudent onCreateStudent onUpdateStudent onDeleteStudent
   timestamps createdAt updatedAt
 model Enrolment by id
@@ -249,7 +249,7 @@ model Enrolment by id
   updatedAt: AWSDateTime! (Timestamp)
   index byCourse by courseCode#courseterm, query enrolmentsByCourseCodeAndCourseterm
   index byStudent by studentId, query enrolmentsByStudentId
-  allow PublicApiKey: [Get, List, Search, Listen, Sync, Create]
+  allow Public by ApiKey: [Get, List, Search, Listen, Sync, Create]
   operations getEnrolment listEnrolments syncEnrolments createEnrolment updateEnrolment deleteEnrolment onCreateEnrolment onUpdateEnrolment onDeleteEnrolment
   timestamps createdAt updatedAt
 "##
@@ -291,14 +291,14 @@ model Shop by id
   visits: Int = 0
   owner: Person
   name: String
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getShop listShops syncShops createShop updateShop deleteShop onCreateShop onUpdateShop onDeleteShop (open)
   timestamps - -
 model Person by id
   id: ID!
   createdAt: AWSDateTime! (Timestamp)
   updatedAt: AWSDateTime! (Timestamp)
-  allow PublicApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
+  allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getPerson listPeople syncPeople createPerson updatePerson deletePerson onCreatePerson onUpdatePerson onDeletePerson
   timestamps createdAt updatedAt
 type Place

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::schema::load;
 use crate::schema::model::{
-    Base, Field, FieldType, KeyFields, Model, ObjectType, Operations, Relation, Schema, Via,
+    AuthRule, Base, Field, FieldType, KeyFields, Model, ObjectType, Operations, Relation, Schema,
+    Via,
 };
 
 /// A schema that loads, as text; warnings first.
@@ -60,7 +61,13 @@ fn show_model(text: &mut String, model: &Model) -> std::fmt::Result {
         )?;
     }
     for rule in &model.auth {
-        writeln!(text, "  allow {:?}: {:?}", rule.allow, rule.operations)?;
+        let AuthRule {
+            allow,
+            provider,
+            operations,
+            ..
+        } = rule;
+        writeln!(text, "  allow {allow:?} by {provider:?}: {operations:?}")?;
     }
     let Operations {
         get,
