@@ -5,7 +5,7 @@
 
 mod permit;
 
-use crate::identity::Identity;
+use crate::identity::{AuthMode, Identity};
 use crate::schema::Schema;
 use crate::schema::model::{Allow, AuthRule, Model, ModelOperation};
 
@@ -31,6 +31,10 @@ pub fn decide(
     operation: ModelOperation,
     identity: &Identity,
 ) -> Access {
+    // Rules of single fields are not evaluated yet, so a model that has any is closed.
+    if model.fields.values().any(|field| field.auth.is_some()) {
+        return Access::Deny;
+    }
     let allowed = if model.auth.is_empty() {
         schema.sandbox && matches!(identity, Identity::ApiKey { .. })
     } else {
@@ -43,7 +47,9 @@ pub fn decide(
 }
 
 fn applies(rule: &AuthRule, operation: ModelOperation, identity: &Identity) -> bool {
-    let for_caller = rule.allow == Allow::Public && matches!(identity, Identity::ApiKey { .. });
+    let for_caller = rule.allow == Allow::Public
+        && rule.provider == AuthMode::ApiKey
+        && matches!(identity, Identity::ApiKey { .. });
     for_caller && rule.operations.contains(&operation)
 }
 
@@ -51,7 +57,6 @@ fn applies(rule: &AuthRule, operation: ModelOperation, identity: &Identity) -> b
 mod tests {
     use super::*;
     use crate::fixtures::post;
-    use crate::identity::AuthMode;
 
     fn key() -> Identity {
         Identity::ApiKey {

@@ -35,6 +35,35 @@ pub enum AuthMode {
     Lambda,
 }
 
+impl AuthMode {
+    /// Every mode.
+    pub const ALL: [AuthMode; 5] = [
+        AuthMode::ApiKey,
+        AuthMode::UserPool,
+        AuthMode::Oidc,
+        AuthMode::Iam,
+        AuthMode::Lambda,
+    ];
+
+    /// Its name in configuration and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthMode::ApiKey => "api_key",
+            AuthMode::UserPool => "user_pool",
+            AuthMode::Oidc => "oidc",
+            AuthMode::Iam => "iam",
+            AuthMode::Lambda => "lambda",
+        }
+    }
+
+    /// The mode of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<AuthMode> {
+        AuthMode::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
 /// An authenticated principal (`auth` 1.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Identity {

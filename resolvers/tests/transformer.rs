@@ -18,7 +18,8 @@ use driftless_resolvers::api::client_models::client_models;
 use driftless_resolvers::api::generate::generate;
 use driftless_resolvers::api::introspection::Introspection;
 use driftless_resolvers::api::sdl::sdl;
-use driftless_resolvers::schema::{Schema, load};
+use driftless_resolvers::identity::AuthMode;
+use driftless_resolvers::schema::{Options, Schema, load_with};
 use serde_json::{Map, Value};
 
 fn goldens() -> PathBuf {
@@ -61,7 +62,7 @@ fn served(folder: &Path) -> Vec<Golden> {
     for path in paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = fs::read_to_string(path.join("schema.graphql")).unwrap();
-        match load(&source) {
+        match load_with(&source, &options(&path)) {
             Ok(loaded) => served.push(Golden {
                 name,
                 path,
@@ -78,6 +79,28 @@ fn served(folder: &Path) -> Vec<Golden> {
     }
     println!("{} schemas are served", served.len());
     served
+}
+
+/// How a golden's API is configured: its `meta.json`, as the collection has it.
+fn options(path: &Path) -> Options {
+    let Ok(text) = fs::read_to_string(path.join("meta.json")) else {
+        return Options::default();
+    };
+    let meta: Value = serde_json::from_str(&text).unwrap();
+    let modes = meta["auth"].as_array().unwrap().iter();
+    let modes = modes.map(|mode| match mode.as_str().unwrap() {
+        "API_KEY" => AuthMode::ApiKey,
+        "AMAZON_COGNITO_USER_POOLS" => AuthMode::UserPool,
+        "OPENID_CONNECT" => AuthMode::Oidc,
+        "AWS_IAM" => AuthMode::Iam,
+        "AWS_LAMBDA" => AuthMode::Lambda,
+        other => panic!("{other} is no mode"),
+    });
+    Options {
+        modes: modes.collect(),
+        sandbox: meta["sandbox"] == true,
+        ..Options::default()
+    }
 }
 
 /// A document's definitions: head line to body lines.

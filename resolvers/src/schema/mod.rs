@@ -15,6 +15,7 @@ pub(crate) mod naming;
 pub(crate) mod parse;
 pub(crate) mod plural;
 mod relations;
+pub mod roles;
 mod source;
 mod suggestion;
 mod syntax;
@@ -49,6 +50,9 @@ pub struct Options {
     pub modes: Vec<AuthMode>,
     /// Whether models without rules are open to API keys, as with the global rule in the schema.
     pub sandbox: bool,
+    /// Whether owner rules that name no claim compare the user's name alone, as projects do that were made before
+    /// subjects were taken into account (`transformer` 1: `useSubUsernameForDefaultIdentityClaim: false`).
+    pub username_claim: bool,
 }
 
 /// Reads and checks a schema as it stands. The error is every problem it has, in source order, warnings included.
@@ -68,15 +72,19 @@ pub fn load_with(source: &str, options: &Options) -> Result<Loaded, Vec<Diagnost
 /// The stages. Each goes on with what the one before could make out, so that all problems show at once.
 fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Schema> {
     let mut document = parse::document(source, problems)?;
-    document.sandbox = options.sandbox;
     auth::take_sandbox(&mut document, problems);
+    document.sandbox |= options.sandbox;
     directives::check(&document, problems);
 
+    let rules = auth::Rules {
+        options,
+        sandbox: document.sandbox,
+    };
     let mut draft = Draft::new(&document, problems);
     each_model(&mut draft, problems, |node, model, problems| {
         primary_key::apply(node, model, problems);
         index::apply(node, model, problems);
-        auth::apply(node, document.sandbox, model, problems);
+        auth::apply(node, &rules, model, problems);
         default_value::apply(node, &document, model, problems);
     });
     many_to_many::apply(&mut draft, problems);
@@ -84,6 +92,8 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
     each_model(&mut draft, problems, |node, model, problems| {
         operations::add_timestamps(node, model, problems);
         operations::name_operations(node, model, problems);
+        auth::add_owner_fields(model, problems);
+        auth::check_required_fields(node, model, problems);
     });
     check::check(&draft, problems);
     Some(finished(draft, options))
@@ -111,7 +121,7 @@ fn each_model(
 
 fn finished(draft: Draft<'_>, options: &Options) -> Schema {
     let modes = match options.modes.as_slice() {
-        [] => vec![AuthMode::ApiKey],
+        [] => auth::named_modes(&draft, draft.document.sandbox),
         modes => modes.to_vec(),
     };
     Schema {

@@ -5,14 +5,16 @@ use super::names::{condition, subscription_filter};
 use super::operators::{Family, scalar_operators_name};
 use super::{Generator, input, list, named};
 use crate::api::types::{InputField, InputRole};
-use crate::schema::model::{Base, Field, Model, Origin, RelationKind, Scalar};
+use crate::schema::model::{Allow, Base, Field, Model, Origin, RelationKind, Scalar};
 use crate::schema::naming::upper_first;
+use crate::schema::roles::{Matrix, Role};
 
 impl Generator<'_> {
     /// The filter of `list` and `sync`.
     pub(super) fn add_filter(&mut self, name: &str, model: &Model) {
         let mut fields = self.field_operators(model.stored_fields(), Family::Query, false);
         fields.push(input("id", named("ModelIDInput")));
+        fields.extend(owner_operators(model));
         fields.extend(combinators(name, true));
         fields.push(deleted());
         self.add_predicate(name, model, fields);
@@ -41,6 +43,7 @@ impl Generator<'_> {
                 .stored_fields()
                 .filter(|field| !is_hidden_from_condition(model, field));
             let mut fields = self.field_operators(stored, Family::Query, false);
+            fields.extend(owner_operators(model));
             fields.extend(combinators(&name, true));
             fields.push(deleted());
             self.add_predicate(&name, model, fields);
@@ -59,6 +62,10 @@ impl Generator<'_> {
             let mut fields = self.field_operators(stored, Family::Subscription, false);
             fields.push(input("id", named("ModelSubscriptionIDInput")));
             fields.extend(self.own_has_many_keys(model));
+            // What rules compare is taken out, and owner fields are put back as plain strings (`transformer` 4).
+            let compared = fields_of_rules(model);
+            fields.retain(|field| !compared.contains(&field.name));
+            fields.extend(owner_operators(model));
             fields.extend(combinators(&name, false));
             fields.push(deleted());
             self.add_predicate(&name, model, fields);
@@ -101,13 +108,9 @@ impl Generator<'_> {
         any_list: bool,
     ) -> Vec<InputField> {
         fields
+            .filter(|field| field.origin != Origin::Owner)
             .filter_map(|field| {
-                let operators = if field.origin == Origin::Owner {
-                    // Owner fields are taken out and put back as plain strings, in every family.
-                    scalar_operators_name(Scalar::String, Family::Query)
-                } else {
-                    self.operators_of(&field.ty, family, any_list)?
-                };
+                let operators = self.operators_of(&field.ty, family, any_list)?;
                 Some(input(&field.name, named(&operators)))
             })
             .collect()
@@ -116,6 +119,24 @@ impl Generator<'_> {
     fn add_predicate(&mut self, name: &str, model: &Model, fields: Vec<InputField>) {
         self.add_input(name, InputRole::Predicate(model.name.clone()), fields);
     }
+}
+
+/// The fields owner rules compare, as plain strings: those that are in a predicate already stay what they are.
+fn owner_operators(model: &Model) -> Vec<InputField> {
+    let ty = scalar_operators_name(Scalar::String, Family::Query);
+    let owners = Matrix::of(model);
+    let owners = owners.roles().filter_map(Role::owner_field);
+    owners.map(|field| input(field, named(&ty))).collect()
+}
+
+/// The fields that any rule compares with the caller.
+fn fields_of_rules(model: &Model) -> Vec<String> {
+    let matrix = Matrix::of(model);
+    let fields = matrix.roles().filter_map(|role| match &role.allow {
+        Allow::Owner { field, .. } | Allow::GroupsField { field, .. } => Some(field.clone()),
+        _ => None,
+    });
+    fields.collect()
 }
 
 /// The has-many relations of a model that make their own foreign key, as the target and that key.

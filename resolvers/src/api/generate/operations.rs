@@ -5,7 +5,8 @@ use super::model::WrittenPage;
 use super::{Generator, base_name, by_name, input, named, non_null};
 use crate::api::types::{FieldDef, InputField, Resolver};
 use crate::feed::Operation;
-use crate::schema::model::Model;
+use crate::schema::model::{Model, ModelOperation};
+use crate::schema::roles::{Matrix, Role};
 
 impl Generator<'_> {
     /// `getX`, `listXs`, `syncXs`.
@@ -110,13 +111,30 @@ impl Generator<'_> {
         ] {
             for name in names {
                 let filter = self.subscription_filter(model);
-                let arguments = vec![input("filter", named(&filter))];
+                let mut arguments = vec![input("filter", named(&filter))];
+                arguments.extend(owner_arguments(model));
                 let resolver = Resolver::Subscribe(model.name.clone(), event);
                 let field = operation(name, arguments, &model.name, resolver);
                 self.add_operation("Subscription", field);
             }
         }
     }
+}
+
+/// A subscriber may say whose records it wants, once per owner field that is no list (`transformer` 4).
+fn owner_arguments(model: &Model) -> Vec<InputField> {
+    if model.operations.open_subscriptions {
+        return Vec::new();
+    }
+    let matrix = Matrix::of(model);
+    let owners = matrix
+        .allowed(ModelOperation::Listen)
+        .filter_map(Role::owner_field);
+    let single = owners.filter(|name| {
+        let field = model.fields.get(*name);
+        field.is_none_or(|field| field.ty.list.is_none())
+    });
+    single.map(|name| input(name, named("String"))).collect()
 }
 
 fn operation(name: &str, arguments: Vec<InputField>, ty: &str, resolver: Resolver) -> FieldDef {

@@ -1,203 +1,248 @@
-//! `@auth(rules: […])`: who may do what. Served so far: `{ allow: public }` with API keys, and the sandbox's global rule.
+//! `@auth(rules: […])`: who may do what with a model, and with single fields of it (`transformer` 8.1).
 
+mod rule;
+
+use super::model::subscription_level;
 use super::{Directive, Parameter, Shape, Site};
 use crate::identity::AuthMode;
-use crate::schema::diagnostic::Problems;
-use crate::schema::document::{Document, TypeNode, Value};
-use crate::schema::model::{Allow, AuthRule, Model, ModelOperation};
+use crate::schema::Options;
+use crate::schema::diagnostic::{Problems, Span};
+use crate::schema::document::{Applied, Document, TypeNode, Value};
+use crate::schema::draft::{self, Draft};
+use crate::schema::model::{Allow, AuthRule, Base, Field, FieldType, Model, Origin, Scalar};
+use crate::schema::roles;
+use crate::schema::source::is_name;
+pub(crate) use rule::merged;
 
 /// See the module.
 pub(crate) const AUTH: Directive = Directive {
     name: "auth",
-    site: Site::Type,
+    sites: &[Site::Model, Site::ModelField],
     repeatable: false,
-    parameters: &[Parameter::required("rules", Shape::Objects(RULE))],
+    parameters: &[Parameter::required("rules", Shape::Objects(rule::RULE))],
 };
 
-/// A rule.
-const RULE: &[Parameter] = &[
-    Parameter::required("allow", Shape::Word(ALLOW)),
-    Parameter::optional("provider", Shape::Word(PROVIDERS)),
-    Parameter::optional("ownerField", Shape::Text),
-    Parameter::optional("identityClaim", Shape::Text),
-    Parameter::optional("groups", Shape::Texts),
-    Parameter::optional("groupsField", Shape::Text),
-    Parameter::optional("groupClaim", Shape::Text),
-    Parameter::optional("operations", Shape::Words(OPERATIONS)),
-];
+/// What the rules of a schema are read under.
+pub(crate) struct Rules<'a> {
+    /// The configuration.
+    pub(crate) options: &'a Options,
+    /// Whether models without rules are open.
+    pub(crate) sandbox: bool,
+}
 
-const ALLOW: &[&str] = &["public", "owner", "groups", "private", "custom"];
-
-const PROVIDERS: &[&str] = &[
-    "apiKey",
-    "userPools",
-    "oidc",
-    "iam",
-    "identityPool",
-    "function",
-];
-
-const OPERATIONS: &[&str] = &[
-    "create", "update", "delete", "read", "get", "list", "sync", "listen", "search",
-];
-
-/// What `read` stands for, and may not stand beside.
-const READ: [ModelOperation; 5] = [
-    ModelOperation::Get,
-    ModelOperation::List,
-    ModelOperation::Search,
-    ModelOperation::Listen,
-    ModelOperation::Sync,
-];
-
-/// Gives the model its rules.
-pub(crate) fn apply(node: &TypeNode, sandbox: bool, model: &mut Model, problems: &mut Problems) {
-    let Some(applied) = node.directive(AUTH.name) else {
-        if !sandbox {
-            problems.warning(
-                "auth-missing",
-                node.span,
-                format!("Nobody may use `{}`: it has no rules.", node.name),
-                "Add `@auth(rules: [{ allow: public }])`.",
-            );
+/// Gives the model and its fields their rules.
+pub(crate) fn apply(
+    node: &TypeNode,
+    rules: &Rules<'_>,
+    model: &mut Model,
+    problems: &mut Problems,
+) {
+    let on_fields = node
+        .fields
+        .iter()
+        .any(|field| field.directive(AUTH.name).is_some());
+    match node.directive(AUTH.name) {
+        Some(applied) => type_rules(applied, rules, model, problems),
+        None if !on_fields && !rules.sandbox => problems.warning(
+            "auth-missing",
+            node.span,
+            format!("Nobody may use `{}`: it has no rules.", node.name),
+            "Add `@auth(rules: [{ allow: public }])`.",
+        ),
+        None => {}
+    }
+    for field in &node.fields {
+        if let Some(applied) = field.directive(AUTH.name)
+            && let Some(found) = field_rules(&node.name, &field.name, applied, rules, problems)
+            && let Some(field) = model.fields.get_mut(&field.name)
+        {
+            field.auth = Some(found);
         }
-        return;
+    }
+    sort_key_of_owner(model, problems);
+}
+
+fn type_rules(applied: &Applied, rules: &Rules<'_>, model: &mut Model, problems: &mut Problems) {
+    for value in given(applied, &model.name, problems) {
+        let Some(rule) = rule::read(value, rule::On::Model, rules.options, problems) else {
+            continue;
+        };
+        if roles::overlap(&model.auth, &rule) {
+            problems.error(
+                "auth-repeated",
+                rule.span,
+                format!("`{}` has a rule for the same callers already.", model.name),
+                "Merge the two into one rule, with the operations of both.",
+            );
+        } else {
+            model.auth.push(rule);
+        }
+    }
+}
+
+/// The rules of a field; of two for the same callers the last one holds.
+fn field_rules(
+    owner: &str,
+    field: &str,
+    applied: &Applied,
+    rules: &Rules<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<AuthRule>> {
+    let name = format!("{owner}.{field}");
+    let values = given(applied, &name, problems);
+    let found: Vec<AuthRule> = values
+        .iter()
+        .filter_map(|value| rule::read(value, rule::On::ModelField, rules.options, problems))
+        .collect();
+    (found.len() == values.len()).then_some(found)
+}
+
+/// The rules of a directive, at least one.
+fn given<'v>(applied: &'v Applied, on: &str, problems: &mut Problems) -> &'v [Value] {
+    let Some(values) = applied.argument("rules").and_then(Value::items) else {
+        return &[];
     };
-    let Some(rules) = applied.argument("rules").and_then(Value::items) else {
-        return;
-    };
-    if rules.is_empty() {
+    if values.is_empty() {
         problems.error(
             "auth-empty",
             applied.span,
-            format!("`@auth` of `{}` has no rules.", node.name),
+            format!("`@auth` of `{on}` has no rules."),
             "Write `rules: [{ allow: public }]`, or remove `@auth`.",
         );
     }
-    for rule in rules {
-        if let Some(rule) = read(rule, problems) {
-            if model.auth.iter().any(|other| other.same_role(&rule)) {
-                problems.error(
-                    "auth-repeated",
-                    rule.span,
-                    format!("`{}` has a rule for the same callers already.", node.name),
-                    "Merge the two into one rule, with the operations of both.",
-                );
-            } else {
-                model.auth.push(rule);
-            }
-        }
-    }
+    values
 }
 
-/// A rule, if it is one that is served.
-fn read(rule: &Value, problems: &mut Problems) -> Option<AuthRule> {
-    let allow = rule.get("allow").and_then(Value::word)?;
-    let provider = rule.get("provider").and_then(Value::word);
-    if !ALLOW.contains(&allow) || provider.is_some_and(|name| !PROVIDERS.contains(&name)) {
-        return None;
-    }
-    if allow != "public" || !matches!(provider, None | Some("apiKey")) {
-        let provider = provider.map_or_else(String::new, |name| format!(", provider: {name}"));
+/// The owner is not known when the sort key is computed, so it cannot be a part of it.
+fn sort_key_of_owner(model: &Model, problems: &mut Problems) {
+    let owned = model.auth.iter().find_map(|rule| match &rule.allow {
+        Allow::Owner { field, .. } if model.key.sort.contains(field) => Some((field, rule.span)),
+        _ => None,
+    });
+    if let Some((field, span)) = owned {
         problems.error(
-            "auth-unsupported",
-            rule.span,
-            format!("Rules of the kind `{{ allow: {allow}{provider} }}` are not served yet."),
-            "Use `{ allow: public }`, which lets in everyone who holds an API key.",
+            "auth-owner-sort-key",
+            span,
+            format!(
+                "`{}.{field}` is a sort field of the primary key, so it cannot name the owner.",
+                model.name
+            ),
+            "Use another field for the owner, or for the sort key.",
         );
-        return None;
-    }
-    for word in [
-        "ownerField",
-        "identityClaim",
-        "groups",
-        "groupsField",
-        "groupClaim",
-    ] {
-        if let Some(value) = rule.get(word) {
-            problems.error(
-                "auth-stray-argument",
-                value.span,
-                format!("`{word}` means nothing in a rule with `allow: public`."),
-                "Remove it.",
-            );
-        }
-    }
-    Some(AuthRule {
-        allow: Allow::Public,
-        provider: AuthMode::ApiKey,
-        operations: operations(rule, problems),
-        span: rule.span,
-    })
-}
-
-fn operations(rule: &Value, problems: &mut Problems) -> Vec<ModelOperation> {
-    let Some(given) = rule.get("operations").and_then(Value::items) else {
-        return OPERATIONS
-            .iter()
-            .flat_map(|word| operation(word))
-            .fold(Vec::new(), add);
-    };
-    let words: Vec<&str> = given.iter().filter_map(Value::word).collect();
-    if words.contains(&"read") {
-        let extra = given.iter().find(|value| {
-            let word = value.word().unwrap_or_default();
-            word != "read"
-                && operation(word)
-                    .iter()
-                    .any(|operation| READ.contains(operation))
-        });
-        if let Some(extra) = extra {
-            problems.error(
-                "auth-read-twice",
-                extra.span,
-                format!(
-                    "`read` contains `{}` already.",
-                    extra.word().unwrap_or_default()
-                ),
-                "Keep `read`, or list the operations it stands for.",
-            );
-        }
-    }
-    words.into_iter().flat_map(operation).fold(Vec::new(), add)
-}
-
-fn add(mut operations: Vec<ModelOperation>, operation: ModelOperation) -> Vec<ModelOperation> {
-    if !operations.contains(&operation) {
-        operations.push(operation);
-    }
-    operations
-}
-
-/// What a word of `operations` stands for.
-fn operation(word: &str) -> Vec<ModelOperation> {
-    match word {
-        "create" => vec![ModelOperation::Create],
-        "update" => vec![ModelOperation::Update],
-        "delete" => vec![ModelOperation::Delete],
-        "get" => vec![ModelOperation::Get],
-        "list" => vec![ModelOperation::List],
-        "sync" => vec![ModelOperation::Sync],
-        "listen" => vec![ModelOperation::Listen],
-        "search" => vec![ModelOperation::Search],
-        "read" => READ.to_vec(),
-        _ => Vec::new(),
     }
 }
 
-/// The rules of both sides of a join model, a rule of both merged.
-pub(crate) fn merged(one: &[AuthRule], other: &[AuthRule]) -> Vec<AuthRule> {
-    let mut rules = one.to_vec();
-    for rule in other {
-        match rules.iter_mut().find(|known| known.same_role(rule)) {
-            Some(known) => {
-                let operations = std::mem::take(&mut known.operations);
-                known.operations = rule.operations.iter().copied().fold(operations, add);
+/// Adds the owner fields that rules speak of and nobody declared.
+pub(crate) fn add_owner_fields(model: &mut Model, problems: &mut Problems) {
+    let own = model
+        .fields
+        .values()
+        .filter_map(|field| field.auth.as_ref());
+    let all: Vec<AuthRule> = own.flatten().chain(&model.auth).cloned().collect();
+    for rule in &all {
+        match &rule.allow {
+            Allow::Owner { field, .. } if !model.fields.contains_key(field) => {
+                add_owner_field(model, field, rule.span, problems);
             }
-            None => rules.push(rule.clone()),
+            Allow::GroupsField { field, .. } if !model.fields.contains_key(field) => {
+                problems.warning(
+                    "auth-groups-field-missing",
+                    rule.span,
+                    format!(
+                        "`{}` has no field `{field}`, so this rule lets nobody in.",
+                        model.name
+                    ),
+                    format!("Declare it: `{field}: [String]`."),
+                );
+            }
+            _ => {}
         }
     }
-    rules
+}
+
+fn add_owner_field(model: &mut Model, name: &str, span: Span, problems: &mut Problems) {
+    if !is_name(name) || name.starts_with("__") {
+        problems.error(
+            "auth-owner-field",
+            span,
+            format!("`{name}` cannot be the name of a field."),
+            "Name a field of the model with `ownerField`.",
+        );
+        return;
+    }
+    let alike = model
+        .fields
+        .keys()
+        .find(|known| known.eq_ignore_ascii_case(name));
+    if let Some(alike) = alike {
+        problems.warning(
+            "auth-owner-field-case",
+            span,
+            format!(
+                "`{}` gets a field `{name}` for its owner beside `{alike}`.",
+                model.name
+            ),
+            format!("Write `ownerField: \"{alike}\"` if that is what you mean."),
+        );
+    }
+    let ty = FieldType {
+        base: Base::Scalar(Scalar::String),
+        list: None,
+        required: false,
+    };
+    let field = draft::generated(name, ty, Origin::Owner, model.span);
+    model.fields.insert(name.to_owned(), field);
+}
+
+/// A required field that some reader of the model may not read would break every answer of a mutation
+/// (`transformer` 8.6).
+pub(crate) fn check_required_fields(node: &TypeNode, model: &Model, problems: &mut Problems) {
+    let quiet = matches!(subscription_level(node), Some("off" | "public"));
+    if quiet || model.fields.values().all(|field| field.auth.is_none()) {
+        return;
+    }
+    let matrix = roles::Matrix::of(model);
+    let hidden: Vec<&Field> = model
+        .fields
+        .values()
+        .filter(|field| field.ty.required && matrix.is_hidden_from_some_reader(&field.name))
+        .collect();
+    for field in hidden {
+        problems.error(
+            "auth-required-field",
+            field.span,
+            format!(
+                "`{}.{}` is required, but not everyone who may read the model may read it.",
+                model.name, field.name
+            ),
+            "Remove the `!`, or give the field rules with `read` for all who may read any field.",
+        );
+    }
+}
+
+/// The modes the rules of a schema name, in the order in which they do; API keys if none are named.
+pub(crate) fn named_modes(draft: &Draft<'_>, sandbox: bool) -> Vec<AuthMode> {
+    let mut rules: Vec<&AuthRule> = Vec::new();
+    for model in draft.models.values() {
+        rules.extend(&model.auth);
+        rules.extend(
+            model
+                .fields
+                .values()
+                .flat_map(|field| field.auth.iter().flatten()),
+        );
+    }
+    rules.sort_by_key(|rule| rule.span);
+    let mut modes = Vec::new();
+    for mode in rules.into_iter().map(|rule| rule.provider) {
+        if !modes.contains(&mode) {
+            modes.push(mode);
+        }
+    }
+    if modes.is_empty() || (sandbox && !modes.contains(&AuthMode::ApiKey)) {
+        modes.push(AuthMode::ApiKey);
+    }
+    modes
 }
 
 /// The input that opens models without rules to every API key, as Gen 1 writes it.
@@ -227,22 +272,154 @@ pub(crate) fn take_sandbox(document: &mut Document, problems: &mut Problems) {
 
 #[cfg(test)]
 mod tests {
-    use crate::schema::load;
+    use crate::identity::AuthMode;
     use crate::schema::model::ModelOperation::{Create, Get, List, Listen, Search, Sync};
+    use crate::schema::model::{Allow, AuthRule, Model, Origin};
     use crate::schema::testing::{codes, model, warnings};
+    use crate::schema::{Options, load, load_with};
+
+    fn rules(given: &str) -> Vec<AuthRule> {
+        let text = format!("type A @model @auth(rules: [{given}]) {{ id: ID! }}");
+        model(&text, "A").auth
+    }
 
     #[test]
-    fn a_public_rule_grants_everything_unless_it_lists_operations() {
-        let operations = |rule: &str| {
-            let text = format!("type A @model @auth(rules: [{rule}]) {{ id: ID! }}");
-            model(&text, "A").auth.remove(0).operations
-        };
+    fn a_rule_grants_everything_unless_it_lists_operations() {
+        let operations = |rule: &str| rules(rule).remove(0).operations;
         assert_eq!(operations("{allow: public}").len(), 8);
         assert_eq!(
-            operations("{allow: public, provider: apiKey, operations: [create, read]}"),
+            operations("{allow: owner, provider: oidc, operations: [create, read]}"),
             [Create, Get, List, Search, Listen, Sync]
         );
         assert_eq!(operations("{allow: public, operations: []}"), []);
+    }
+
+    #[test]
+    fn rules_have_the_defaults_of_their_kind() {
+        let owner = |field: &str, claim: &str| Allow::Owner {
+            field: field.to_owned(),
+            claim: claim.to_owned(),
+        };
+        let groups = |groups: &[&str], claim: &str| Allow::Groups {
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            claim: claim.to_owned(),
+        };
+        let field = |field: &str, claim: &str| Allow::GroupsField {
+            field: field.to_owned(),
+            claim: claim.to_owned(),
+        };
+        for (rule, provider, allow) in [
+            ("{allow: public}", AuthMode::ApiKey, Allow::Public),
+            (
+                "{allow: public, provider: iam}",
+                AuthMode::Iam,
+                Allow::Public,
+            ),
+            ("{allow: private}", AuthMode::UserPool, Allow::Private),
+            (
+                "{allow: private, provider: identityPool}",
+                AuthMode::Iam,
+                Allow::Private,
+            ),
+            ("{allow: custom}", AuthMode::Lambda, Allow::Custom),
+            (
+                "{allow: owner}",
+                AuthMode::UserPool,
+                owner("owner", "sub::username"),
+            ),
+            (
+                "{allow: owner, provider: oidc, ownerField: \"by\", identityClaim: \"sub\"}",
+                AuthMode::Oidc,
+                owner("by", "sub"),
+            ),
+            (
+                "{allow: groups, groups: \"a\"}",
+                AuthMode::UserPool,
+                groups(&["a"], "cognito:groups"),
+            ),
+            (
+                "{allow: groups, groups: [\"a\", \"b\", \"a\"], groupClaim: \"g\"}",
+                AuthMode::UserPool,
+                groups(&["a", "b"], "g"),
+            ),
+            (
+                "{allow: groups, groupsField: \"id\"}",
+                AuthMode::UserPool,
+                field("id", "cognito:groups"),
+            ),
+        ] {
+            let read = rules(rule).remove(0);
+            assert_eq!((read.provider, read.allow), (provider, allow), "{rule}");
+        }
+    }
+
+    #[test]
+    fn the_default_claim_is_the_name_alone_where_the_project_says_so() {
+        let options = Options {
+            username_claim: true,
+            ..Options::default()
+        };
+        let text = "type A @model @auth(rules: [{allow: owner}]) { id: ID! }";
+        let schema = load_with(text, &options).expect("it loads").schema;
+        let Allow::Owner { claim, .. } = &schema.models["A"].auth[0].allow else {
+            panic!("an owner rule");
+        };
+        assert_eq!(claim, "username");
+    }
+
+    #[test]
+    fn an_owner_field_nobody_declared_is_added() {
+        let text = "type A @model @auth(rules: [{allow: owner}, {allow: owner, ownerField: \"by\"}]) { by: ID secret: Int @auth(rules: [{allow: owner, ownerField: \"keeper\"}]) }";
+        let model: Model = model(text, "A");
+        let added: Vec<&str> = model
+            .fields
+            .values()
+            .filter(|field| field.origin == Origin::Owner)
+            .map(|field| field.name.as_str())
+            .collect();
+        assert_eq!(added, ["keeper", "owner"]);
+    }
+
+    #[test]
+    fn the_modes_are_those_the_rules_name_unless_they_are_configured() {
+        let text = "type A @model @auth(rules: [{allow: owner}]) { id: ID! @auth(rules: [{allow: public}, {allow: owner}]) }";
+        let modes = |options: &Options| load_with(text, options).expect("it loads").schema.modes;
+        assert_eq!(
+            modes(&Options::default()),
+            [AuthMode::UserPool, AuthMode::ApiKey]
+        );
+        let modes_of = |modes: &[AuthMode]| Options {
+            modes: modes.to_vec(),
+            ..Options::default()
+        };
+        let configured = [AuthMode::Iam, AuthMode::ApiKey, AuthMode::UserPool];
+        assert_eq!(modes(&modes_of(&configured)), configured);
+        let problems = load_with(text, &modes_of(&[AuthMode::UserPool])).expect_err("no keys");
+        assert_eq!(problems[0].code, "auth-mode-missing");
+        assert_eq!(problems[0].span.column, 70);
+    }
+
+    #[test]
+    fn a_required_field_that_a_reader_may_not_read_is_refused() {
+        let text = |arguments: &str, field: &str| {
+            format!(
+                "type A @model{arguments} @auth(rules: [{{allow: public}}]) {{ id: ID! name: String! {field} }}"
+            )
+        };
+        let secret = "s: String @auth(rules: [{allow: owner}])";
+        assert_eq!(codes(&text("", secret)), ["auth-required-field"; 2]);
+        assert_eq!(
+            codes(&text("(subscriptions: {level: off})", secret)),
+            [""; 0]
+        );
+        assert_eq!(
+            codes(&text("", "s: String @auth(rules: [{allow: public}])")),
+            [""; 0]
+        );
+        assert_eq!(
+            codes("type A @model { id: ID! name: String! @auth(rules: [{allow: owner}]) }"),
+            ["auth-required-field"]
+        );
     }
 
     #[test]
@@ -255,20 +432,6 @@ mod tests {
         let schema = load(&open).expect("the sandbox is served").schema;
         assert!(schema.sandbox);
         assert!(schema.inputs.is_empty());
-    }
-
-    #[test]
-    fn rules_that_are_not_served_are_refused_each_at_its_place() {
-        let text = "type A @model @auth(rules: [{allow: public}, {allow: owner},\n {allow: private, provider: iam}]) { id: ID! }";
-        let found = load(text).expect_err("owner rules are not served");
-        let places: Vec<_> = found
-            .iter()
-            .map(|p| (p.code, p.span.line, p.span.column))
-            .collect();
-        assert_eq!(
-            places,
-            [("auth-unsupported", 1, 46), ("auth-unsupported", 2, 2)]
-        );
     }
 
     #[test]
@@ -287,9 +450,38 @@ mod tests {
                 "auth-read-twice",
             ),
             ("rules: [{allow: public}, {allow: public}]", "auth-repeated"),
+            ("rules: [{allow: owner}, {allow: owner}]", "auth-repeated"),
             (
-                "rules: [{allow: public, ownerField: \"o\"}]",
+                "rules: [{allow: groups, groups: [\"a\", \"b\"]}, {allow: groups, groups: [\"b\"]}]",
+                "auth-repeated",
+            ),
+            ("rules: [{allow: owner, provider: apiKey}]", "auth-provider"),
+            (
+                "rules: [{allow: public, provider: userPools}]",
+                "auth-provider",
+            ),
+            (
+                "rules: [{allow: private, provider: apiKey}]",
+                "auth-provider",
+            ),
+            ("rules: [{allow: custom, provider: oidc}]", "auth-provider"),
+            ("rules: [{allow: groups}]", "auth-groups"),
+            ("rules: [{allow: groups, groups: []}]", "auth-groups"),
+            (
+                "rules: [{allow: groups, groups: [\"a\"], groupsField: \"g\"}]",
+                "auth-groups",
+            ),
+            (
+                "rules: [{allow: owner, groups: [\"a\"]}]",
                 "auth-stray-argument",
+            ),
+            (
+                "rules: [{allow: owner, groupClaim: \"a\"}]",
+                "auth-stray-argument",
+            ),
+            (
+                "rules: [{allow: owner, ownerField: \"no name\"}]",
+                "auth-owner-field",
             ),
         ] {
             let parentheses = if rules.is_empty() {
@@ -302,13 +494,39 @@ mod tests {
         }
         assert_eq!(
             codes("type A @auth(rules: [{allow: public}]) { b: Int }"),
-            ["auth-without-model"]
+            ["directive-misplaced"]
+        );
+        assert_eq!(
+            codes("type A @model { b: Int @auth(rules: [{allow: public, operations: [list]}]) }"),
+            ["auth-field-operation"]
+        );
+        assert_eq!(
+            codes(
+                "type A @model @auth(rules: [{allow: owner}]) { a: ID! @primaryKey(sortKeyFields: [\"owner\"]) owner: String! }"
+            ),
+            ["auth-owner-sort-key"]
         );
         assert_eq!(
             codes(
                 "input AMPLIFY { globalAuthRule: AuthRule = { allow: owner } } type A { b: Int }"
             ),
             ["sandbox-rule"]
+        );
+    }
+
+    #[test]
+    fn arguments_that_change_nothing_are_pointed_out() {
+        assert_eq!(
+            warnings(
+                "type A @model @auth(rules: [{allow: public, ownerField: \"o\"}]) { id: ID! }"
+            ),
+            ["auth-stray-argument"]
+        );
+        assert_eq!(
+            warnings(
+                "type A @model @auth(rules: [{allow: groups, groupsField: \"teams\"}]) { id: ID! }"
+            ),
+            ["auth-groups-field-missing"]
         );
     }
 }

@@ -11,7 +11,7 @@ use crate::schema::relations::{self, By, Edge, References};
 /// See the module.
 pub(crate) const BELONGS_TO: Directive = Directive {
     name: "belongsTo",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[
         Parameter::optional("fields", Shape::Texts),

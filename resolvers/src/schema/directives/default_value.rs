@@ -12,7 +12,7 @@ use crate::schema::suggestion::did_you_mean;
 /// See the module.
 pub(crate) const DEFAULT: Directive = Directive {
     name: "default",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[Parameter::required("value", Shape::Text)],
 };

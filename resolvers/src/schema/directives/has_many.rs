@@ -12,7 +12,7 @@ use crate::schema::suggestion::did_you_mean;
 /// See the module.
 pub(crate) const HAS_MANY: Directive = Directive {
     name: "hasMany",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[
         Parameter::optional("indexName", Shape::Text),

@@ -10,7 +10,7 @@ use crate::schema::relations::{self, By, Edge, References};
 /// See the module.
 pub(crate) const HAS_ONE: Directive = Directive {
     name: "hasOne",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[
         Parameter::optional("fields", Shape::Texts),

@@ -12,7 +12,7 @@ use crate::schema::{keys, naming};
 /// See the module.
 pub(crate) const INDEX: Directive = Directive {
     name: "index",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: true,
     parameters: &[
         Parameter::optional("name", Shape::Text),

@@ -15,7 +15,7 @@ use crate::schema::{naming, relations};
 /// See the module.
 pub(crate) const MANY_TO_MANY: Directive = Directive {
     name: "manyToMany",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[
         Parameter::required("relationName", Shape::Text),

@@ -27,7 +27,7 @@ pub(crate) struct Directive {
     /// Its name, without `@`.
     pub(crate) name: &'static str,
     /// Where it may stand.
-    pub(crate) site: Site,
+    pub(crate) sites: &'static [Site],
     /// Whether it may stand there several times.
     pub(crate) repeatable: bool,
     /// What it takes.
@@ -37,10 +37,33 @@ pub(crate) struct Directive {
 /// Where a directive may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
-    /// On an object type.
+    /// On a `@model` type.
+    Model,
+    /// On an object type that is none.
     Type,
     /// On a field of a `@model` type.
     ModelField,
+    /// On a field of another object type.
+    TypeField,
+    /// On an input type or a field of one.
+    Input,
+}
+
+impl Site {
+    /// The place, for messages: "`@x` may only stand on …".
+    fn name(self) -> &'static str {
+        match self {
+            Site::Model => "`@model` types",
+            Site::Type => "object types",
+            Site::ModelField => "fields of `@model` types",
+            Site::TypeField => "fields of other types",
+            Site::Input => "inputs",
+        }
+    }
+
+    fn is_field(self) -> bool {
+        matches!(self, Site::ModelField | Site::TypeField)
+    }
 }
 
 /// Every directive that is understood, by name. What is known but not served yet is in [`refused`].
@@ -62,44 +85,32 @@ pub(crate) const RELATIONS: [&str; 4] = ["belongsTo", "hasMany", "hasOne", "many
 /// Reports every directive that is unknown, not served, misplaced, repeated or given wrong arguments.
 pub(crate) fn check(document: &Document, problems: &mut Problems) {
     for node in document.types.values() {
-        check_all(&node.directives, Position::Type, problems);
-        if node.directive("auth").is_some() && !node.is_model() {
-            auth_without_model(node, problems);
-        }
+        let (on_type, on_fields) = if node.is_model() {
+            (Site::Model, Site::ModelField)
+        } else {
+            (Site::Type, Site::TypeField)
+        };
+        check_all(&node.directives, on_type, problems);
         for field in &node.fields {
-            let position = if node.is_model() {
-                Position::ModelField
-            } else {
-                Position::PlainField
-            };
-            check_all(&field.directives, position, problems);
+            check_all(&field.directives, on_fields, problems);
             one_relation(node, field, problems);
         }
     }
     for node in document.inputs.values() {
-        check_all(&node.directives, Position::Input, problems);
+        check_all(&node.directives, Site::Input, problems);
         for field in &node.fields {
-            check_all(&field.directives, Position::Input, problems);
+            check_all(&field.directives, Site::Input, problems);
         }
     }
 }
 
-/// Where a directive does stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Position {
-    Type,
-    ModelField,
-    PlainField,
-    Input,
-}
-
-fn check_all(applied: &[Applied], position: Position, problems: &mut Problems) {
+fn check_all(applied: &[Applied], site: Site, problems: &mut Problems) {
     let mut seen = HashSet::new();
     for directive in applied {
         match KNOWN.iter().find(|known| known.name == directive.name) {
             Some(known) => {
                 let again = !seen.insert(known.name) && !known.repeatable;
-                check_one(known, directive, position, again, problems);
+                check_one(known, directive, site, again, problems);
             }
             None => unknown(directive, problems),
         }
@@ -109,7 +120,7 @@ fn check_all(applied: &[Applied], position: Position, problems: &mut Problems) {
 fn check_one(
     known: &Directive,
     applied: &Applied,
-    position: Position,
+    site: Site,
     again: bool,
     problems: &mut Problems,
 ) {
@@ -122,7 +133,7 @@ fn check_one(
             "Merge the two into one.",
         );
     }
-    if let Some((message, help)) = misplaced(known, position) {
+    if let Some((message, help)) = misplaced(known, site) {
         problems.error("directive-misplaced", applied.span, message, help);
         return;
     }
@@ -147,27 +158,25 @@ fn check_one(
     );
 }
 
-fn misplaced(known: &Directive, position: Position) -> Option<(String, String)> {
-    let name = known.name;
-    match (known.site, position) {
-        (Site::Type, Position::Type) | (Site::ModelField, Position::ModelField) => None,
-        (Site::Type, _) if name == "auth" => Some((
-            "`@auth` on a field is not served yet.".to_owned(),
-            "Put the rules on the type.".to_owned(),
-        )),
-        (Site::Type, _) => Some((
-            format!("`@{name}` stands on types, not on fields or inputs."),
-            "Move it behind the name of the type.".to_owned(),
-        )),
-        (Site::ModelField, Position::PlainField) => Some((
-            format!("`@{name}` may only stand on fields of `@model` types."),
-            format!("Add `@model` to the type, or remove `@{name}`."),
-        )),
-        (Site::ModelField, _) => Some((
-            format!("`@{name}` stands on fields of `@model` types."),
-            "Move it behind the type of the field it is meant for.".to_owned(),
-        )),
+fn misplaced(known: &Directive, site: Site) -> Option<(String, String)> {
+    if known.sites.contains(&site) {
+        return None;
     }
+    let name = known.name;
+    let places: Vec<&str> = known.sites.iter().map(|site| site.name()).collect();
+    let message = format!("`@{name}` may only stand on {}.", places.join(" and "));
+    let help = if name == auth::AUTH.name && site == Site::Type {
+        "Put the rules on its fields, or on the models that hold it.".to_owned()
+    } else if site == Site::TypeField && known.sites.contains(&Site::ModelField)
+        || site == Site::Type && known.sites.contains(&Site::Model)
+    {
+        format!("Add `@model` to the type, or remove `@{name}`.")
+    } else if known.sites.iter().any(|site| site.is_field()) {
+        "Move it behind the type of the field it is meant for.".to_owned()
+    } else {
+        "Move it behind the name of the type.".to_owned()
+    };
+    Some((message, help))
 }
 
 fn unknown(applied: &Applied, problems: &mut Problems) {
@@ -191,16 +200,6 @@ fn unknown(applied: &Applied, problems: &mut Problems) {
         applied.span,
         format!("There is no directive `@{name}`."),
         help,
-    );
-}
-
-fn auth_without_model(node: &TypeNode, problems: &mut Problems) {
-    let span = node.directive("auth").map_or(node.span, |auth| auth.span);
-    problems.error(
-        "auth-without-model",
-        span,
-        format!("`{}` has `@auth` but no `@model`.", node.name),
-        "Types without `@model` are read and written with the model that holds them; put the rules there.",
     );
 }
 

@@ -11,7 +11,7 @@ use crate::schema::source::is_name;
 /// See the module.
 pub(crate) const MODEL: Directive = Directive {
     name: "model",
-    site: Site::Type,
+    sites: &[Site::Model, Site::Type],
     repeatable: false,
     parameters: &[
         Parameter::optional(
@@ -92,9 +92,7 @@ fn rename(name: &mut Option<String>, given: &Value, word: &str, problems: &mut P
 
 fn subscriptions(applied: &Applied, names: &mut Operations, problems: &mut Problems) {
     let given = applied.argument("subscriptions");
-    let level = given
-        .and_then(|given| given.get("level"))
-        .and_then(Value::word);
+    let level = level(applied);
     let off = given.is_some_and(Value::is_null) || level == Some("off");
     names.open_subscriptions = level == Some("public");
     let mutations = [&names.create, &names.update, &names.delete].map(Option::is_some);
@@ -110,6 +108,16 @@ fn subscriptions(applied: &Applied, names: &mut Operations, problems: &mut Probl
             rename_events(name, value, problems);
         }
     }
+}
+
+fn level(applied: &Applied) -> Option<&str> {
+    let given = applied.argument("subscriptions")?;
+    given.get("level").and_then(Value::word)
+}
+
+/// The `level` of a model's subscriptions, if it says one.
+pub(crate) fn subscription_level(node: &TypeNode) -> Option<&str> {
+    node.directive(MODEL.name).and_then(level)
 }
 
 /// `["a", "b"]` are the names, `null` is off, and `[]` means the default name.

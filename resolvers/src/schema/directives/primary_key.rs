@@ -10,7 +10,7 @@ use crate::schema::model::{KeyFields, Model, Origin, Scalar};
 /// See the module.
 pub(crate) const PRIMARY_KEY: Directive = Directive {
     name: "primaryKey",
-    site: Site::ModelField,
+    sites: &[Site::ModelField],
     repeatable: false,
     parameters: &[Parameter::optional("sortKeyFields", Shape::Texts)],
 };

@@ -249,7 +249,7 @@ model Enrolment by id
   updatedAt: AWSDateTime! (Timestamp)
   index byCourse by courseCode#courseterm, query enrolmentsByCourseCodeAndCourseterm
   index byStudent by studentId, query enrolmentsByStudentId
-  allow Public by ApiKey: [Get, List, Search, Listen, Sync, Create]
+  allow Public by ApiKey: [Create]
   operations getEnrolment listEnrolments syncEnrolments createEnrolment updateEnrolment deleteEnrolment onCreateEnrolment onUpdateEnrolment onDeleteEnrolment
   timestamps createdAt updatedAt
 "##

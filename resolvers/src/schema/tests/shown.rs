@@ -120,6 +120,15 @@ fn show_field(text: &mut String, field: &Field) -> std::fmt::Result {
     if let Some(relation) = &field.relation {
         write!(text, " -> {}", relation_text(relation))?;
     }
+    for rule in field.auth.iter().flatten() {
+        let AuthRule {
+            allow,
+            provider,
+            operations,
+            ..
+        } = rule;
+        write!(text, " allow {allow:?} by {provider:?}: {operations:?}")?;
+    }
     writeln!(text)
 }
 

@@ -106,7 +106,7 @@ fn directives_in_the_wrong_place() {
 }
 enum E @model { A @index }
 input I { a: Int @default(value: "1") }"#), @r##"
-schema.graphql:1:12: error[directive-misplaced]: `@primaryKey` stands on fields of `@model` types.
+schema.graphql:1:12: error[directive-misplaced]: `@primaryKey` may only stand on fields of `@model` types.
  1 | type Place @primaryKey {
    |            ^
  help: Move it behind the type of the field it is meant for.
@@ -116,7 +116,7 @@ schema.graphql:2:16: error[directive-misplaced]: `@index` may only stand on fiel
    |                ^
  help: Add `@model` to the type, or remove `@index`.
 
-schema.graphql:3:13: error[directive-misplaced]: `@model` stands on types, not on fields or inputs.
+schema.graphql:3:13: error[directive-misplaced]: `@model` may only stand on `@model` types and object types.
  3 |   size: Int @model
    |             ^
  help: Move it behind the name of the type.
@@ -131,7 +131,7 @@ schema.graphql:5:19: error[directive-misplaced]: `@index` may not stand on an en
    |                   ^
  help: Remove it.
 
-schema.graphql:6:18: error[directive-misplaced]: `@default` stands on fields of `@model` types.
+schema.graphql:6:18: error[directive-misplaced]: `@default` may only stand on fields of `@model` types.
  6 | input I { a: Int @default(value: "1") }
    |                  ^
  help: Move it behind the type of the field it is meant for.

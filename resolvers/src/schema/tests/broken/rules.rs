@@ -20,40 +20,41 @@ schema.graphql:1:62: error[unknown-word]: `operations` cannot be `write`.
 }
 
 #[test]
-fn owner_rules() {
+fn rules_that_contradict_themselves() {
     insta::assert_snapshot!(report(r#"type Todo @model @auth(rules: [
-  { allow: owner },
-  { allow: groups, groups: ["Admin"] }
-  { allow: public, provider: iam }
+  { allow: owner, provider: apiKey },
+  { allow: groups, groups: [] }
+  { allow: public, operations: [read, sync] }
 ]) {
   id: ID!
 }"#), @r##"
-schema.graphql:2:3: error[auth-unsupported]: Rules of the kind `{ allow: owner }` are not served yet.
- 2 |   { allow: owner },
-   |   ^
- help: Use `{ allow: public }`, which lets in everyone who holds an API key.
+schema.graphql:2:29: error[auth-provider]: A rule with `allow: owner` cannot have `provider: apiKey`.
+ 2 |   { allow: owner, provider: apiKey },
+   |                             ^
+ help: Use `userPools` or `oidc`.
 
-schema.graphql:3:3: error[auth-unsupported]: Rules of the kind `{ allow: groups }` are not served yet.
- 3 |   { allow: groups, groups: ["Admin"] }
+schema.graphql:3:3: error[auth-groups]: This rule names no group.
+ 3 |   { allow: groups, groups: [] }
    |   ^
- help: Use `{ allow: public }`, which lets in everyone who holds an API key.
+ help: Write the groups: `groups: ["Admin"]`.
 
-schema.graphql:4:3: error[auth-unsupported]: Rules of the kind `{ allow: public, provider: iam }` are not served yet.
- 4 |   { allow: public, provider: iam }
-   |   ^
- help: Use `{ allow: public }`, which lets in everyone who holds an API key.
+schema.graphql:4:39: error[auth-read-twice]: `read` contains `sync` already.
+ 4 |   { allow: public, operations: [read, sync] }
+   |                                       ^
+ help: Keep `read`, or list the operations it stands for.
 "##);
 }
 
 #[test]
-fn rules_on_a_field() {
+fn rules_on_a_field_that_hide_required_ones() {
     insta::assert_snapshot!(report(r#"type Todo @model @auth(rules: [{ allow: public }]) {
+  name: String!
   secret: String @auth(rules: [{ allow: owner }])
 }"#), @r##"
-schema.graphql:2:18: error[directive-misplaced]: `@auth` on a field is not served yet.
- 2 |   secret: String @auth(rules: [{ allow: owner }])
-   |                  ^
- help: Put the rules on the type.
+schema.graphql:2:3: error[auth-required-field]: `Todo.name` is required, but not everyone who may read the model may read it.
+ 2 |   name: String!
+   |   ^
+ help: Remove the `!`, or give the field rules with `read` for all who may read any field.
 "##);
 }
 
@@ -62,10 +63,10 @@ fn rules_on_a_type_that_is_no_model() {
     insta::assert_snapshot!(report(r#"type Place @auth(rules: [{ allow: public }]) {
   city: String
 }"#), @r##"
-schema.graphql:1:12: error[auth-without-model]: `Place` has `@auth` but no `@model`.
+schema.graphql:1:12: error[directive-misplaced]: `@auth` may only stand on `@model` types and fields of `@model` types.
  1 | type Place @auth(rules: [{ allow: public }]) {
    |            ^
- help: Types without `@model` are read and written with the model that holds them; put the rules there.
+ help: Put the rules on its fields, or on the models that hold it.
 "##);
 }
 
