@@ -34,21 +34,32 @@ pub struct Event {
     pub record: Arc<Record>,
 }
 
+/// A stretch of a model's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stretch {
+    /// The events in it, in order. Positions that hold no event (idle ticks) are skipped.
+    pub events: Vec<Event>,
+    /// Where to go on from.
+    pub next: Seq,
+    /// Whether it begins right after the position asked for. If not, the log was trimmed meanwhile: whoever followed it
+    /// has missed something and must be told so (`sync-design.md` L8).
+    pub whole: bool,
+}
+
 /// Reading a model's log. Implemented by every store beside [`crate::storage::Storage`].
 pub trait Feed: Send + Sync {
     /// The position of the model's last committed write.
     fn head<'a>(&'a self, model: &'a Model) -> BoxFuture<'a, Result<Seq, StorageError>>;
 
-    /// The events after a position, in order, at most `limit`. Positions that hold no event (idle ticks) are skipped,
-    /// so the second value is where to go on from.
+    /// What the log holds after a position, at most `limit` events.
     fn since<'a>(
         &'a self,
         model: &'a Model,
         after: Seq,
         limit: usize,
-    ) -> BoxFuture<'a, Result<(Vec<Event>, Seq), StorageError>>;
+    ) -> BoxFuture<'a, Result<Stretch, StorageError>>;
 
-    /// Changes whenever a write of this process may have been committed. A hint only: readers also poll where other
-    /// processes write to the same store.
-    fn hints(&self) -> tokio::sync::watch::Receiver<u64>;
+    /// Changes whenever the model's log may have grown, whoever wrote; the value is the newest position known of. A hint
+    /// that is lost on the way from another process is made up for by the store, which looks by itself now and then.
+    fn hints(&self, model: &Model) -> tokio::sync::watch::Receiver<Seq>;
 }

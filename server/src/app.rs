@@ -28,8 +28,6 @@ use crate::schema::{self, Loaded, SchemaError};
 use crate::storage::{self, Store};
 use crate::tls;
 
-/// How often a store that other processes write to is asked for news.
-const POLL: Duration = Duration::from_millis(250);
 /// Between two attempts to open a store that is not there yet.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 /// How long running requests may take to finish at the end.
@@ -392,7 +390,7 @@ impl Opening {
     }
 
     async fn attempt(&self) -> Result<(Store, Engine), StorageError> {
-        let store = storage::open(&self.config.database.0)
+        let store = storage::open_at(&self.config.place())
             .await
             .map_err(|error| StorageError::Unavailable(format!("{error:#}")))?;
         store.storage.prepare(&self.schema).await?;
@@ -403,9 +401,8 @@ impl Opening {
 
     fn publish(self, store: &Store, engine: Engine) {
         let settings = self.config.realtime.clone();
-        let poll = self.config.database.is_shared().then_some(POLL);
         let clock = Arc::new(System);
-        let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs, poll);
+        let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs);
         let realtime = Realtime {
             settings,
             authenticator: self.authenticator,

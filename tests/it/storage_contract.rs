@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use driftless_resolvers::feed::{Operation, Seq};
+use driftless_resolvers::feed::{Event, Operation, Seq, Stretch};
 use driftless_resolvers::filter::{Filter, Test};
 use driftless_resolvers::schema::model::{Model, Scalar};
 use driftless_resolvers::storage::{
@@ -123,6 +123,12 @@ fn key(id: &str) -> Key {
 async fn get(stand: &Stand, model: &Model, id: &str) -> Option<Record> {
     let found = stand.storage.get(model, &[key(id)]).await.unwrap();
     found.into_iter().next().flatten()
+}
+
+/// The first hundred events of a model's log.
+async fn log(stand: &Stand, model: &Model) -> Vec<Event> {
+    let log = stand.feed.since(model, Seq(0), 100).await.unwrap();
+    log.events
 }
 
 fn ids(records: &[Record]) -> Vec<&str> {

@@ -19,7 +19,7 @@ use super::{
     SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
 };
 use crate::clock::Clock;
-use crate::feed::{Event, Feed, Seq};
+use crate::feed::{Event, Feed, Seq, Stretch};
 use crate::schema::Schema;
 use crate::schema::model::Model;
 use crate::sync::{self, LogState};
@@ -28,7 +28,6 @@ use crate::sync::{self, LogState};
 pub struct Memory {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
-    hints: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -42,6 +41,7 @@ struct State {
 struct Shelf {
     records: BTreeMap<Key, Stored>,
     log: Vec<LogRow>,
+    hints: watch::Sender<Seq>,
 }
 
 #[derive(Clone)]
@@ -63,7 +63,6 @@ impl Memory {
         Memory {
             clock,
             state: Mutex::default(),
-            hints: watch::Sender::new(0),
         }
     }
 
@@ -77,9 +76,11 @@ impl Memory {
 
     fn put_now(&self, model: &Model, write: Write) -> Result<Put, StorageError> {
         let now = self.clock.now();
-        let put = self.with_shelf(model, |shelf| shelf.put(write, now))?;
-        self.hints.send_modify(|count| *count += 1);
-        Ok(put)
+        self.with_shelf(model, |shelf| {
+            let put = shelf.put(write, now);
+            shelf.hints.send_replace(shelf.head());
+            put
+        })
     }
 
     fn sync_now(&self, model: &Model, query: &SyncQuery) -> SyncPage {
@@ -358,7 +359,7 @@ impl Feed for Memory {
         model: &'a Model,
         after: Seq,
         limit: usize,
-    ) -> BoxFuture<'a, Result<(Vec<Event>, Seq), StorageError>> {
+    ) -> BoxFuture<'a, Result<Stretch, StorageError>> {
         ready(Ok(self.with_shelf(model, |shelf| {
             let mut events = Vec::new();
             let mut last = after;
@@ -375,11 +376,15 @@ impl Feed for Memory {
                     });
                 }
             }
-            (events, last)
+            Stretch {
+                events,
+                next: last,
+                whole: true,
+            }
         })))
     }
 
-    fn hints(&self) -> watch::Receiver<u64> {
-        self.hints.subscribe()
+    fn hints(&self, model: &Model) -> watch::Receiver<Seq> {
+        self.with_shelf(model, |shelf| shelf.hints.subscribe())
     }
 }

@@ -46,6 +46,7 @@ enum Tls {
 #[serde(default, deny_unknown_fields)]
 struct DatabaseSection {
     url: Option<String>,
+    direct_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +139,9 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     }
     if let Some(url) = document.database.url {
         config.database = Database(url);
+    }
+    if let Some(url) = document.database.direct_url {
+        config.direct_database = Some(Database(url));
     }
     if let Some(strategy) = document.conflict.default {
         config.conflict.default = strategy;

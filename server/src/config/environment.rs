@@ -33,6 +33,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     // Where the tests of clients find the server's program.
     ("BIN", "", Form::Elsewhere, false),
     ("CONFLICT_DEFAULT", "conflict.default", Form::Text, false),
+    (
+        "DATABASE_DIRECT_URL",
+        "database.direct_url",
+        Form::Text,
+        true,
+    ),
     ("DATABASE_URL", "database.url", Form::Text, true),
     ("HEALTH_URL", "", Form::Elsewhere, false),
     ("LIMITS_BODY", "limits.body", Form::Number, false),

@@ -32,6 +32,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where records are kept.
     pub database: Database,
+    /// The same database without the pooler that `database` leads through, for word of other nodes' writes.
+    pub direct_database: Option<Database>,
     /// How long to wait for a database server that is not there yet; `None` is for ever.
     pub database_patience: Option<Duration>,
     /// Who decides conflicts.
@@ -218,6 +220,7 @@ impl Config {
                 also_443: false,
             },
             database: Database("sqlite:.driftless/data.db".to_owned()),
+            direct_database: None,
             database_patience: None,
             conflict: Conflicts::default(),
             api_keys: Vec::new(),
@@ -256,6 +259,17 @@ impl Config {
         }
         self.listen.public_hosts.extend(flags.hosts.iter().cloned());
         Ok(self)
+    }
+}
+
+impl Config {
+    /// Where the store is.
+    #[must_use]
+    pub fn place(&self) -> crate::storage::Place {
+        crate::storage::Place {
+            direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
+            ..crate::storage::Place::at(&self.database.0)
+        }
     }
 }
 

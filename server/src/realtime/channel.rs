@@ -239,33 +239,50 @@ impl Channel {
         let head = self.feed.head(&self.model).await?;
         let near = Seq((head.0 - BACKLOG).max(0));
         let from = position.map_or(near, |position| position.max(near));
-        *position = Some(self.publish_from(from).await?);
-        Ok(())
+        self.publish_from(position.insert(from)).await
     }
 
     async fn follow(&self) -> Result<(), StorageError> {
         let mut position = self.position.lock().await;
-        if let Some(from) = *position {
-            *position = Some(self.publish_from(from).await?);
+        match &mut *position {
+            Some(position) => self.publish_from(position).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Publishes what the log holds after `from`; the answer is where it ends. If it fails in between, what was
-    /// published is published again later: a repetition does no harm, a gap would.
-    async fn publish_from(&self, mut from: Seq) -> Result<Seq, StorageError> {
+    /// Publishes what the log holds after a position, which moves along: nothing is published twice.
+    async fn publish_from(&self, position: &mut Seq) -> Result<(), StorageError> {
         loop {
-            let (events, next) = self.feed.since(&self.model, from, BATCH).await?;
-            for event in &events {
+            let stretch = self.feed.since(&self.model, *position, BATCH).await?;
+            if !stretch.whole {
+                self.disconnect_all();
+            }
+            for event in &stretch.events {
                 self.publish(event);
             }
-            if next <= from {
-                return Ok(from);
+            if stretch.next <= *position {
+                return Ok(());
             }
-            from = next;
-            if events.len() < BATCH {
-                return Ok(from);
-            }
+            *position = stretch.next;
+        }
+    }
+
+    /// The log was trimmed beyond what this node had read of it. Clients that reconnect fetch what they have missed
+    /// (`sync-design.md` L8).
+    fn disconnect_all(&self) {
+        let members = self.members();
+        if members.count > 0 {
+            tracing::warn!(
+                model = self.model.name,
+                sockets = members.count,
+                "the log was trimmed before it was read; subscribers are disconnected so that they sync"
+            );
+        }
+        for audience in members.topics.values() {
+            audience
+                .subscribers
+                .values()
+                .for_each(Subscriber::disconnect);
         }
     }
 
@@ -291,20 +308,18 @@ impl Channel {
         Some(Duration::from_millis(due))
     }
 
-    /// Publishes the log for as long as the server runs; does nothing while nobody listens. `poll` is for stores that
-    /// other processes write to, whose writes give no hint here.
-    pub(super) async fn run(self: Arc<Self>, poll: Option<Duration>) {
-        let mut hints = self.feed.hints();
+    /// Publishes the log for as long as the server runs; does nothing while nobody listens.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut hints = self.feed.hints(&self.model);
         let mut hinting = true;
         let mut failed = false;
         loop {
             let idle = self.is_idle();
             let settling = self.next_settling();
-            let again = if failed { Some(RETRY) } else { poll };
             tokio::select! {
                 () = self.joined.notified() => {}
                 hint = hints.changed(), if !idle && hinting => hinting = hint.is_ok(),
-                () = sleep(again), if !idle && again.is_some() => {}
+                () = tokio::time::sleep(RETRY), if !idle && failed => {}
                 () = sleep(settling), if settling.is_some() => self.settle(),
             }
             if self.is_idle() {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use driftless_resolvers::api::{Request, Subscription};
 use driftless_resolvers::clock::Clock;
@@ -56,6 +55,11 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
+    /// Ends its connection: something it should have been told is not there any more.
+    pub(super) fn disconnect(&self) {
+        self.outbox.overflowed.cancel();
+    }
+
     pub(super) fn tell(&self, payload: &Arc<str>) {
         let delivery = Delivery {
             id: Arc::clone(&self.id),
@@ -72,7 +76,6 @@ pub struct Hub {
     feed: Arc<dyn Feed>,
     clock: Arc<dyn Clock>,
     repairs: bool,
-    poll: Option<Duration>,
     channels: std::sync::Mutex<Channels>,
 }
 
@@ -84,19 +87,13 @@ struct Channels {
 }
 
 impl Hub {
-    /// A hub that reads this feed, and polls it where other processes may write.
+    /// A hub that reads this feed.
     #[must_use]
-    pub fn new(
-        feed: Arc<dyn Feed>,
-        clock: Arc<dyn Clock>,
-        repairs: bool,
-        poll: Option<Duration>,
-    ) -> Self {
+    pub fn new(feed: Arc<dyn Feed>, clock: Arc<dyn Clock>, repairs: bool) -> Self {
         Hub {
             feed,
             clock,
             repairs,
-            poll,
             channels: std::sync::Mutex::default(),
         }
     }
@@ -138,7 +135,7 @@ impl Hub {
         channels
             .by_model
             .insert(name.to_owned(), Arc::clone(&channel));
-        channels.running.spawn(Arc::clone(&channel).run(self.poll));
+        channels.running.spawn(Arc::clone(&channel).run());
         Ok(channel)
     }
 }

@@ -54,7 +54,9 @@ impl Session<'_> {
     async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, StorageError> {
         match self {
             Session::Postgres(connection) => {
-                let rows = statement.postgres().fetch_all(&mut **connection).await;
+                // Prepared under no name: behind a pooler a name could be somebody else's.
+                let query = statement.postgres().persistent(false);
+                let rows = query.fetch_all(&mut **connection).await;
                 rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
             }
             Session::Sqlite(connection) => {

@@ -4,7 +4,7 @@ use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{StorageError, Write};
 
 use super::database::{Arg, Dialect, Row, Statement};
-use super::group::Outcome;
+use super::group::Batch;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::table::Table;
@@ -60,7 +60,7 @@ impl Engine {
         &self,
         table: &Table,
         writes: &[Write],
-    ) -> Result<Vec<Outcome>, StorageError> {
+    ) -> Result<Batch, StorageError> {
         match self {
             Engine::Postgres(postgres) => postgres.commit(table, writes).await,
             Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,

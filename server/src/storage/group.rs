@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Put, StorageError, Write};
 
 /// The largest batch.
@@ -19,6 +20,26 @@ const WAITING: usize = 4096;
 
 /// What one write came to.
 pub(super) type Outcome = Result<Put, StorageError>;
+
+/// What became of a batch: of each write in order, and the place in the log of each that was done.
+pub(super) struct Batch {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) seqs: Vec<Option<Seq>>,
+}
+
+impl Batch {
+    pub(super) fn with_capacity(writes: usize) -> Self {
+        Batch {
+            outcomes: Vec::with_capacity(writes),
+            seqs: Vec::with_capacity(writes),
+        }
+    }
+
+    pub(super) fn push(&mut self, outcome: Outcome, seq: Option<Seq>) {
+        self.outcomes.push(outcome);
+        self.seqs.push(seq);
+    }
+}
 
 /// Commits a batch, all of it or nothing.
 pub(super) trait Commit: Send + Sync + 'static {

@@ -5,6 +5,7 @@
 //!
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
+//! * `wake` – how subscribers and other nodes learn of a write; `pooler` – what is different behind one;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `ddl`, `table` – what is made for a schema; `database`, `rows`, `secret` – encodings.
 
@@ -15,6 +16,7 @@ mod engine;
 mod filter_sql;
 mod group;
 mod page;
+mod pooler;
 mod postgres;
 mod range;
 mod rows;
@@ -24,17 +26,23 @@ mod sql;
 mod sqlite;
 mod statements;
 mod table;
+mod wake;
 mod write_sql;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
 use driftless_resolvers::clock::{Clock, System};
 use driftless_resolvers::feed::Feed;
 use driftless_resolvers::storage::Storage;
 
+use tokio::task::JoinSet;
+
 use engine::Engine;
+use postgres::Postgres;
 use sql::SqlStore;
+use sqlite::Sqlite;
+use wake::Board;
 
 /// An open store, as the two ports it implements.
 #[derive(Clone)]
@@ -44,33 +52,79 @@ pub struct Store {
     /// Their changes.
     pub feed: Arc<dyn Feed>,
     sql: Arc<SqlStore>,
+    /// What tells and hears of writes; ends with the store.
+    waking: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Store {
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.
     pub async fn close(&self) {
+        self.sql.finish().await;
+        self.waking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
         self.sql.close().await;
     }
 }
 
-/// Opens the store of a URL: `sqlite:path/to/file.db`, `sqlite::memory:` (gone at the end), `postgres://…`.
-pub async fn open(url: &str) -> anyhow::Result<Store> {
-    open_with(url, Arc::new(System)).await
+/// Where a store is, and what it works with.
+#[derive(Clone)]
+pub struct Place {
+    /// `sqlite:path/to/file.db`, `sqlite::memory:` (gone at the end), `postgres://…`.
+    pub url: String,
+    /// The same Postgres without the pooler that `url` leads through: notifications of writes arrive only there.
+    pub direct_url: Option<String>,
+    /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
+    pub clock: Arc<dyn Clock>,
 }
 
-/// Opens a store whose SQLite reads the time from `clock`. Postgres always reads its own (`sync-design.md` W3).
-pub async fn open_with(url: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Store> {
-    let engine = match url.split(':').next() {
-        Some("sqlite") => Engine::Sqlite(sqlite::Sqlite::open(url, clock).await?),
-        Some("postgres" | "postgresql") => Engine::Postgres(postgres::Postgres::open(url).await?),
+impl Place {
+    /// A store with nothing special about it.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        Place {
+            url: url.to_owned(),
+            direct_url: None,
+            clock: Arc::new(System),
+        }
+    }
+}
+
+/// Opens the store of a URL.
+pub async fn open(url: &str) -> anyhow::Result<Store> {
+    open_at(&Place::at(url)).await
+}
+
+/// Opens a store.
+pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
+    match place.url.split(':').next() {
+        Some("sqlite") => {
+            let sqlite = Sqlite::open(&place.url, Arc::clone(&place.clock)).await?;
+            let engine = Arc::new(Engine::Sqlite(sqlite));
+            Ok(store(engine, Arc::new(Board::alone()), JoinSet::new()))
+        }
+        Some("postgres" | "postgresql") => {
+            let postgres = Postgres::open(&place.url).await?;
+            let listening = postgres.listening(place.direct_url.as_deref())?;
+            let engine = Arc::new(Engine::Postgres(postgres));
+            let board = Arc::new(Board::shared(false));
+            let waking = wake::start(&engine, &board, listening);
+            Ok(store(engine, board, waking))
+        }
         _ => bail!(
-            "`{url}` is no address of a store; write sqlite:path/to/file.db or postgres://user:password@host/database"
+            "`{}` is no address of a store; write sqlite:path/to/file.db or postgres://user:password@host/database",
+            place.url
         ),
-    };
-    let sql = Arc::new(SqlStore::new(engine));
-    Ok(Store {
+    }
+}
+
+fn store(engine: Arc<Engine>, board: Arc<Board>, waking: JoinSet<()>) -> Store {
+    let sql = Arc::new(SqlStore::new(engine, board));
+    Store {
         storage: Arc::clone(&sql) as Arc<dyn Storage>,
         feed: Arc::clone(&sql) as Arc<dyn Feed>,
         sql,
-    })
+        waking: Arc::new(Mutex::new(waking)),
+    }
 }

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
+use sqlx::Transaction;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use tokio::time::timeout;
 
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::ddl::{self, Session};
-use super::group::Outcome;
+use super::group::{Batch, Outcome};
+use super::pooler::{self, Found};
 use super::statements;
 use super::table::Table;
 use super::write_sql;
@@ -26,7 +29,7 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// What every connection is asked for when it starts; nothing else is kept in a session, so that poolers which hand a
 /// connection to somebody else after each transaction do no harm (`sync-design.md` W1, W7).
-const OPTIONS: [(&str, &str); 4] = [
+pub(super) const OPTIONS: [(&str, &str); 4] = [
     ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "5000"),
     ("lock_timeout", "2000"),
@@ -36,6 +39,9 @@ const OPTIONS: [(&str, &str); 4] = [
 /// An open Postgres database.
 pub(super) struct Postgres {
     pool: PgPool,
+    /// Whether a pooler hands connections around between transactions.
+    pooled: bool,
+    options: Box<PgConnectOptions>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -43,13 +49,14 @@ fn failed(error: sqlx::Error) -> StorageError {
     storage_error(&error)
 }
 
-/// Makes one connection, to learn why none can be had: a pool only says that it waited in vain.
-async fn try_out(options: &PgConnectOptions) -> anyhow::Result<()> {
-    let connection = tokio::time::timeout(ACQUIRE, options.connect())
-        .await
-        .context("it does not answer")??;
-    connection.close().await?;
-    Ok(())
+/// What connections to a URL are asked for.
+fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)
+        .context("the address of the Postgres database is not valid")?
+        .application_name("driftless")
+        // Numbers travel in their binary form; poolers refuse to pass this one on.
+        .extra_float_digits(None);
+    Ok(options)
 }
 
 fn is_unknown_function(error: &sqlx::Error) -> bool {
@@ -62,21 +69,31 @@ fn is_unknown_function(error: &sqlx::Error) -> bool {
 impl Postgres {
     /// Connects and brings the system tables up to date.
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(url)
-            .context("the address of the Postgres database is not valid")?
-            .application_name("driftless")
-            .options(OPTIONS);
-        let place = format!("{}:{}", options.get_host(), options.get_port());
-        try_out(&options)
+        let plain = options(url)?;
+        let place = format!("{}:{}", plain.get_host(), plain.get_port());
+        let trial = pooler::try_out(plain.clone().options(OPTIONS), plain);
+        let Found { options, pooled } = timeout(ACQUIRE, trial)
             .await
+            .context("it does not answer")
+            .flatten()
             .with_context(|| format!("cannot connect to Postgres at {place}"))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .with_context(|| format!("cannot connect to Postgres at {place}"))?;
-        let postgres = Postgres { pool };
+        if pooled {
+            tracing::info!(
+                place,
+                "the database is reached through a pooler of transactions"
+            );
+        }
+        let postgres = Postgres {
+            pool,
+            pooled,
+            options: Box::new(options),
+        };
         postgres
             .migrate()
             .await
@@ -85,37 +102,51 @@ impl Postgres {
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
-        let mut transaction = self.pool.begin().await?;
-        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = self.begin().await?;
+        if self.pooled {
+            pooler::forget_statements(&mut transaction).await?;
+        }
         ddl::migrations(Dialect::Postgres)
             .run_direct(None, &mut *transaction, false)
             .await?;
+        if self.pooled {
+            pooler::forget_statements(&mut transaction).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
 
+    /// A transaction that may change tables; others that want to wait for its end.
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+        let mut transaction = self.pool.begin_with(pooler::BEGIN).await?;
+        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
+    }
+
+    /// How to connect to where notifications arrive; `None` where a pooler is between and no other address is known.
+    pub(super) fn listening(
+        &self,
+        direct: Option<&str>,
+    ) -> anyhow::Result<Option<PgConnectOptions>> {
+        match direct {
+            Some(url) => options(url).map(Some),
+            None => Ok((!self.pooled).then(|| (*self.options).clone())),
+        }
+    }
+
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
-        let rows = statement.postgres().fetch(&self.pool);
-        rows.map_ok(Row::Postgres)
-            .try_collect()
-            .await
-            .map_err(failed)
+        self.fetch(statement.postgres()).await.map_err(failed)
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<(), StorageError> {
-        let done = statement.postgres().execute(&self.pool).await;
-        done.map(drop).map_err(failed)
+        self.rows(statement).await.map(drop)
     }
 
     /// Makes tables, columns, indexes and write functions, as one transaction that other nodes wait for.
     pub(super) async fn prepare(&self, schema: &Schema) -> Result<Vec<Table>, StorageError> {
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
-        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let mut transaction = self.begin().await.map_err(failed)?;
         let tables = ddl::prepare(&mut Session::Postgres(&mut transaction), schema).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(tables)
@@ -133,7 +164,7 @@ impl Postgres {
         &self,
         table: &Table,
         writes: &[Write],
-    ) -> Result<Vec<Outcome>, StorageError> {
+    ) -> Result<Batch, StorageError> {
         let rows = match self.call(table, writes).await {
             Err(error) if is_unknown_function(&error) => {
                 let table = self.reread(table).await?;
@@ -147,15 +178,33 @@ impl Postgres {
                 "a batch got fewer answers than it has writes".to_owned(),
             ));
         }
-        rows.iter()
-            .zip(writes)
-            .map(|(row, write)| outcome(row, write))
-            .collect()
+        let mut batch = Batch::with_capacity(writes.len());
+        for (row, write) in rows.iter().zip(writes) {
+            let outcome = outcome(row, write)?;
+            let done = matches!(outcome, Ok(Put::Done(_)));
+            batch.push(outcome, done.then(|| row.int(5).map(Seq)).transpose()?);
+        }
+        Ok(batch)
     }
 
     async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
-        let rows = call(table, writes).fetch(&self.pool);
-        rows.map_ok(Row::Postgres).try_collect().await
+        self.fetch(call(table, writes)).await
+    }
+
+    /// Runs a statement that commits by itself. Behind a pooler it gets a transaction around it, which keeps its parts
+    /// on one connection, and says in it what [`OPTIONS`] say otherwise.
+    async fn fetch(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<Vec<Row>, sqlx::Error> {
+        if !self.pooled {
+            let rows = query.fetch(&self.pool).map_ok(Row::Postgres);
+            return rows.try_collect().await;
+        }
+        let mut transaction = self.pool.begin_with(pooler::BEGIN).await?;
+        let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
     /// The table after another node, with another schema, gave it columns: its write function is a new one.

@@ -4,13 +4,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
-use driftless_resolvers::storage::{StorageError, Write};
+use driftless_resolvers::feed::Event;
+use driftless_resolvers::storage::{Put, StorageError, Write};
 
 use super::engine::Engine;
-use super::group::{Commit, Outcome, Queue};
+use super::group::{Batch, Commit, Outcome, Queue};
 use super::table::Table;
+use super::wake::Board;
 
 /// A model that is ready to be used.
 pub(super) struct Shelf {
@@ -21,12 +22,12 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// Starts the queue of a model.
-    pub(super) fn open(engine: &Arc<Engine>, table: Table, hints: &watch::Sender<u64>) -> Shelf {
+    pub(super) fn open(engine: &Arc<Engine>, table: Table, board: &Arc<Board>) -> Shelf {
         let table = Arc::new(RwLock::new(Arc::new(table)));
         let queue = Queue::start(Arc::new(Committer {
             engine: Arc::clone(engine),
             table: Arc::clone(&table),
-            hints: hints.clone(),
+            board: Arc::clone(board),
         }));
         Shelf { table, queue }
     }
@@ -49,7 +50,7 @@ type SharedTable = Arc<RwLock<Arc<Table>>>;
 struct Committer {
     engine: Arc<Engine>,
     table: SharedTable,
-    hints: watch::Sender<u64>,
+    board: Arc<Board>,
 }
 
 impl Commit for Committer {
@@ -59,13 +60,43 @@ impl Commit for Committer {
     ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>> {
         async move {
             let table = current(&self.table);
-            let outcomes = self.engine.commit(&table, writes).await;
-            // Also after an error: the commit may have happened before its answer was lost.
-            self.hints.send_modify(|count| *count += 1);
-            outcomes
+            match self.engine.commit(&table, writes).await {
+                Ok(batch) => {
+                    self.publish(&table, writes, &batch);
+                    Ok(batch.outcomes)
+                }
+                Err(error) => {
+                    // The commit may have happened before its answer was lost.
+                    self.board.line(table.shard).look();
+                    Err(error)
+                }
+            }
         }
         .boxed()
     }
+}
+
+impl Committer {
+    fn publish(&self, table: &Table, writes: &[Write], batch: &Batch) {
+        let Some(newest) = batch.seqs.iter().flatten().max() else {
+            return;
+        };
+        self.board
+            .committed(table.shard, *newest, || events(writes, batch));
+    }
+}
+
+fn events(writes: &[Write], batch: &Batch) -> Vec<Event> {
+    let done = batch.outcomes.iter().zip(&batch.seqs).zip(writes);
+    done.filter_map(|((outcome, seq), write)| match outcome {
+        Ok(Put::Done(record)) => Some(Event {
+            seq: (*seq)?,
+            operation: write.operation,
+            record: Arc::new(record.clone()),
+        }),
+        Ok(Put::Stale(_)) | Err(_) => None,
+    })
+    .collect()
 }
 
 fn current(table: &SharedTable) -> Arc<Table> {

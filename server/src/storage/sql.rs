@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use driftless_resolvers::feed::{Event, Feed, Seq};
+use driftless_resolvers::feed::{Event, Feed, Seq, Stretch};
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{
@@ -25,20 +25,21 @@ use super::rows::{Hit, hit, hits, log_state, logged, page_hits};
 use super::shelf::Shelf;
 use super::statements;
 use super::table::Table;
+use super::wake::Board;
 
 /// A store over one of the two databases.
 pub(super) struct SqlStore {
     engine: Arc<Engine>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
-    hints: watch::Sender<u64>,
+    board: Arc<Board>,
 }
 
 impl SqlStore {
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, board: Arc<Board>) -> Self {
         SqlStore {
-            engine: Arc::new(engine),
+            engine,
             shelves: RwLock::default(),
-            hints: watch::Sender::new(0),
+            board,
         }
     }
 
@@ -61,13 +62,13 @@ impl SqlStore {
                 shelf.replace(table);
                 continue;
             }
-            let shelf = Shelf::open(&self.engine, table, &self.hints);
+            let shelf = Shelf::open(&self.engine, table, &self.board);
             shelves.insert(model.clone(), Arc::new(shelf));
         }
     }
 
-    /// Commits what is queued, then closes the connections.
-    pub(super) async fn close(&self) {
+    /// Commits what is queued and takes nothing more.
+    pub(super) async fn finish(&self) {
         let shelves = {
             let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *shelves)
@@ -75,6 +76,10 @@ impl SqlStore {
         for shelf in shelves.into_values() {
             shelf.queue.finish().await;
         }
+    }
+
+    /// Closes the connections.
+    pub(super) async fn close(&self) {
         self.engine.close().await;
     }
 
@@ -265,21 +270,28 @@ impl SqlStore {
         model: &Model,
         after: Seq,
         limit: usize,
-    ) -> Result<(Vec<Event>, Seq), StorageError> {
+    ) -> Result<Stretch, StorageError> {
         let table = self.table(model)?;
+        if let Some(known) = self.board.line(table.shard).since(after, limit) {
+            return Ok(known);
+        }
         let statement = statements::since(self.engine.dialect(), &table, after, limit);
-        let mut last = after;
-        let mut events = Vec::new();
+        let mut stretch = Stretch {
+            events: Vec::new(),
+            next: after,
+            whole: true,
+        };
         for row in self.engine.rows(statement).await? {
             let (seq, revision) = logged(&row)?;
-            last = seq;
-            events.extend(revision.map(|revision| Event {
+            stretch.whole &= seq.0 == stretch.next.0 + 1;
+            stretch.next = seq;
+            stretch.events.extend(revision.map(|revision| Event {
                 seq,
                 operation: revision.operation,
                 record: Arc::new(revision.record),
             }));
         }
-        Ok((events, last))
+        Ok(stretch)
     }
 }
 
@@ -395,11 +407,15 @@ impl Feed for SqlStore {
         model: &'a Model,
         after: Seq,
         limit: usize,
-    ) -> BoxFuture<'a, Result<(Vec<Event>, Seq), StorageError>> {
+    ) -> BoxFuture<'a, Result<Stretch, StorageError>> {
         self.events(model, after, limit).boxed()
     }
 
-    fn hints(&self) -> watch::Receiver<u64> {
-        self.hints.subscribe()
+    fn hints(&self, model: &Model) -> watch::Receiver<Seq> {
+        match self.table(model) {
+            Ok(table) => self.board.line(table.shard).hints(),
+            // Nothing is written to a model that the store is not prepared for.
+            Err(_) => watch::Sender::new(Seq(0)).subscribe(),
+        }
     }
 }

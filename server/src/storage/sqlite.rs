@@ -16,11 +16,12 @@ use sqlx::{ConnectOptions, Connection, Transaction};
 use tokio::sync::Mutex;
 
 use driftless_resolvers::clock::Clock;
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Dialect, Row, Statement, storage_error};
-use super::group::Outcome;
+use super::group::Batch;
 use super::statements::{self, Stored};
 use super::table::Table;
 
@@ -141,19 +142,19 @@ impl Sqlite {
         &self,
         table: &Table,
         writes: &[Write],
-    ) -> Result<Vec<Outcome>, StorageError> {
+    ) -> Result<Batch, StorageError> {
         let mut writer = self.writer.lock().await;
         let mut transaction = begin(&mut writer).await?;
         let head = Head::read(&mut transaction, table).await?;
         let changed = Timestamp(head.time(self.now()));
         let mut seq = head.seq;
-        let mut outcomes = Vec::with_capacity(writes.len());
+        let mut batch = Batch::with_capacity(writes.len());
         for write in writes {
             let stored = read_one(&mut transaction, table, write).await?;
             let version = match super::rows::next_version(write, stored.as_ref()) {
                 Ok(version) => version,
                 Err(outcome) => {
-                    outcomes.push(outcome);
+                    batch.push(outcome, None);
                     continue;
                 }
             };
@@ -164,10 +165,10 @@ impl Sqlite {
                 seq,
             };
             store(&mut transaction, table, write, &place).await?;
-            outcomes.push(Ok(Put::Done(place.record(write))));
+            batch.push(Ok(Put::Done(place.record(write))), Some(Seq(seq)));
         }
         transaction.commit().await.map_err(failed)?;
-        Ok(outcomes)
+        Ok(batch)
     }
 
     /// Closes every connection and lets go of the file.

@@ -84,6 +84,13 @@ pub(super) fn head(table: &Table) -> Statement {
     Statement::new(sql, vec![Arg::Int(table.shard)])
 }
 
+/// The number of every model and the position of the last row of its log.
+pub(super) fn heads() -> Statement {
+    let sql = "select cast(s.shard as bigint), (select l.seq from change_log l where l.shard = s.shard \
+               order by l.seq desc limit 1) from shards s where exists (select 1 from change_log l where l.shard = s.shard)";
+    Statement::new(sql, Vec::new())
+}
+
 /// One record.
 pub(super) fn one(dialect: Dialect, table: &Table, key: &Key) -> Statement {
     let columns = dialect.record_columns();
@@ -203,7 +210,7 @@ pub(super) fn revision(dialect: Dialect, table: &Table, key: &Key, version: Vers
     Statement::new(sql, args)
 }
 
-/// The log after a position.
+/// The log after a position; the first row tells whether it begins there.
 pub(super) fn since(dialect: Dialect, table: &Table, after: Seq, limit: usize) -> Statement {
     let sql = format!(
         "select {} from change_log where shard = $1 and seq > $2 order by seq limit {limit}",

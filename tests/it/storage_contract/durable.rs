@@ -28,7 +28,7 @@ async fn keeps_everything(stand: Stand) {
     ready(&stand).await;
     assert_eq!(get(&stand, &model, "a").await, Some(kept.clone()));
     assert_eq!(stand.storage.secret("tokens").await.unwrap(), secret);
-    let (events, _) = stand.feed.since(&model, Seq(0), 10).await.unwrap();
+    let events = log(&stand, &model).await;
     assert_eq!(events.len(), 2);
     let third = update(
         &stand,
@@ -114,7 +114,7 @@ async fn two_nodes_never_both_write_a_version() {
             .count();
         assert_eq!(won, 1, "version {version}");
     }
-    let (events, _) = other.feed.since(&model, Seq(0), 100).await.unwrap();
+    let events = other.feed.since(&model, Seq(0), 100).await.unwrap().events;
     let seqs: Vec<_> = events.iter().map(|event| event.seq.0).collect();
     assert_eq!(seqs, (1..=31).collect::<Vec<_>>());
     other.close().await;

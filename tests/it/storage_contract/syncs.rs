@@ -134,7 +134,7 @@ async fn the_first_sync_of_an_empty_model_has_a_start(stand: &Stand) {
         stand.clock.advance(86_400_000);
         let later = first_page(stand, &model, Some(page.started_at.0), 10).await;
         assert_eq!(later.started_at.0, page.started_at.0 + 86_400_000);
-        let (events, _) = stand.feed.since(&model, Seq(0), 10).await.unwrap();
+        let events = log(stand, &model).await;
         assert_eq!(events.len(), 1, "ticks are no events");
     }
 }

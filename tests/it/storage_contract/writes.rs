@@ -99,7 +99,9 @@ async fn versions_and_the_log_have_no_gaps(stand: &Stand) {
         let record = update(stand, &model, version, json!({"id": "a"})).await;
         assert_eq!(record.version, Version(version + 1));
     }
-    let (events, last) = stand.feed.since(&model, Seq(0), 100).await.unwrap();
+    let Stretch {
+        events, next: last, ..
+    } = stand.feed.since(&model, Seq(0), 100).await.unwrap();
     let seqs: Vec<_> = events.iter().map(|event| event.seq.0).collect();
     assert_eq!(seqs, (1..=20).collect::<Vec<_>>());
     assert_eq!(last, stand.feed.head(&model).await.unwrap());
@@ -168,16 +170,17 @@ async fn text_is_kept_as_it_came(stand: &Stand) {
 
 async fn the_feed_tells_every_write_in_order(stand: &Stand) {
     let model = ready(stand).await;
-    let mut hints = stand.feed.hints();
+    let mut hints = stand.feed.hints(&model);
     hints.mark_unchanged();
     assert_eq!(stand.feed.head(&model).await.unwrap(), Seq(0));
     create(stand, &model, json!({"id": "a", "title": "one"})).await;
     assert!(hints.has_changed().unwrap());
     update(stand, &model, 1, json!({"id": "a", "title": "two"})).await;
     let other = create(stand, &model, json!({"id": "b"})).await;
-    let (first, place) = stand.feed.since(&model, Seq(0), 2).await.unwrap();
-    assert_eq!(place, Seq(2));
+    let first = stand.feed.since(&model, Seq(0), 2).await.unwrap();
+    assert_eq!((first.next, first.whole), (Seq(2), true));
     let told: Vec<_> = first
+        .events
         .iter()
         .map(|event| {
             (
@@ -190,14 +193,14 @@ async fn the_feed_tells_every_write_in_order(stand: &Stand) {
         told,
         [(Operation::Create, "one"), (Operation::Update, "two")]
     );
-    let (rest, place) = stand.feed.since(&model, place, 2).await.unwrap();
-    assert_eq!(*rest[0].record, other);
+    let rest = stand.feed.since(&model, first.next, 2).await.unwrap();
+    assert_eq!(*rest.events[0].record, other);
     assert_eq!(
-        (rest.len(), place),
+        (rest.events.len(), rest.next),
         (1, stand.feed.head(&model).await.unwrap())
     );
-    let (none, place) = stand.feed.since(&model, place, 2).await.unwrap();
-    assert_eq!((none.len(), place), (0, Seq(3)));
+    let none = stand.feed.since(&model, rest.next, 2).await.unwrap();
+    assert_eq!((none.events.len(), none.next), (0, Seq(3)));
 }
 
 async fn a_secret_stays_the_same(stand: &Stand) {

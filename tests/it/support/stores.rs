@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use driftless::storage::{Store, open_with};
+use driftless::storage::{Place, Store, open_at};
 use driftless_resolvers::Timestamp;
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;
@@ -150,7 +150,11 @@ fn file_url(directory: &TempDir) -> String {
 }
 
 async fn open(url: &str, clock: &Arc<HeldClock>) -> Store {
-    open_with(url, Arc::clone(clock) as Arc<dyn Clock>)
+    let place = Place {
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        ..Place::at(url)
+    };
+    open_at(&place)
         .await
         .unwrap_or_else(|error| panic!("{url} does not open: {error:#}"))
 }

@@ -1,0 +1,362 @@
+//! What this process knows of the newest part of each model's log.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use driftless_resolvers::Fields;
+use driftless_resolvers::feed::{Event, Seq, Stretch};
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use super::carrier::News;
+
+/// How many events of one model are kept at most, and how much they may weigh together, in bytes.
+const KEPT: usize = 512;
+const HEAVIEST: usize = 4 << 20;
+/// How many events wait for the carrier at most; beyond that the others are only told that there are some.
+const WAITING: usize = 1_024;
+
+/// All lines of a store.
+#[derive(Default)]
+pub(in crate::storage) struct Board {
+    lines: RwLock<HashMap<i64, Arc<Line>>>,
+    /// Word for other nodes, for stores that have some.
+    outgoing: Option<Outgoing>,
+    /// Whether the events themselves travel, too.
+    carries_events: bool,
+    /// Whether word from other nodes is known to arrive.
+    hears: AtomicBool,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    waiting: Mutex<BTreeMap<i64, News>>,
+    some: Notify,
+}
+
+/// One model's newest events, and who waits for more.
+pub(in crate::storage) struct Line {
+    newest: watch::Sender<Seq>,
+    window: Mutex<Window>,
+}
+
+/// Consecutive events at the end of a log, as far as this process saw them go by.
+#[derive(Default)]
+struct Window {
+    events: VecDeque<(Event, usize)>,
+    weight: usize,
+}
+
+impl Board {
+    /// The board of a store that only this process writes to.
+    pub(in crate::storage) fn alone() -> Self {
+        Board::default()
+    }
+
+    /// The board of a store that other nodes write to, too; they are told of writes, or sent the events themselves.
+    pub(in crate::storage) fn shared(carries_events: bool) -> Self {
+        Board {
+            outgoing: Some(Outgoing::default()),
+            carries_events,
+            ..Board::default()
+        }
+    }
+
+    /// The line of a model, made when it is first asked for.
+    pub(in crate::storage) fn line(&self, shard: i64) -> Arc<Line> {
+        let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.entry(shard).or_insert_with(|| Arc::new(Line::new()));
+        Arc::clone(line)
+    }
+
+    fn known(&self, shard: i64) -> Option<Arc<Line>> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        lines.get(&shard).cloned()
+    }
+
+    /// Takes in what this process has just committed, and lets others know. The events are made only if somebody wants
+    /// them.
+    pub(in crate::storage) fn committed(
+        &self,
+        shard: i64,
+        newest: Seq,
+        events: impl FnOnce() -> Vec<Event>,
+    ) {
+        let line = self.line(shard);
+        let wanted = self.carries_events || line.is_followed();
+        let events = if wanted { events() } else { Vec::new() };
+        if let Some(outgoing) = &self.outgoing {
+            let carried = if self.carries_events {
+                &events[..]
+            } else {
+                &[]
+            };
+            outgoing.add(shard, newest, carried);
+        }
+        line.take(newest, events);
+    }
+
+    /// Takes in what another node or the database says. Models that this process does not serve are ignored.
+    pub(super) fn heard(&self, news: News) {
+        if let Some(line) = self.known(news.shard) {
+            line.take(news.newest, news.events);
+        }
+    }
+
+    /// Says whether word from other nodes arrives.
+    pub(super) fn set_hears(&self, hears: bool) {
+        self.hears.store(hears, Ordering::Relaxed);
+    }
+
+    pub(super) fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    /// Whether anybody waits for events.
+    pub(super) fn is_followed(&self) -> bool {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        lines.values().any(|line| line.is_followed())
+    }
+
+    /// What other nodes are to be told; waits until there is something. For ever where there are no others.
+    pub(super) async fn outgoing(&self) -> Vec<News> {
+        let Some(outgoing) = &self.outgoing else {
+            return std::future::pending().await;
+        };
+        loop {
+            let waiting = std::mem::take(&mut *outgoing.waiting());
+            if !waiting.is_empty() {
+                return waiting.into_values().collect();
+            }
+            outgoing.some.notified().await;
+        }
+    }
+}
+
+impl Outgoing {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<i64, News>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, shard: i64, newest: Seq, events: &[Event]) {
+        let mut waiting = self.waiting();
+        let news = waiting.entry(shard).or_insert_with(|| News::of(shard));
+        news.newest = newest;
+        if news.events.len() + events.len() <= WAITING {
+            news.events.extend_from_slice(events);
+        }
+        drop(waiting);
+        self.some.notify_one();
+    }
+}
+
+impl Line {
+    fn new() -> Self {
+        Line {
+            newest: watch::Sender::new(Seq(0)),
+            window: Mutex::default(),
+        }
+    }
+
+    /// The newest known position, and a sign of life whenever it may have grown.
+    pub(in crate::storage) fn hints(&self) -> watch::Receiver<Seq> {
+        self.newest.subscribe()
+    }
+
+    /// Asks everybody to look, whatever is known: the commit may have happened although its answer was lost.
+    pub(in crate::storage) fn look(&self) {
+        self.newest.send_modify(|_| {});
+    }
+
+    /// What is known of the log after a position, if that is the next thing known.
+    pub(in crate::storage) fn since(&self, after: Seq, limit: usize) -> Option<Stretch> {
+        self.window().since(after, limit)
+    }
+
+    fn is_followed(&self) -> bool {
+        self.newest.receiver_count() > 0
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The window is filled before anybody is told, so that who looks finds it. It is empty while nobody follows.
+    fn take(&self, newest: Seq, events: Vec<Event>) {
+        if self.is_followed() {
+            let mut window = self.window();
+            for event in events {
+                window.push(event);
+            }
+        } else {
+            *self.window() = Window::default();
+        }
+        self.newest.send_if_modified(|known| {
+            let news = newest > *known;
+            *known = newest.max(*known);
+            news
+        });
+    }
+}
+
+impl Window {
+    fn last(&self) -> Option<Seq> {
+        self.events.back().map(|(event, _)| event.seq)
+    }
+
+    /// Adds an event. What comes late is left to the log; a gap makes the window start anew.
+    fn push(&mut self, event: Event) {
+        match self.last() {
+            Some(last) if event.seq <= last => return,
+            Some(last) if event.seq.0 != last.0 + 1 => *self = Window::default(),
+            Some(_) | None => {}
+        }
+        let weight = weight(&event.record.fields);
+        self.weight += weight;
+        self.events.push_back((event, weight));
+        while self.events.len() > KEPT || self.weight > HEAVIEST {
+            let Some((_, weight)) = self.events.pop_front() else {
+                return;
+            };
+            self.weight -= weight;
+        }
+    }
+
+    fn since(&self, after: Seq, limit: usize) -> Option<Stretch> {
+        let (first, _) = self.events.front()?;
+        let skipped = usize::try_from(after.0 + 1 - first.seq.0).ok()?;
+        let events: Vec<Event> = self
+            .events
+            .iter()
+            .skip(skipped)
+            .take(limit)
+            .map(|(event, _)| event.clone())
+            .collect();
+        let next = events.last()?.seq;
+        Some(Stretch {
+            events,
+            next,
+            whole: true,
+        })
+    }
+}
+
+/// About how much memory a document takes.
+fn weight(fields: &Fields) -> usize {
+    fields
+        .iter()
+        .map(|(name, value)| name.len() + value_weight(value))
+        .sum()
+}
+
+fn value_weight(value: &Value) -> usize {
+    const NODE: usize = 64;
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(value_weight).sum(),
+        Value::Object(fields) => weight(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use driftless_resolvers::feed::Operation;
+    use driftless_resolvers::{Record, Timestamp, Version};
+
+    fn event(seq: i64, text: &str) -> Event {
+        let mut fields = Fields::new();
+        fields.insert("id".to_owned(), text.into());
+        Event {
+            seq: Seq(seq),
+            operation: Operation::Create,
+            record: Arc::new(Record {
+                fields,
+                version: Version::FIRST,
+                last_changed_at: Timestamp(1),
+                deleted: false,
+            }),
+        }
+    }
+
+    fn seqs(line: &Line, after: i64) -> Option<Vec<i64>> {
+        let stretch = line.since(Seq(after), 100)?;
+        Some(stretch.events.iter().map(|event| event.seq.0).collect())
+    }
+
+    fn heard(board: &Board, seqs: &[i64]) {
+        for seq in seqs {
+            board.heard(News {
+                newest: Seq(*seq),
+                events: vec![event(*seq, "x")],
+                ..News::of(1)
+            });
+        }
+    }
+
+    #[test]
+    fn consecutive_events_are_known_and_a_gap_is_left_to_the_log() {
+        let board = Board::shared(true);
+        let line = board.line(1);
+        let hints = line.hints();
+        heard(&board, &[5, 6, 7]);
+        assert_eq!(seqs(&line, 4), Some(vec![5, 6, 7]));
+        assert_eq!(seqs(&line, 6), Some(vec![7]));
+        assert_eq!(seqs(&line, 7), None);
+        assert_eq!(seqs(&line, 3), None, "4 is not known");
+        heard(&board, &[9]);
+        assert_eq!(seqs(&line, 7), None);
+        assert_eq!(seqs(&line, 8), Some(vec![9]));
+        assert_eq!(*hints.borrow(), Seq(9));
+    }
+
+    /// `sync-design.md` T15.
+    #[test]
+    fn word_that_comes_twice_or_late_changes_nothing() {
+        let board = Board::shared(true);
+        let line = board.line(1);
+        let mut hints = line.hints();
+        heard(&board, &[5, 6]);
+        hints.mark_unchanged();
+        heard(&board, &[6, 5, 4, 6]);
+        assert_eq!(seqs(&line, 4), Some(vec![5, 6]));
+        assert!(!hints.has_changed().unwrap());
+    }
+
+    #[test]
+    fn nothing_is_kept_that_nobody_follows() {
+        let board = Board::shared(true);
+        let line = board.line(1);
+        heard(&board, &[1, 2]);
+        assert_eq!(seqs(&line, 0), None);
+        assert_eq!(*line.hints().borrow(), Seq(2));
+    }
+
+    #[test]
+    fn memory_is_bounded_by_number_and_by_weight() {
+        let mut window = Window::default();
+        for seq in 1..=2_000 {
+            window.push(event(seq, "x"));
+        }
+        assert_eq!(window.events.len(), KEPT);
+        let heavy = "x".repeat(HEAVIEST / 3);
+        for seq in 2_001..=2_010 {
+            window.push(event(seq, &heavy));
+        }
+        assert!(window.weight <= HEAVIEST && window.events.len() <= 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_goes_out_together() {
+        let board = Board::shared(true);
+        board.committed(3, Seq(2), || vec![event(1, "x"), event(2, "y")]);
+        board.committed(3, Seq(3), || vec![event(3, "z")]);
+        let news = board.outgoing().await;
+        let [only] = &news[..] else {
+            panic!("{news:?}");
+        };
+        assert_eq!((only.shard, only.newest, only.events.len()), (3, Seq(3), 3));
+    }
+}
