@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod converge;
 mod http;
+mod migrations;
 mod realtime;
 mod storage_contract;
 mod support;

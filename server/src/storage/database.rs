@@ -20,10 +20,13 @@ pub(super) enum Arg {
     Text(String),
     Int(i64),
     Float(f64),
-    /// An array on Postgres, a JSON array on SQLite.
+    /// Arrays on Postgres, JSON arrays on SQLite.
     Texts(Vec<String>),
     MaybeText(Option<String>),
     MaybeFloat(Option<f64>),
+    Ints(Vec<i64>),
+    MaybeTexts(Vec<Option<String>>),
+    MaybeFloats(Vec<Option<f64>>),
 }
 
 /// A statement with its arguments, numbered from `$1`.
@@ -50,6 +53,9 @@ impl Statement {
             Arg::Texts(value) => query.bind(value),
             Arg::MaybeText(value) => query.bind(value),
             Arg::MaybeFloat(value) => query.bind(value),
+            Arg::Ints(value) => query.bind(value),
+            Arg::MaybeTexts(value) => query.bind(value),
+            Arg::MaybeFloats(value) => query.bind(value),
         })
     }
 
@@ -62,6 +68,9 @@ impl Statement {
             Arg::Texts(value) => query.bind(serde_json::Value::from(value).to_string()),
             Arg::MaybeText(value) => query.bind(value),
             Arg::MaybeFloat(value) => query.bind(value),
+            Arg::Ints(value) => query.bind(serde_json::Value::from(value).to_string()),
+            Arg::MaybeTexts(value) => query.bind(serde_json::json!(value).to_string()),
+            Arg::MaybeFloats(value) => query.bind(serde_json::json!(value).to_string()),
         })
     }
 }

@@ -1,31 +1,25 @@
-//! Tables, columns and indexes: what a schema needs and the database does not have yet.
+//! What is made in a database, as text: system tables, a model's table, its columns and its indexes.
 
 use sqlx::SqlSafeStr;
-use std::collections::{HashMap, HashSet};
-
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
 
-use driftless_resolvers::Fields;
-use driftless_resolvers::schema::Schema;
-use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::StorageError;
-use driftless_resolvers::storage::attributes::{Attribute, Attributes, Kind};
+use driftless_resolvers::storage::attributes::{Attribute, Kind};
 
-use super::database::{Arg, Dialect, Row, Statement, storage_error};
-use super::statements;
-use super::table::{Column, Table, indexes, quoted};
-use super::write_sql;
-
-/// How many rows get the value of a new column at a time.
-const BACKFILL: usize = 500;
+use super::database::{Arg, Dialect, Row, Statement};
+use super::table::{Column, Table};
 
 /// The system tables, step by step. A step that was shipped is never edited.
 pub(super) fn migrations(dialect: Dialect) -> Migrator {
     let steps = match dialect {
-        Dialect::Postgres => [include_str!("../../../migrations/postgres/0001_system.sql")],
-        Dialect::Sqlite => [include_str!("../../../migrations/sqlite/0001_system.sql")],
+        Dialect::Postgres => [
+            include_str!("../../../migrations/postgres/0001_system.sql"),
+            include_str!("../../../migrations/postgres/0002_layout.sql"),
+        ],
+        Dialect::Sqlite => [
+            include_str!("../../../migrations/sqlite/0001_system.sql"),
+            include_str!("../../../migrations/sqlite/0002_layout.sql"),
+        ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {
         let kind = MigrationType::Simple;
@@ -37,199 +31,33 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
     migrator
 }
 
-/// A connection inside the transaction that prepares.
-pub(super) enum Session<'a> {
-    Postgres(&'a mut PgConnection),
-    Sqlite(&'a mut SqliteConnection),
-}
-
-impl Session<'_> {
-    pub(super) fn dialect(&self) -> Dialect {
-        match self {
-            Session::Postgres(_) => Dialect::Postgres,
-            Session::Sqlite(_) => Dialect::Sqlite,
-        }
-    }
-
-    async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, StorageError> {
-        match self {
-            Session::Postgres(connection) => {
-                // Prepared under no name: behind a pooler a name could be somebody else's.
-                let query = statement.postgres().persistent(false);
-                let rows = query.fetch_all(&mut **connection).await;
-                rows.map(|rows| rows.into_iter().map(Row::Postgres).collect())
-            }
-            Session::Sqlite(connection) => {
-                let rows = statement.sqlite().fetch_all(&mut **connection).await;
-                rows.map(|rows| rows.into_iter().map(Row::Sqlite).collect())
-            }
-        }
-        .map_err(|error| storage_error(&error))
-    }
-
-    pub(super) async fn execute(&mut self, statement: Statement) -> Result<(), StorageError> {
-        self.rows(statement).await.map(drop)
-    }
-}
-
-/// What is in the database already.
-struct Inventory {
-    /// The number of every model ever seen.
-    shards: HashMap<String, i64>,
-    /// The index columns of each.
-    columns: HashMap<i64, Vec<Column>>,
-    /// The names of tables, indexes and functions. Asking for one of them again would lock its table.
-    names: HashSet<String>,
-}
-
-/// Makes what the schema's models need; answers their tables in the schema's order.
-pub(super) async fn prepare(
-    session: &mut Session<'_>,
-    schema: &Schema,
-) -> Result<Vec<Table>, StorageError> {
-    let mut inventory = Inventory::read(session).await?;
-    let mut tables = Vec::with_capacity(schema.models.len());
-    for model in schema.models.values() {
-        tables.push(prepare_model(session, &mut inventory, model).await?);
-    }
-    Ok(tables)
-}
-
-impl Inventory {
-    async fn read(session: &mut Session<'_>) -> Result<Self, StorageError> {
-        let (shards, names) = match session.dialect() {
-            Dialect::Postgres => (
-                "select model, shard::bigint from shards",
-                "select relname::text from pg_class where relnamespace = current_schema()::regnamespace \
-                 union select proname::text from pg_proc where pronamespace = current_schema()::regnamespace",
-            ),
-            Dialect::Sqlite => (
-                "select model, shard from shards",
-                "select name from sqlite_master",
-            ),
-        };
-        let mut inventory = Inventory {
-            shards: HashMap::new(),
-            columns: HashMap::new(),
-            names: HashSet::new(),
-        };
-        for row in session.rows(Statement::new(shards, Vec::new())).await? {
-            inventory.shards.insert(row.text(0)?, row.int(1)?);
-        }
-        for row in session.rows(all_columns(session.dialect())).await? {
-            let column = registered(&row)?;
-            inventory
-                .columns
-                .entry(row.int(2)?)
-                .or_default()
-                .push(column);
-        }
-        for row in session.rows(Statement::new(names, Vec::new())).await? {
-            inventory.names.insert(quoted(&row.text(0)?));
-        }
-        Ok(inventory)
-    }
-
-    /// Makes a named thing unless it is there.
-    async fn make(
-        &self,
-        session: &mut Session<'_>,
-        name: &str,
-        sql: String,
-    ) -> Result<(), StorageError> {
-        if self.names.contains(name) {
-            return Ok(());
-        }
-        session.execute(Statement::new(sql, Vec::new())).await
-    }
-}
-
-async fn prepare_model(
-    session: &mut Session<'_>,
-    inventory: &mut Inventory,
-    model: &Model,
-) -> Result<Table, StorageError> {
-    let shard = match inventory.shards.get(&model.name) {
-        Some(shard) => *shard,
-        None => new_shard(session, &model.name).await?,
-    };
-    let mut table = Table {
-        shard,
-        name: Table::name_for(shard, &model.name),
-        columns: inventory.columns.remove(&shard).unwrap_or_default(),
-    };
-    create(session, inventory, &table).await?;
-    let wanted = indexes(model);
-    let fresh = missing_columns(&table, &wanted);
-    for column in &fresh {
-        add_column(session, &table, column).await?;
-    }
-    backfill(session, &table, &fresh).await?;
-    table.columns.extend(fresh);
-    // The order of the registry, which is the order that every node calls the write function with.
-    table
-        .columns
-        .sort_by(|left, right| left.name.cmp(&right.name));
-    for index in &wanted {
-        let mut columns = vec![Column::of(index.partition.clone()).name];
-        columns.extend(index.sort.clone().map(|sort| Column::of(sort).name));
-        columns.push("pk".to_owned());
-        create_index(session, inventory, &table, "by", &columns.join(", ")).await?;
-    }
-    if session.dialect() == Dialect::Postgres {
-        let (name, sql) = (write_sql::name(&table), write_sql::function(&table));
-        if !inventory.names.contains(&name) {
-            session.execute(Statement::new(sql, Vec::new())).await?;
-            drop_former_functions(session, &table).await?;
-        }
-    }
-    Ok(table)
-}
-
-fn missing_columns(table: &Table, wanted: &[Attributes]) -> Vec<Column> {
-    let mut missing = Vec::new();
-    for index in wanted {
-        for attribute in std::iter::once(&index.partition).chain(&index.sort) {
-            let column = Column::of(attribute.clone());
-            if !table.columns.contains(&column) && !missing.contains(&column) {
-                missing.push(column);
-            }
-        }
-    }
-    missing
-}
-
-/// Gives a model its number.
-async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
-    let width = match session.dialect() {
-        Dialect::Postgres => "shard::bigint",
-        Dialect::Sqlite => "shard",
-    };
-    let make = format!("insert into shards (model) values ($1) returning {width}");
-    let args = vec![Arg::Text(model.to_owned())];
-    let rows = session.rows(Statement::new(make, args)).await?;
-    rows.first()
-        .ok_or_else(|| StorageError::Corrupt(format!("{model} got no number")))?
-        .int(0)
-}
-
-/// The registered columns of all models.
-fn all_columns(dialect: Dialect) -> Statement {
-    let shard = match dialect {
-        Dialect::Postgres => "shard::bigint",
-        Dialect::Sqlite => "shard",
-    };
-    let sql = format!("select kind, fields, {shard} from index_columns order by name");
-    Statement::new(sql, Vec::new())
-}
-
-/// The registered columns of one model, in the order of the write function's parameters.
-pub(super) fn columns_of(table: &Table) -> Statement {
-    let sql = "select kind, fields from index_columns where shard = $1 order by name collate \"C\"";
+/// The index columns of one model in the order of the write function's parameters, each with the model's layout.
+pub(super) fn layout_of(table: &Table) -> Statement {
+    let sql = "select c.kind, c.fields, s.layout from shards s left join index_columns c on c.shard = s.shard \
+               where s.shard = $1 order by c.name";
     Statement::new(sql, vec![Arg::Int(table.shard)])
 }
 
-/// A row of the registry.
+/// The table that the rows of [`layout_of`] describe.
+pub(super) fn described(table: &Table, rows: &[Row]) -> Result<Table, StorageError> {
+    let mut columns = Vec::with_capacity(rows.len());
+    let mut layout = None;
+    for row in rows {
+        if row.maybe_text(0)?.is_some() {
+            columns.push(registered(row)?);
+        }
+        layout = row.maybe_text(2)?;
+    }
+    let layout = layout.ok_or_else(|| StorageError::Corrupt(format!("{} is gone", table.name)))?;
+    columns.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(Table {
+        columns,
+        layout,
+        ..table.clone()
+    })
+}
+
+/// A row of the registry: kind and fields of a column.
 pub(super) fn registered(row: &Row) -> Result<Column, StorageError> {
     let fields = serde_json::from_str(&row.text(1)?)
         .map_err(|error| StorageError::Corrupt(format!("index_columns: {error}")))?;
@@ -240,32 +68,9 @@ pub(super) fn registered(row: &Row) -> Result<Column, StorageError> {
     Ok(Column::of(Attribute { fields, kind }))
 }
 
-/// Functions that do not fill all columns must not be called any more; a node that still has one reads the registry
-/// again and finds the new one.
-async fn drop_former_functions(
-    session: &mut Session<'_>,
-    table: &Table,
-) -> Result<(), StorageError> {
-    let sql = "select oid::regprocedure::text from pg_proc where pronamespace = current_schema()::regnamespace \
-               and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2";
-    let args = vec![
-        Arg::Text(write_sql::prefix(table)),
-        Arg::Text(write_sql::name(table)),
-    ];
-    for row in session.rows(Statement::new(sql, args)).await? {
-        let drop = format!("drop function if exists {}", row.text(0)?);
-        session.execute(Statement::new(drop, Vec::new())).await?;
-    }
-    Ok(())
-}
-
-async fn create(
-    session: &mut Session<'_>,
-    inventory: &Inventory,
-    table: &Table,
-) -> Result<(), StorageError> {
-    let name = &table.name;
-    let sql = match session.dialect() {
+/// Makes a model's table.
+pub(super) fn table(dialect: Dialect, name: &str) -> String {
+    match dialect {
         // Every update moves the row in the changes index; room in the pages keeps the table from bloating.
         Dialect::Postgres => format!(
             "create table {name} (pk text collate \"C\" primary key, version integer not null, \
@@ -277,41 +82,23 @@ async fn create(
              deleted integer not null, changed_ms integer not null, seq integer not null, doc text not null) \
              without rowid"
         ),
-    };
-    inventory.make(session, name, sql).await?;
-    create_index(session, inventory, table, "changed", "changed_ms, seq").await
+    }
 }
 
-async fn create_index(
-    session: &mut Session<'_>,
-    inventory: &Inventory,
-    table: &Table,
-    what: &str,
-    columns: &str,
-) -> Result<(), StorageError> {
-    let index = table.part_name(what, columns);
-    // Two indexes of one schema may have the same fields.
-    let sql = format!(
-        "create index if not exists {index} on {} ({columns})",
-        table.name
-    );
-    inventory.make(session, &index, sql).await
-}
-
-async fn add_column(
-    session: &mut Session<'_>,
-    table: &Table,
-    column: &Column,
-) -> Result<(), StorageError> {
-    let ty = match (session.dialect(), column.is_number()) {
+/// Adds a column for an index attribute. It is empty, so no row is touched.
+pub(super) fn column(dialect: Dialect, table: &Table, column: &Column) -> String {
+    let ty = match (dialect, column.is_number()) {
         (Dialect::Postgres, true) => "double precision",
         (Dialect::Postgres, false) => "text collate \"C\"",
         (Dialect::Sqlite, true) => "real",
         (Dialect::Sqlite, false) => "text",
     };
-    let sql = format!("alter table {} add column {} {ty}", table.name, column.name);
-    session.execute(Statement::new(sql, Vec::new())).await?;
-    let register = "insert into index_columns (shard, name, kind, fields) values ($1, $2, $3, $4)";
+    format!("alter table {} add column {} {ty}", table.name, column.name)
+}
+
+/// Notes a column in the registry; `filled_to` is the key up to which it is filled, if there is anything to fill.
+pub(super) fn register(table: &Table, column: &Column, filled_to: Option<String>) -> Statement {
+    let sql = "insert into index_columns (shard, name, kind, fields, filled_to) values ($1, $2, $3, $4, $5)";
     let kind = if column.is_number() { "number" } else { "text" };
     let fields = serde_json::Value::from(column.attribute.fields.clone()).to_string();
     let args = vec![
@@ -319,62 +106,53 @@ async fn add_column(
         Arg::Text(column.name.clone()),
         Arg::Text(kind.to_owned()),
         Arg::Text(fields),
+        Arg::MaybeText(filled_to),
     ];
-    session.execute(Statement::new(register, args)).await
+    Statement::new(sql, args)
 }
 
-/// Gives every stored record its values of new columns.
-async fn backfill(
-    session: &mut Session<'_>,
-    table: &Table,
-    columns: &[Column],
-) -> Result<(), StorageError> {
-    if columns.is_empty() {
-        return Ok(());
-    }
-    let mut after = String::new();
-    loop {
-        let sql = format!(
-            "select pk, doc from {} where pk > $1 order by pk limit {BACKFILL}",
-            table.name
-        );
-        let rows = session
-            .rows(Statement::new(sql, vec![Arg::Text(after.clone())]))
-            .await?;
-        for row in &rows {
-            after = row.text(0)?;
-            fill(session, table, columns, &after, &row.text(1)?).await?;
-        }
-        if rows.len() < BACKFILL {
-            return Ok(());
-        }
-    }
+/// An index of a model's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Index {
+    /// Its quoted name, by what it holds: two indexes of a schema with the same fields are one here.
+    pub(super) name: String,
+    table: String,
+    columns: String,
 }
 
-async fn fill(
-    session: &mut Session<'_>,
-    table: &Table,
-    columns: &[Column],
-    pk: &str,
-    doc: &str,
-) -> Result<(), StorageError> {
-    let fields: Fields = serde_json::from_str(doc)
-        .map_err(|error| StorageError::Corrupt(format!("record {pk}: {error}")))?;
-    let sets: Vec<_> = columns
-        .iter()
-        .zip(2..)
-        .map(|(column, n)| format!("{} = ${n}", column.name))
-        .collect();
-    let mut args = vec![Arg::Text(pk.to_owned())];
-    args.extend(
-        columns.iter().map(|column| {
-            statements::attribute(column.is_number(), column.attribute.value(&fields))
-        }),
-    );
-    let sql = format!(
-        "update {} set {} where pk = $1",
-        table.name,
-        sets.join(", ")
-    );
-    session.execute(Statement::new(sql, args)).await
+impl Index {
+    /// An index over these columns.
+    pub(super) fn new(table: &Table, what: &str, columns: &[&str]) -> Self {
+        let columns = columns.join(", ");
+        Index {
+            name: table.part_name(what, &columns),
+            table: table.name.clone(),
+            columns,
+        }
+    }
+
+    /// Makes it; whoever writes meanwhile has to wait.
+    pub(super) fn create(&self) -> String {
+        let Index {
+            name,
+            table,
+            columns,
+        } = self;
+        format!("create index if not exists {name} on {table} ({columns})")
+    }
+
+    /// Makes it while others read and write (Postgres, outside of transactions).
+    pub(super) fn create_concurrently(&self) -> String {
+        let Index {
+            name,
+            table,
+            columns,
+        } = self;
+        format!("create index concurrently if not exists {name} on {table} ({columns})")
+    }
+
+    /// The quoted name of its table.
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
 }

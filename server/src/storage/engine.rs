@@ -1,10 +1,11 @@
 //! One of the two databases, by what they are asked to do.
 
-use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{StorageError, Write};
 
 use super::database::{Arg, Dialect, Row, Statement};
+use super::ddl::Index;
 use super::group::Batch;
+use super::migrate::Step;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::table::Table;
@@ -47,11 +48,22 @@ impl Engine {
         }
     }
 
-    /// Makes the tables of a schema; one per model, in the schema's order.
-    pub(super) async fn prepare(&self, schema: &Schema) -> Result<Vec<Table>, StorageError> {
+    /// Runs a step of a migration as one transaction.
+    pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
         match self {
-            Engine::Postgres(postgres) => postgres.prepare(schema).await,
-            Engine::Sqlite(sqlite) => sqlite.prepare(schema).await,
+            Engine::Postgres(postgres) => postgres.step(step).await,
+            Engine::Sqlite(sqlite) => sqlite.step(step).await,
+        }
+    }
+
+    /// Makes an index.
+    pub(super) async fn build_index(&self, index: &Index) -> Result<(), StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.build_index(index).await,
+            Engine::Sqlite(sqlite) => {
+                let create = Statement::new(index.create(), Vec::new());
+                sqlite.execute(create).await
+            }
         }
     }
 

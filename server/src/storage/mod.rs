@@ -7,7 +7,7 @@
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `wake` – how subscribers and other nodes learn of a write; `pooler` – what is different behind one;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
-//! * `ddl`, `table` – what is made for a schema; `database`, `rows`, `secret` – encodings.
+//! * `migrate` – how a database comes to a schema; `ddl`, `table` – what is made for it; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
 mod database;
@@ -15,6 +15,7 @@ mod ddl;
 mod engine;
 mod filter_sql;
 mod group;
+mod migrate;
 mod page;
 mod pooler;
 mod postgres;
@@ -29,16 +30,19 @@ mod table;
 mod wake;
 mod write_sql;
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
 use driftless_resolvers::clock::{Clock, System};
 use driftless_resolvers::feed::Feed;
-use driftless_resolvers::storage::Storage;
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::storage::{Storage, StorageError};
 
 use tokio::task::JoinSet;
 
 use engine::Engine;
+pub use migrate::Progress;
 use postgres::Postgres;
 use sql::SqlStore;
 use sqlite::Sqlite;
@@ -57,6 +61,16 @@ pub struct Store {
 }
 
 impl Store {
+    /// Prepares for a schema, as [`Storage::prepare`] does, and tells what has been done after every step. Where the
+    /// observer breaks, the rest is left to the next call, of whichever process; the answer is `false` then.
+    pub async fn migrate(
+        &self,
+        schema: &Schema,
+        observer: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
+    ) -> Result<bool, StorageError> {
+        self.sql.migrate(schema, observer).await
+    }
+
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.
     pub async fn close(&self) {
         self.sql.finish().await;

@@ -1,6 +1,10 @@
 //! Postgres: the truth that several nodes share. One statement per batch of writes.
 
+mod concurrently;
+
+use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,13 +14,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use driftless_resolvers::feed::Seq;
-use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
-use super::ddl::{self, Session};
+use super::ddl;
 use super::group::{Batch, Outcome};
+use super::migrate::{Session, Step};
 use super::pooler::{self, Found};
 use super::statements;
 use super::table::Table;
@@ -24,6 +28,8 @@ use super::write_sql;
 
 /// How many connections one node uses at most.
 const CONNECTIONS: u32 = 16;
+/// How often a batch goes after a table that other nodes change.
+const REREADS: usize = 5;
 /// How long a caller waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
@@ -42,6 +48,8 @@ pub(super) struct Postgres {
     /// Whether a pooler hands connections around between transactions.
     pooled: bool,
     options: Box<PgConnectOptions>,
+    /// Tables that another node changed after this one was prepared.
+    reread: RwLock<HashMap<i64, Arc<Table>>>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -59,11 +67,16 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
     Ok(options)
 }
 
-fn is_unknown_function(error: &sqlx::Error) -> bool {
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
-    code.as_deref() == Some("42883")
+    code.is_some_and(|code| codes.contains(&code.as_ref()))
+}
+
+/// The write function does not exist, or says so of itself (`write_sql`).
+fn is_unknown_function(error: &sqlx::Error) -> bool {
+    has_code(error, &["42883"])
 }
 
 impl Postgres {
@@ -93,6 +106,7 @@ impl Postgres {
             pool,
             pooled,
             options: Box::new(options),
+            reread: RwLock::default(),
         };
         postgres
             .migrate()
@@ -144,12 +158,12 @@ impl Postgres {
         self.rows(statement).await.map(drop)
     }
 
-    /// Makes tables, columns, indexes and write functions, as one transaction that other nodes wait for.
-    pub(super) async fn prepare(&self, schema: &Schema) -> Result<Vec<Table>, StorageError> {
+    /// Runs a step of a migration as one transaction that other nodes wait for.
+    pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
         let mut transaction = self.begin().await.map_err(failed)?;
-        let tables = ddl::prepare(&mut Session::Postgres(&mut transaction), schema).await?;
+        let done = step.run(&mut Session::Postgres(&mut transaction)).await?;
         transaction.commit().await.map_err(failed)?;
-        Ok(tables)
+        Ok(done)
     }
 
     pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
@@ -165,14 +179,7 @@ impl Postgres {
         table: &Table,
         writes: &[Write],
     ) -> Result<Batch, StorageError> {
-        let rows = match self.call(table, writes).await {
-            Err(error) if is_unknown_function(&error) => {
-                let table = self.reread(table).await?;
-                self.call(&table, writes).await
-            }
-            other => other,
-        };
-        let rows = rows.map_err(failed)?;
+        let rows = self.call_current(table, writes).await?;
         if rows.len() != writes.len() {
             return Err(StorageError::Corrupt(
                 "a batch got fewer answers than it has writes".to_owned(),
@@ -185,6 +192,25 @@ impl Postgres {
             batch.push(outcome, done.then(|| row.int(5).map(Seq)).transpose()?);
         }
         Ok(batch)
+    }
+
+    /// Calls the write function that is the model's now. Another node, with another schema, may have given the table
+    /// columns that this one does not know: then the function it knows is gone, or sends it away.
+    async fn call_current(
+        &self,
+        table: &Table,
+        writes: &[Write],
+    ) -> Result<Vec<Row>, StorageError> {
+        let mut table = self
+            .newest(table)
+            .unwrap_or_else(|| Arc::new(table.clone()));
+        for _ in 0..REREADS {
+            match self.call(&table, writes).await {
+                Err(error) if is_unknown_function(&error) => table = self.reread(&table).await?,
+                other => return other.map_err(failed),
+            }
+        }
+        self.call(&table, writes).await.map_err(failed)
     }
 
     async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
@@ -207,14 +233,17 @@ impl Postgres {
         Ok(rows.into_iter().map(Row::Postgres).collect())
     }
 
-    /// The table after another node, with another schema, gave it columns: its write function is a new one.
-    async fn reread(&self, table: &Table) -> Result<Table, StorageError> {
-        let rows = self.rows(ddl::columns_of(table)).await?;
-        let columns: Result<_, _> = rows.iter().map(ddl::registered).collect();
-        Ok(Table {
-            columns: columns?,
-            ..table.clone()
-        })
+    fn newest(&self, table: &Table) -> Option<Arc<Table>> {
+        let reread = self.reread.read().unwrap_or_else(PoisonError::into_inner);
+        reread.get(&table.shard).cloned()
+    }
+
+    async fn reread(&self, table: &Table) -> Result<Arc<Table>, StorageError> {
+        let rows = self.rows(ddl::layout_of(table)).await?;
+        let table = Arc::new(ddl::described(table, &rows)?);
+        let mut reread = self.reread.write().unwrap_or_else(PoisonError::into_inner);
+        reread.insert(table.shard, Arc::clone(&table));
+        Ok(table)
     }
 
     pub(super) async fn close(&self) {

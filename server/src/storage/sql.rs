@@ -1,6 +1,7 @@
 //! The store over SQL: the same reads for both databases; writes go through each model's queue.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::FutureExt;
@@ -19,6 +20,7 @@ use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Arg, Statement};
 use super::engine::Engine;
+use super::migrate::{self, Observer};
 use super::page::{Collected, Reader};
 use super::range;
 use super::rows::{Hit, hit, hits, log_state, logged, page_hits};
@@ -65,6 +67,20 @@ impl SqlStore {
             let shelf = Shelf::open(&self.engine, table, &self.board);
             shelves.insert(model.clone(), Arc::new(shelf));
         }
+    }
+
+    /// Prepares for a schema step by step; answers whether it went to the end.
+    pub(super) async fn migrate(
+        &self,
+        schema: &Schema,
+        observer: Observer<'_>,
+    ) -> Result<bool, StorageError> {
+        let tables = migrate::prepare(&self.engine, schema, observer).await?;
+        let Some(tables) = tables else {
+            return Ok(false);
+        };
+        self.install(schema, tables);
+        Ok(true)
     }
 
     /// Commits what is queued and takes nothing more.
@@ -334,9 +350,9 @@ fn covers(read: &SyncPlace, chosen: &SyncPlace) -> bool {
 impl Storage for SqlStore {
     fn prepare<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
         async move {
-            let tables = self.engine.prepare(schema).await?;
-            self.install(schema, tables);
-            Ok(())
+            self.migrate(schema, &|_| ControlFlow::Continue(()))
+                .await
+                .map(drop)
         }
         .boxed()
     }

@@ -1,5 +1,6 @@
 //! The embedded database: one writer, several readers, one process.
 
+use std::borrow::Cow;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -22,6 +23,7 @@ use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Dialect, Row, Statement, storage_error};
 use super::group::Batch;
+use super::migrate::{Session, Step};
 use super::statements::{self, Stored};
 use super::table::Table;
 
@@ -108,17 +110,13 @@ impl Sqlite {
         transaction.commit().await.map_err(failed)
     }
 
-    /// Prepares the tables of a schema, as one transaction of the writer.
-    pub(super) async fn prepare(
-        &self,
-        schema: &driftless_resolvers::schema::Schema,
-    ) -> Result<Vec<Table>, StorageError> {
+    /// Runs a step of a migration as one transaction of the writer.
+    pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
         let mut writer = self.writer.lock().await;
         let mut transaction = begin(&mut writer).await?;
-        let mut session = super::ddl::Session::Sqlite(&mut transaction);
-        let tables = super::ddl::prepare(&mut session, schema).await?;
+        let done = step.run(&mut Session::Sqlite(&mut transaction)).await?;
         transaction.commit().await.map_err(failed)?;
-        Ok(tables)
+        Ok(done)
     }
 
     /// Adds an idle tick to the log unless somebody wrote a moment ago.
@@ -146,6 +144,7 @@ impl Sqlite {
         let mut writer = self.writer.lock().await;
         let mut transaction = begin(&mut writer).await?;
         let head = Head::read(&mut transaction, table).await?;
+        let table = &current(&mut transaction, table, &head).await?;
         let changed = Timestamp(head.time(self.now()));
         let mut seq = head.seq;
         let mut batch = Batch::with_capacity(writes.len());
@@ -211,6 +210,7 @@ struct Head {
     seq: i64,
     changed: i64,
     floor: i64,
+    layout: Option<String>,
 }
 
 impl Head {
@@ -225,6 +225,7 @@ impl Head {
             seq: row.int(0)?,
             changed: row.int(1)?,
             floor: row.int(2)?,
+            layout: row.maybe_text(3)?,
         })
     }
 
@@ -232,6 +233,21 @@ impl Head {
     fn time(&self, now: Timestamp) -> i64 {
         now.0.max(self.changed).max(self.floor)
     }
+}
+
+/// The table with the columns it has by now: a batch may have waited while a schema added some.
+async fn current<'a>(
+    connection: &mut SqliteConnection,
+    table: &'a Table,
+    head: &Head,
+) -> Result<Cow<'a, Table>, StorageError> {
+    if head.layout.as_ref() == Some(&table.layout) {
+        return Ok(Cow::Borrowed(table));
+    }
+    let query = super::ddl::layout_of(table).sqlite();
+    let rows = query.fetch_all(connection).await.map_err(failed)?;
+    let rows: Vec<_> = rows.into_iter().map(Row::Sqlite).collect();
+    super::ddl::described(table, &rows).map(Cow::Owned)
 }
 
 async fn read_one(

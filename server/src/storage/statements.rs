@@ -76,9 +76,9 @@ pub(super) fn operation(letter: &str) -> Option<Operation> {
     }
 }
 
-/// Seq and time of the log's last row, and the shard's floor.
+/// Seq and time of the log's last row, the shard's floor and its layout.
 pub(super) fn head(table: &Table) -> Statement {
-    let sql = "select coalesce(h.seq, 0), coalesce(h.changed_ms, 0), s.floor_ms from shards s \
+    let sql = "select coalesce(h.seq, 0), coalesce(h.changed_ms, 0), s.floor_ms, s.layout from shards s \
                left join (select seq, changed_ms from change_log where shard = $1 order by seq desc limit 1) h on true \
                where s.shard = $1";
     Statement::new(sql, vec![Arg::Int(table.shard)])
@@ -161,6 +161,17 @@ pub(super) fn attribute(is_number: bool, value: Option<Value>) -> Arg {
         Arg::MaybeFloat(value.and_then(|value| value.as_f64()))
     } else {
         Arg::MaybeText(value.and_then(|value| value.as_str().map(str::to_owned)))
+    }
+}
+
+/// The values of an index column in several records.
+pub(super) fn attributes(is_number: bool, values: impl Iterator<Item = Option<Value>>) -> Arg {
+    if is_number {
+        let number = |value: Option<Value>| value.and_then(|value| value.as_f64());
+        Arg::MaybeFloats(values.map(number).collect())
+    } else {
+        let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+        Arg::MaybeTexts(values.map(text).collect())
     }
 }
 

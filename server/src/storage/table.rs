@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) name: String,
     /// Every column that holds an index attribute, those of former schemas included.
     pub(super) columns: Vec<Column>,
+    /// What the shard's row calls this layout: on Postgres the quoted name of the function that writes the table.
+    pub(super) layout: String,
 }
 
 /// A column that holds an index attribute.

@@ -2,9 +2,10 @@
 
 use super::table::Table;
 
-/// Held by whoever changes tables or functions, until its transaction ends. No time limit: filling new columns takes as
-/// long as there are records.
-pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local lock_timeout = 0; select pg_advisory_xact_lock(7001, 0)";
+/// Held by whoever changes tables or functions, until its transaction ends. Such transactions are short, but a node may
+/// have to wait for a few of them; after that no lock is waited for long, since readers queue up behind a waiting change.
+pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local lock_timeout = 0; \
+     select pg_advisory_xact_lock(7001, 0); set local lock_timeout = '1s'";
 
 /// The function's parameters before the index columns, in the order of the call.
 const PARAMETERS: [(&str, &str); 7] = [
@@ -17,7 +18,8 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("p_request", "text[]"),
 ];
 
-/// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it thinks.
+/// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it
+/// thinks.
 pub(super) fn function(table: &Table) -> String {
     let mut parameters: Vec<String> = PARAMETERS
         .iter()
@@ -36,7 +38,7 @@ pub(super) fn function(table: &Table) -> String {
          changed_ms bigint, seq bigint, doc text) language plpgsql volatile as $function$\n{}$function$",
         name(table),
         parameters.join(", "),
-        body(table)
+        body(table, &name(table))
     )
 }
 
@@ -47,14 +49,14 @@ pub(super) fn call(table: &Table) -> String {
         .collect();
     format!(
         "select outcome, pk, version, deleted, changed_ms, seq, doc from {}({})",
-        name(table),
+        table.layout,
         arguments.join(", ")
     )
 }
 
 /// The name of the function, by its content.
 pub(super) fn name(table: &Table) -> String {
-    table.part_name("write", &body(table))
+    table.part_name("write", &body(table, ""))
 }
 
 /// What the names of a table's functions begin with, whatever they do.
@@ -63,12 +65,15 @@ pub(super) fn prefix(table: &Table) -> String {
 }
 
 /// The lock comes first and alone: each later statement takes a snapshot that shows everything the previous holder
-/// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away.
-fn body(table: &Table) -> String {
+/// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away. So
+/// are callers that waited here while columns were added: the call goes on in the body it began with, also after the
+/// function was dropped, and would leave the new columns empty.
+fn body(table: &Table, layout: &str) -> String {
     let Table {
         shard,
         name,
         columns,
+        ..
     } = table;
     let names: String = columns
         .iter()
@@ -94,15 +99,20 @@ declare
     v_at bigint;
     v_doc text;
     v_found boolean;
+    v_layout text;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'writes need the isolation level read committed' using errcode = '25001';
     end if;
     perform pg_advisory_xact_lock(7001, {shard});
-    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, wall_ms()), coalesce(h.seq, 0) into v_ms, v_seq
+    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, wall_ms()), coalesce(h.seq, 0), s.layout
+      into v_ms, v_seq, v_layout
       from shards s left join (
         select l.changed_ms, l.seq from change_log l where l.shard = {shard} order by l.seq desc limit 1
       ) h on true where s.shard = {shard};
+    if v_layout is distinct from '{layout}' then
+        raise exception 'the columns have changed' using errcode = 'undefined_function';
+    end if;
     for i in 1 .. cardinality(p_pk) loop
         select t.version, t.deleted, t.changed_ms, t.seq, t.doc
           into v_version, v_deleted, v_changed, v_at, v_doc

@@ -103,6 +103,14 @@ impl Stand {
         }
     }
 
+    /// The store itself, unless it is the reference store.
+    pub(crate) fn store(&self) -> &Store {
+        match &self.home {
+            Home::Nowhere => panic!("the reference store has no database"),
+            Home::File(store, _) | Home::Database(store, _) => store,
+        }
+    }
+
     /// The database it lives in, if it is Postgres.
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.home {

@@ -1,0 +1,163 @@
+//! Tables, empty columns and write functions.
+
+use driftless_resolvers::schema::Schema;
+use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::StorageError;
+
+use super::index::wanted;
+use super::inventory::Inventory;
+use super::{Session, Step};
+use crate::storage::database::{Arg, Dialect, Statement};
+use crate::storage::table::{Column, Table, indexes};
+use crate::storage::{ddl, write_sql};
+
+/// Adds what a schema's models lack, without touching a stored record.
+pub(super) struct Expand<'a> {
+    pub(super) schema: &'a Schema,
+}
+
+impl Step for Expand<'_> {
+    type Done = Vec<Table>;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Table>, StorageError> {
+        let mut inventory = Inventory::read(session).await?;
+        let mut tables = Vec::with_capacity(self.schema.models.len());
+        for model in self.schema.models.values() {
+            tables.push(expand(session, &mut inventory, model).await?);
+        }
+        Ok(tables)
+    }
+}
+
+async fn expand(
+    session: &mut Session<'_>,
+    inventory: &mut Inventory,
+    model: &Model,
+) -> Result<Table, StorageError> {
+    let (shard, known_layout) = match inventory.shards.remove(&model.name) {
+        Some(known) => known,
+        None => (new_shard(session, &model.name).await?, None),
+    };
+    let mut table = Table {
+        shard,
+        name: Table::name_for(shard, &model.name),
+        columns: inventory.columns.remove(&shard).unwrap_or_default(),
+        layout: String::new(),
+    };
+    let fresh = missing_columns(&table, model);
+    table.columns.extend(fresh.iter().cloned());
+    // The order of the registry, which is the order that every node calls the write function with.
+    table
+        .columns
+        .sort_by(|left, right| left.name.cmp(&right.name));
+    table.layout = layout(session.dialect(), &table);
+    if known_layout.as_ref() == Some(&table.layout) {
+        return Ok(table);
+    }
+    // From here on no write of the model begins or goes on before this transaction ends.
+    session.lock(shard).await?;
+    let empty = make_table(session, inventory, &table).await?;
+    for column in &fresh {
+        let sql = ddl::column(session.dialect(), &table, column);
+        session.run(sql).await?;
+        let filled_to = (!empty).then(String::new);
+        let register = ddl::register(&table, column, filled_to);
+        session.execute(register).await?;
+    }
+    if empty {
+        for index in wanted(model, &table) {
+            session.run(index.create()).await?;
+        }
+    }
+    change_writer(session, inventory, &table).await?;
+    Ok(table)
+}
+
+/// The index columns of a model that its table lacks, each once.
+fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
+    let mut missing = Vec::new();
+    for index in indexes(model) {
+        for attribute in std::iter::once(index.partition).chain(index.sort) {
+            let column = Column::of(attribute);
+            if !table.columns.contains(&column) && !missing.contains(&column) {
+                missing.push(column);
+            }
+        }
+    }
+    missing
+}
+
+/// Gives a model its number.
+async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
+    let shard = match session.dialect() {
+        Dialect::Postgres => "shard::bigint",
+        Dialect::Sqlite => "shard",
+    };
+    let make = format!("insert into shards (model) values ($1) returning {shard}");
+    let args = vec![Arg::Text(model.to_owned())];
+    let rows = session.rows(Statement::new(make, args)).await?;
+    rows.first()
+        .ok_or_else(|| StorageError::Corrupt(format!("{model} got no number")))?
+        .int(0)
+}
+
+/// Makes a table unless it is there; answers whether it holds no records.
+async fn make_table(
+    session: &mut Session<'_>,
+    inventory: &Inventory,
+    table: &Table,
+) -> Result<bool, StorageError> {
+    if !inventory.names.contains(&table.name) {
+        let sql = ddl::table(session.dialect(), &table.name);
+        session.run(sql).await?;
+        return Ok(true);
+    }
+    let first = format!("select pk from {} limit 1", table.name);
+    let rows = session.rows(Statement::new(first, Vec::new())).await?;
+    Ok(rows.is_empty())
+}
+
+fn layout(dialect: Dialect, table: &Table) -> String {
+    match dialect {
+        Dialect::Postgres => write_sql::name(table),
+        Dialect::Sqlite => {
+            let names: Vec<_> = table.columns.iter().map(|it| it.name.as_str()).collect();
+            table.part_name("layout", &names.join(", "))
+        }
+    }
+}
+
+/// From the end of this transaction on, writes fill the table's columns.
+async fn change_writer(
+    session: &mut Session<'_>,
+    inventory: &Inventory,
+    table: &Table,
+) -> Result<(), StorageError> {
+    if session.dialect() == Dialect::Postgres {
+        if !inventory.names.contains(&table.layout) {
+            session.run(write_sql::function(table)).await?;
+        }
+        drop_former_functions(session, table).await?;
+    }
+    let note = "update shards set layout = $2 where shard = $1";
+    let args = vec![Arg::Int(table.shard), Arg::Text(table.layout.clone())];
+    session.execute(Statement::new(note, args)).await
+}
+
+/// A node that still has a former function reads the registry again and finds the new one.
+async fn drop_former_functions(
+    session: &mut Session<'_>,
+    table: &Table,
+) -> Result<(), StorageError> {
+    let sql = "select oid::regprocedure::text from pg_proc where pronamespace = current_schema()::regnamespace \
+               and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2";
+    let args = vec![
+        Arg::Text(write_sql::prefix(table)),
+        Arg::Text(table.layout.clone()),
+    ];
+    for row in session.rows(Statement::new(sql, args)).await? {
+        let drop = format!("drop function if exists {}", row.text(0)?);
+        session.run(drop).await?;
+    }
+    Ok(())
+}
