@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{ApiKeys, Authenticator};
+use crate::auth::documents::Web;
+use crate::auth::token::issuer::DevelopmentIssuer;
+use crate::auth::{self, Authenticator};
 use crate::config::{Config, TlsMode};
 use crate::http::listener::Listener;
 use crate::http::{self, Parts, State};
@@ -81,10 +83,8 @@ impl App {
     /// Starts listening. The store is opened meanwhile; until it is ready clients are told to try again
     /// (`errata.md` 2.16). [`App::ready`] waits for it.
     pub async fn start(config: Config) -> Result<App, StartError> {
-        let loaded = schema::load(&config.schema)?;
-        let keys = ApiKeys::new(config.api_keys.iter().cloned())
-            .map_err(|error| StartError::Setting(error.to_string()))?;
-        let authenticator = Arc::new(Authenticator::new(keys));
+        let loaded = schema::load(&config.schema, &config.schema_options())?;
+        let authenticator = Arc::new(authenticator(&config)?);
         let tls = certificate(&config)?;
         let mut sockets = bind(&config).await?;
         let took_443 = sockets.took_443.take();
@@ -95,6 +95,7 @@ impl App {
         let state = Arc::new(State {
             limits: config.limits.clone(),
             authenticator: Arc::clone(&authenticator),
+            development_keys: development_keys(&config)?,
             api: api_now,
             parts: parts_now,
             drain: CancellationToken::new(),
@@ -169,12 +170,6 @@ impl App {
     #[must_use]
     pub fn took_443(&self) -> Option<&Result<(), String>> {
         self.took_443.as_ref()
-    }
-
-    /// The first API key.
-    #[must_use]
-    pub fn api_key(&self) -> Option<&str> {
-        self.config.api_keys.first().map(String::as_str)
     }
 
     /// The certificate of the local authority, if there is one.
@@ -269,6 +264,32 @@ fn serve(
     let router = http::router(Arc::clone(state));
     let serving = axum::serve(listener, router).with_graceful_shutdown(finish.cancelled_owned());
     tokio::spawn(serving.into_future())
+}
+
+fn authenticator(config: &Config) -> Result<Authenticator, StartError> {
+    let failed = |error: anyhow::Error| StartError::Setting(format!("{error:#}"));
+    let web = Web::new().map_err(|error| failed(error.into()))?;
+    let world = auth::World {
+        clock: Arc::new(System),
+        documents: Arc::new(web),
+    };
+    let authenticator = Authenticator::new(&config.auth, world).map_err(failed)?;
+    for keys in authenticator.key_sets() {
+        tokio::spawn(async move { keys.warm().await });
+    }
+    Ok(authenticator)
+}
+
+fn development_keys(config: &Config) -> Result<Option<serde_json::Value>, StartError> {
+    let issuer = config
+        .auth
+        .development
+        .as_deref()
+        .map(DevelopmentIssuer::open);
+    let issuer = issuer
+        .transpose()
+        .map_err(|error| StartError::Setting(format!("{error:#}")))?;
+    Ok(issuer.map(|issuer| issuer.key_set()))
 }
 
 fn certificate(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use driftless_resolvers::schema::{Diagnostic, Schema};
+use driftless_resolvers::schema::{Diagnostic, Options, Schema, load_with};
 
 use crate::config::SchemaSource;
 
@@ -48,10 +48,10 @@ pub enum SchemaError {
     },
 }
 
-/// Reads and checks a schema.
-pub fn load(source: &SchemaSource) -> Result<Loaded, SchemaError> {
+/// Reads and checks a schema for an API that is configured like this.
+pub fn load(source: &SchemaSource, options: &Options) -> Result<Loaded, SchemaError> {
     let source = read(source)?;
-    match driftless_resolvers::schema::load(&source.text) {
+    match load_with(&source.text, options) {
         Ok(loaded) => Ok(Loaded {
             schema: Arc::new(loaded.schema),
             warnings: loaded.warnings,

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::OnceLock;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -214,7 +216,7 @@ async fn what_dev_keeps_secret_only_its_owner_reads() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder_with(TODO);
     let _dev = Dev::start(folder.path(), &[]).await;
-    for name in ["api-key", "tls/ca.key", "tls/leaf.key"] {
+    for name in ["api-key", "issuer-key", "tls/ca.key", "tls/leaf.key"] {
         let path = folder.path().join(".driftless").join(name);
         let mode = std::fs::metadata(path)
             .expect("a file")
@@ -264,6 +266,46 @@ async fn dev_refuses_a_wrong_schema_with_place_and_help() {
         text.contains("schema.graphql:1:") && text.contains("help:"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn token_prints_what_the_running_server_takes() {
+    provide_tls();
+    let folder = folder_with(TODO);
+    let users = "[auth.users.alice]\ngroups = [\"Staff\"]\nclaims = { tenant = \"t1\" }\n";
+    std::fs::write(folder.path().join("driftless.toml"), users).expect("a file");
+    let dev = Dev::start(folder.path(), &[]).await;
+    for more in [&["--group", "Admin"][..], &["--id"], &["--issuer", "oidc"]] {
+        let arguments = [&["token", "alice"], more].concat();
+        let token = stdout(&run(folder.path(), &arguments).await);
+        let response = reqwest::Client::new()
+            .post(dev.text("http_endpoint"))
+            .header("authorization", token.trim())
+            .body(json!({"query": "{ __typename }"}).to_string());
+        let response = response.send().await.expect("an answer");
+        assert_eq!(response.status(), 200, "{more:?}");
+    }
+    let arguments = [
+        "token", "alice", "--json", "--group", "Admin", "--claim", "level=3",
+    ];
+    let tokens: Value =
+        serde_json::from_str(&stdout(&run(folder.path(), &arguments).await)).expect("JSON");
+    let payload = tokens["access_token"]
+        .as_str()
+        .expect("a token")
+        .split('.')
+        .nth(1);
+    let payload = BASE64_URL_SAFE_NO_PAD
+        .decode(payload.expect("claims"))
+        .expect("base64");
+    let claims: Value = serde_json::from_slice(&payload).expect("JSON");
+    assert_eq!(claims["username"], "alice");
+    assert_eq!(claims["cognito:groups"], json!(["Staff", "Admin"]));
+    assert_eq!(
+        (&claims["tenant"], &claims["level"]),
+        (&json!("t1"), &json!(3))
+    );
+    assert_eq!(claims["token_use"], "access");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod crash;
 
+use driftless::auth::KeySetting;
 use driftless::config;
 use driftless_client_test_harness::family::Family;
 use driftless_client_test_harness::http::Target;
@@ -66,7 +67,9 @@ async fn replicas_of_two_nodes_on_one_postgres_agree() {
     let one = Server::start_with(|config| config.database = url.clone()).await;
     let other = Server::start_with(|config| {
         config.database = url;
-        config.api_keys = vec![one.key.clone()];
+        config
+            .auth
+            .add_key(KeySetting::plain(&one.key).expect("a good key"));
     })
     .await;
     let schema = Schema::whitepaper();

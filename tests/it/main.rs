@@ -1,6 +1,7 @@
 //! The one test binary of the workspace: black-box and contract tests.
 
 mod api;
+mod auth;
 mod cli;
 mod converge;
 mod http;

@@ -10,6 +10,7 @@ use super::project::Project;
 use super::watch::Watch;
 use super::{Failure, output, schema::render, stop::Stop};
 use crate::app::{App, StartError};
+use crate::auth::KeySetting;
 use crate::config::{Config, Database, Flags, SchemaSource, Strategy};
 use crate::schema::{self, SchemaError};
 use crate::{files, telemetry, tls};
@@ -47,7 +48,8 @@ impl Dev {
         let mut stop = Stop::listen()?;
         let project = Project::here();
         project.prepare()?;
-        let config = self.config(&project)?;
+        let key = project.key()?;
+        let config = self.config(&project, &key)?;
         let mut log = config.log.clone();
         if log == telemetry::Log::default() {
             "warn".clone_into(&mut log.filter);
@@ -63,12 +65,12 @@ impl Dev {
                 return Ok(());
             }
         }
-        let line = ready_line(&app);
+        let line = ready_line(&app, &key);
         project.note_running(&line)?;
         if self.json {
             output::say(&line.to_string());
         } else {
-            output::say(&screen(&app, begun));
+            output::say(&screen(&app, &key, begun));
             if watch.is_some() {
                 output::say(&format!("\n  watching {}", app.loaded().source.name));
             }
@@ -86,7 +88,7 @@ impl Dev {
         }
     }
 
-    fn config(&self, project: &Project) -> Result<Config, Failure> {
+    fn config(&self, project: &Project, key: &str) -> Result<Config, Failure> {
         let flags = Flags {
             schema: self.schema.clone(),
             listen: self.listen,
@@ -106,7 +108,7 @@ impl Dev {
         if config.schema == configured {
             config.schema = SchemaSource::File(found_or_written(Path::new("."))?);
         }
-        config.api_keys.insert(0, project.key()?);
+        config.auth.add_key(KeySetting::plain(key)?);
         Ok(config)
     }
 }
@@ -127,7 +129,7 @@ async fn follow(app: &mut App, watch: Option<Watch>, stop: &mut Stop) {
 /// A schema that is wrong changes nothing: the last good one is served on.
 async fn take_anew(app: &mut App) {
     let begun = Instant::now();
-    let loaded = match schema::load(&app.config().schema) {
+    let loaded = match schema::load(&app.config().schema, &app.config().schema_options()) {
         Ok(loaded) if loaded.source.text == app.loaded().source.text => return,
         Ok(loaded) => loaded,
         Err(error) => {
@@ -170,12 +172,12 @@ fn explain(error: StartError) -> Failure {
     }
 }
 
-fn ready_line(app: &App) -> Value {
+fn ready_line(app: &App, key: &str) -> Value {
     json!({
         "endpoint": app.endpoint(),
         "http_endpoint": app.http_endpoint(),
         "realtime": app.realtime_endpoint(),
-        "api_key": app.api_key(),
+        "api_key": key,
         "ca": app.ca().map(|path| std::path::absolute(&path).unwrap_or(path)),
         "console": Value::Null,
         "pid": std::process::id(),
@@ -185,7 +187,7 @@ fn ready_line(app: &App) -> Value {
 }
 
 /// One screen: where, with what, and what to do next.
-fn screen(app: &App, begun: Instant) -> String {
+fn screen(app: &App, key: &str, begun: Instant) -> String {
     let mut lines = vec![
         format!(
             "  driftless {}  dev{:>42}",
@@ -207,7 +209,10 @@ fn screen(app: &App, begun: Instant) -> String {
         format!("  realtime  {}", app.realtime_endpoint()),
     ];
     lines.extend(mobile(app));
-    lines.push(format!("  API key   {}", app.api_key().unwrap_or_default()));
+    lines.push(format!("  API key   {key}"));
+    lines.push(
+        "  tokens    driftless token NAME --group GROUP   (for rules about users)".to_owned(),
+    );
     lines.push(String::new());
     if let Some(ca) = app.ca() {
         lines.push(format!("  certificate authority  {}", ca.display()));

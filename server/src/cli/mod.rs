@@ -9,6 +9,7 @@ mod schema;
 mod serve;
 mod status;
 mod stop;
+mod token;
 mod trust;
 mod watch;
 
@@ -35,6 +36,8 @@ enum Command {
     Schema(schema::SchemaCommand),
     /// Print the API key of the local cloud in this folder
     Keys(keys::Keys),
+    /// Print a token of a user that the local cloud in this folder accepts
+    Token(token::Token),
     /// Make this machine and its clients trust the local certificate authority
     Trust(trust::Trust),
     /// Tell whether a server is ready: a probe for containers
@@ -88,6 +91,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => asynchronous(serve.run()),
         Command::Schema(schema) => schema.run(),
         Command::Keys(keys) => keys.run(),
+        Command::Token(token) => token.run(),
         Command::Trust(trust) => trust.run(),
         Command::Health(health) => health.run(),
         Command::Status(status) => status.run(),

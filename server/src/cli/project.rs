@@ -6,6 +6,8 @@ use anyhow::{Result, anyhow};
 use serde_json::Value;
 
 use crate::auth::api_key;
+use crate::auth::token::issuer::DevelopmentIssuer;
+use crate::config::ISSUER_KEY;
 use crate::files;
 use crate::tls::Authority;
 
@@ -47,6 +49,12 @@ impl Project {
         self.prepare()?;
         files::write_private(&path, &format!("{key}\n"))?;
         Ok(key)
+    }
+
+    /// The issuer of the local cloud's tokens; its key is made by the first use.
+    pub(super) fn issuer(&self) -> Result<DevelopmentIssuer> {
+        self.prepare()?;
+        DevelopmentIssuer::open(&self.folder.join(ISSUER_KEY))
     }
 
     pub(super) fn authority(&self) -> Authority {

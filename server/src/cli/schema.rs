@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use driftless_resolvers::schema::{Diagnostic, diagnostic};
+use driftless_resolvers::schema::{Diagnostic, Options, diagnostic};
 
 use super::{Failure, output};
 use crate::config::SchemaSource;
@@ -69,7 +69,7 @@ impl SchemaCommand {
 }
 
 fn load(path: PathBuf) -> Result<schema::Loaded, Failure> {
-    schema::load(&SchemaSource::File(path)).map_err(explain)
+    schema::load(&SchemaSource::File(path), &Options::default()).map_err(explain)
 }
 
 fn explain(error: SchemaError) -> Failure {
@@ -80,11 +80,12 @@ fn explain(error: SchemaError) -> Failure {
 }
 
 fn check(path: PathBuf, format: Format) -> Result<(), Failure> {
-    let (diagnostics, source, wrong) = match schema::load(&SchemaSource::File(path)) {
-        Ok(loaded) => (loaded.warnings, loaded.source, false),
-        Err(SchemaError::Wrong { diagnostics, file }) => (diagnostics, *file, true),
-        Err(error) => return Err(explain(error)),
-    };
+    let (diagnostics, source, wrong) =
+        match schema::load(&SchemaSource::File(path), &Options::default()) {
+            Ok(loaded) => (loaded.warnings, loaded.source, false),
+            Err(SchemaError::Wrong { diagnostics, file }) => (diagnostics, *file, true),
+            Err(error) => return Err(explain(error)),
+        };
     match format {
         Format::Json => output::say(&diagnostic::to_json(&diagnostics, &source.name).to_string()),
         Format::Text if diagnostics.is_empty() => {

@@ -43,10 +43,10 @@ impl Serve {
             .load(&flags)
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::start(&config.log);
-        if config.api_keys.is_empty() {
+        if config.auth.modes().is_empty() {
             return Err(Failure::Wrong(
-                "error: nobody could call this server: no API key is configured.\n\
-                 help: set DRIFTLESS_AUTH_API_KEYS, or keys under [auth.providers.NAME] in driftless.toml"
+                "error: nobody could call this server: no way to authenticate is configured.\n\
+                 help: set DRIFTLESS_AUTH_API_KEYS, or providers under [auth.providers.NAME] in driftless.toml"
                     .to_owned(),
             ));
         }

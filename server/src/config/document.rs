@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::auth;
 use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, SchemaSource, Strategy, TlsMode};
 
@@ -20,7 +21,7 @@ struct Document {
     listen: Listen,
     database: DatabaseSection,
     conflict: Conflict,
-    auth: Auth,
+    auth: auth::Auth,
     limits: Limits,
     realtime: Realtime,
     sync: Sync,
@@ -54,22 +55,6 @@ struct DatabaseSection {
 struct Conflict {
     default: Option<Strategy>,
     models: BTreeMap<String, Strategy>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Auth {
-    providers: BTreeMap<String, Provider>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Provider {
-    ApiKey {
-        #[serde(default)]
-        keys: Vec<String>,
-        keys_file: Option<PathBuf>,
-    },
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,7 +133,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     }
     config.conflict.models.extend(document.conflict.models);
     listen(config, document.listen)?;
-    keys(config, document.auth)?;
+    auth::apply(&mut config.auth, document.auth)?;
     limits(config, &document.limits);
     realtime(config, &document.realtime);
     sync(config, &document.sync);
@@ -183,24 +168,6 @@ fn listen(config: &mut Config, listen: Listen) -> Result<(), ConfigError> {
                 return Err(ConfigError(text));
             }
         },
-    }
-    Ok(())
-}
-
-fn keys(config: &mut Config, auth: Auth) -> Result<(), ConfigError> {
-    for (name, provider) in auth.providers {
-        let Provider::ApiKey { keys, keys_file } = provider;
-        config.api_keys.extend(keys);
-        if let Some(path) = keys_file {
-            let text = std::fs::read_to_string(&path).map_err(|error| {
-                let place = path.display();
-                ConfigError(format!(
-                    "auth.providers.{name}: cannot read {place}: {error}"
-                ))
-            })?;
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-            config.api_keys.extend(lines.map(str::to_owned));
-        }
     }
     Ok(())
 }

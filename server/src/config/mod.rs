@@ -1,5 +1,6 @@
 //! What the server is told: defaults ← `driftless.toml` ← `DRIFTLESS_*` ← flags. Nothing else reads the environment.
 
+mod auth;
 mod document;
 mod environment;
 mod lifetime;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use driftless_conflict_handlers::ConflictHandler;
 use driftless_conflict_handlers::automerge::Automerge;
 use driftless_conflict_handlers::optimistic::OptimisticConcurrency;
+use driftless_resolvers::identity::AuthMode;
+use driftless_resolvers::schema::Options;
 
 use crate::http::Limits;
 use crate::realtime::Settings;
@@ -22,6 +25,9 @@ use crate::telemetry::Log;
 pub const DEVELOPMENT_PORT: u16 = 20002;
 /// The port of `driftless serve`.
 const PRODUCTION_PORT: u16 = 8080;
+
+/// Where a development folder keeps the key of its issuer.
+pub const ISSUER_KEY: &str = "issuer-key";
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -38,8 +44,8 @@ pub struct Config {
     pub database_patience: Option<Duration>,
     /// Who decides conflicts.
     pub conflict: Conflicts,
-    /// The accepted API keys.
-    pub api_keys: Vec<String>,
+    /// Who may call.
+    pub auth: crate::auth::Settings,
     /// Bounds of HTTP requests.
     pub limits: Limits,
     /// Switches and limits of the API.
@@ -204,6 +210,11 @@ impl Config {
             database: Database(format!("sqlite:{}", folder.join("data.db").display())),
             database_patience: Some(Duration::from_secs(15)),
             drain: Duration::from_millis(200),
+            auth: crate::auth::Settings {
+                default: Some(AuthMode::ApiKey),
+                development: Some(folder.join(ISSUER_KEY)),
+                ..crate::auth::Settings::default()
+            },
             ..Config::production()
         }
     }
@@ -223,7 +234,7 @@ impl Config {
             direct_database: None,
             database_patience: None,
             conflict: Conflicts::default(),
-            api_keys: Vec::new(),
+            auth: crate::auth::Settings::default(),
             limits: Limits::default(),
             engine: driftless_resolvers::engine::Settings::default(),
             realtime: Settings::default(),
@@ -235,6 +246,15 @@ impl Config {
     /// This configuration with file, environment and flags laid over it.
     pub fn load(self, flags: &Flags) -> Result<Config, ConfigError> {
         self.overlaid(flags, environment::variables())
+    }
+
+    /// What a schema is read with: rules may name the configured modes and no others.
+    #[must_use]
+    pub fn schema_options(&self) -> Options {
+        Options {
+            modes: self.auth.modes(),
+            ..Options::default()
+        }
     }
 
     fn overlaid(
@@ -383,7 +403,7 @@ mod tests {
         assert_eq!(config.listen.address.port(), 9000);
         assert_eq!(config.conflict.models["Post"], Strategy::Automerge);
         assert_eq!(config.conflict.default, Strategy::Optimistic);
-        assert_eq!(config.api_keys.len(), 1);
+        assert_eq!(config.auth.api_keys.map(|keys| keys.len()), Some(1));
         assert!(matches!(config.listen.tls, TlsMode::Files { .. }));
     }
 

@@ -46,11 +46,7 @@ pub enum Refusal {
 impl Refusal {
     fn parts(&self) -> (StatusCode, &'static str, String) {
         match self {
-            Refusal::Unauthorized(rejection) => (
-                StatusCode::UNAUTHORIZED,
-                "UnauthorizedException",
-                rejection_text(*rejection).to_owned(),
-            ),
+            Refusal::Unauthorized(rejection) => unauthorized(*rejection),
             Refusal::EmptyBody => malformed("Request body is empty."),
             Refusal::Unparsable => malformed("Unable to parse GraphQL query."),
             Refusal::ContentType => {
@@ -98,20 +94,28 @@ fn malformed(message: &str) -> (StatusCode, &'static str, String) {
     )
 }
 
-fn rejection_text(rejection: Rejection) -> &'static str {
-    match rejection {
+/// The texts are those AppSync is known to give (`auth` 2).
+fn unauthorized(rejection: Rejection) -> (StatusCode, &'static str, String) {
+    let message = match rejection {
         Rejection::Missing => "Valid authorization header not provided.",
-        Rejection::Signature => "Unable to parse JWT token.",
+        Rejection::Signature | Rejection::Unparsable => "Unable to parse JWT token.",
+        Rejection::Expired => "Token has expired.",
         Rejection::Refused => "You are not authorized to make this call.",
-    }
+        Rejection::Unavailable => return (StatusCode::SERVICE_UNAVAILABLE, "", String::new()),
+    };
+    (
+        StatusCode::UNAUTHORIZED,
+        "UnauthorizedException",
+        message.to_owned(),
+    )
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if self == Refusal::Unavailable {
+        let (status, error_type, message) = self.parts();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             return try_again();
         }
-        let (status, error_type, message) = self.parts();
         let body = serde_json::json!({"errors": [{"errorType": error_type, "message": message}]});
         let mut response = json(status, body.to_string());
         response

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State as From};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +18,7 @@ use tracing::Instrument;
 
 use super::error::{Refusal, json};
 use super::{State, error, upgrade};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Presented, Rejection, Signed};
 
 /// So much of a body that is too large is read and thrown away, so that the client reads the answer before it finds
 /// the connection closed.
@@ -34,11 +35,11 @@ pub async fn while_open(From(state): From<Arc<State>>, request: Request, next: N
 /// A query or mutation by POST. The body is judged before the credentials (`auth.md` 2).
 pub async fn by_post(From(state): From<Arc<State>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let operation = match read(&state, &head.headers, body).await {
-        Ok(operation) => operation,
+    let (operation, bytes) = match read(&state, &head.headers, body).await {
+        Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    answer(&state, &head.headers, operation).await
+    answer(&state, &head, operation, &bytes).await
 }
 
 /// A query by GET, or an upgrade to a WebSocket (`client-native` R2).
@@ -54,10 +55,15 @@ pub async fn by_get(From(state): From<Arc<State>>, request: Request) -> Response
     if operation.is_mutation() {
         return Refusal::MutationByGet.into_response();
     }
-    answer(&state, &head.headers, operation).await
+    answer(&state, &head, operation, &[]).await
 }
 
-async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Operation, Refusal> {
+/// The request in a body, and the body itself, which a signature may cover.
+async fn read(
+    state: &State,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Operation, Bytes), Refusal> {
     let bytes = timeout(state.limits.body_time, collect(body, state.limits.body))
         .await
         .map_err(|_| Refusal::SlowBody)??;
@@ -67,7 +73,7 @@ async fn read(state: &State, headers: &HeaderMap, body: Body) -> Result<Operatio
     if !is_json(headers) {
         return Err(Refusal::ContentType);
     }
-    from_body(&bytes)
+    Ok((from_body(&bytes)?, bytes))
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Refusal> {
@@ -159,11 +165,8 @@ fn whole(operation: Operation) -> Result<Operation, Refusal> {
     Ok(operation)
 }
 
-async fn answer(state: &Arc<State>, headers: &HeaderMap, operation: Operation) -> Response {
-    let caller = match state
-        .authenticator
-        .caller(&Credentials::from_headers(headers))
-    {
+async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[u8]) -> Response {
+    let caller = match recognise(state, head, &operation, body).await {
         Ok(caller) => caller,
         Err(rejection) => return Refusal::Unauthorized(rejection).into_response(),
     };
@@ -186,6 +189,27 @@ async fn answer(state: &Arc<State>, headers: &HeaderMap, operation: Operation) -
         }
         None => Refusal::Unavailable.into_response(),
     }
+}
+
+async fn recognise(
+    state: &State,
+    head: &Parts,
+    operation: &Operation,
+    body: &[u8],
+) -> Result<Caller, Rejection> {
+    let credentials = Credentials::from_headers(&head.headers);
+    let presented = Presented {
+        credentials: &credentials,
+        signed: Signed {
+            method: head.method.as_str(),
+            paths: &[head.uri.path()],
+            query: head.uri.query().unwrap_or_default(),
+            body,
+        },
+        operation: Some(operation),
+        source: None,
+    };
+    state.authenticator.caller(&presented).await
 }
 
 /// Runs in a task of its own: a mutation is not cancelled half-way when its client disconnects.

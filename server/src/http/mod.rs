@@ -4,6 +4,7 @@ pub mod cors;
 pub mod error;
 pub mod graphql;
 pub mod health;
+mod issuer;
 pub mod listener;
 pub mod request_id;
 pub mod upgrade;
@@ -53,6 +54,8 @@ pub struct State {
     pub limits: Limits,
     /// Who may call.
     pub authenticator: Arc<Authenticator>,
+    /// The keys of the development issuer, where there is one.
+    pub development_keys: Option<serde_json::Value>,
     /// The API of the moment; `None` until the store is ready (`errata.md` 2.16).
     pub api: watch::Receiver<Option<Arc<Api>>>,
     /// The store and the sockets; `None` until the store is ready.
@@ -81,7 +84,9 @@ pub struct Parts {
 pub fn router(state: Arc<State>) -> Router {
     let graphql = get(graphql::by_get).post(graphql::by_post).fallback(method);
     let socket = get(upgrade::socket).fallback(method);
+    let issuer = issuer::routes(&state);
     Router::new()
+        .merge(issuer)
         .route("/graphql", graphql)
         // A configured endpoint that ends in a slash makes clients dial the second of these (`client-js` 1.1).
         .route("/graphql/realtime", socket.clone())

@@ -47,7 +47,10 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
     if !handshake::offers_our_protocol(&head.headers) {
         tracing::debug!("a socket offers no protocol of this server");
     }
-    let credentials = handshake::credentials(&head.headers, head.uri.query().unwrap_or_default());
+    let shown = handshake::credentials(&head.headers, head.uri.query().unwrap_or_default());
+    let Some(connection) = parts.realtime.admit(shown).await else {
+        return Refusal::Unavailable.into_response();
+    };
     let tracker = state.work.clone();
     let limit = parts.realtime.settings.frame;
     upgrade
@@ -57,7 +60,7 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
         .max_frame_size(limit)
         .on_upgrade(move |socket| {
             tracker.track_future(async move {
-                socket::serve(socket, parts.realtime, credentials).await;
+                socket::serve(socket, parts.realtime, connection).await;
                 drop(place);
             })
         })

@@ -13,7 +13,7 @@ pub enum ClientFrame {
     /// `connection_init`.
     Init,
     /// `start`.
-    Start(Start),
+    Start(Box<Start>),
     /// `stop`.
     Stop {
         /// Which subscription.
@@ -28,6 +28,8 @@ pub struct Start {
     pub id: String,
     /// The document with its variables.
     pub request: Request,
+    /// The text the request was read from, which a signature covers.
+    pub data: String,
     /// `extensions.authorization`; `None` if there is none.
     pub authorization: Option<Map<String, Value>>,
 }
@@ -80,7 +82,7 @@ pub fn parse(text: &str) -> Result<ClientFrame, Malformed> {
     };
     match frame.get("type").and_then(Value::as_str) {
         Some("connection_init") => Ok(ClientFrame::Init),
-        Some("start") => start(id, &mut frame).map(ClientFrame::Start),
+        Some("start") => start(id, &mut frame).map(|start| ClientFrame::Start(Box::new(start))),
         Some("stop") => Ok(ClientFrame::Stop { id }),
         Some(other) => Err(Malformed::operation(&id, other)),
         None => Err(Malformed::frame("A frame has a type.")),
@@ -100,6 +102,7 @@ fn start(id: String, frame: &mut Map<String, Value>) -> Result<Start, Malformed>
         .and_then(Value::as_str)
         .ok_or_else(unknown)?;
     let request = request(data).ok_or_else(unknown)?;
+    let data = data.to_owned();
     let authorization = match payload.remove("extensions") {
         Some(Value::Object(mut extensions)) => match extensions.remove("authorization") {
             Some(Value::Object(authorization)) => Some(authorization),
@@ -110,6 +113,7 @@ fn start(id: String, frame: &mut Map<String, Value>) -> Result<Start, Malformed>
     Ok(Start {
         id,
         request,
+        data,
         authorization,
     })
 }

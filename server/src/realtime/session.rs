@@ -95,7 +95,7 @@ impl Session {
                 vec![Output::Send(ack), Output::Send(protocol::keep_alive())]
             }
             ClientFrame::Start(start) if self.is_full_for(&start.id) => vec![Output::Close],
-            ClientFrame::Start(start) => vec![Output::Admit(Box::new(start))],
+            ClientFrame::Start(start) => vec![Output::Admit(start)],
             // Exactly one `complete` per live id, silence for every other (`client-native` R9).
             ClientFrame::Stop { id } if self.live.remove(&id) => {
                 let complete = protocol::complete(&id);

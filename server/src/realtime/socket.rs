@@ -18,7 +18,7 @@ use super::channel::Registration;
 use super::hub::{Delivery, Hub, Outbox, Subscriber};
 use super::protocol::{self, ConnectionRefusal, Denial, Start};
 use super::session::{Input, Output, Session};
-use crate::auth::{Authenticator, Credentials};
+use crate::auth::{Authenticator, Credentials, Presented, Rejection, Signed};
 
 /// Swift gives up waiting for an answer after 5 s (`errata.md` row 9); later than this the socket is closed instead.
 const ANSWER: Duration = Duration::from_secs(4);
@@ -57,21 +57,47 @@ enum End {
     Return,
 }
 
+/// A connection whose credentials are good.
+#[derive(Debug)]
+pub struct Connection {
+    credentials: Credentials,
+}
+
+impl Realtime {
+    /// Judges the credentials of a connection before it is upgraded; `None` if nobody can tell now, and the client shall
+    /// come back (`errata.md` row 10).
+    pub async fn admit(
+        &self,
+        shown: Result<Credentials, ConnectionRefusal>,
+    ) -> Option<Result<Connection, ConnectionRefusal>> {
+        let credentials = match shown {
+            Ok(credentials) => credentials,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let presented = Presented {
+            credentials: &credentials,
+            signed: Signed::CONNECT,
+            operation: None,
+            source: None,
+        };
+        let judged = timeout(ANSWER, self.authenticator.authenticate(&presented)).await;
+        match judged {
+            Ok(Ok(_)) => Some(Ok(Connection { credentials })),
+            Ok(Err(Rejection::Unavailable)) | Err(_) => None,
+            Ok(Err(_)) => Some(Err(ConnectionRefusal::Unauthorized)),
+        }
+    }
+}
+
 /// Serves an upgraded connection to its end.
 pub async fn serve(
     socket: WebSocket,
     realtime: Arc<Realtime>,
-    connection: Result<Credentials, ConnectionRefusal>,
+    connection: Result<Connection, ConnectionRefusal>,
 ) {
     let (sink, stream) = socket.split();
-    let admitted = connection.and_then(|credentials| {
-        match realtime.authenticator.authenticate(&credentials) {
-            Ok(_) => Ok(credentials),
-            Err(_) => Err(ConnectionRefusal::Unauthorized),
-        }
-    });
-    match admitted {
-        Ok(credentials) => Socket::new(realtime, credentials, sink).run(stream).await,
+    match connection {
+        Ok(connection) => Socket::new(realtime, connection, sink).run(stream).await,
         Err(refusal) => refuse(refusal, sink, stream).await,
     }
 }
@@ -117,14 +143,14 @@ struct Socket {
 impl Socket {
     fn new(
         realtime: Arc<Realtime>,
-        connection: Credentials,
+        connection: Connection,
         sink: SplitSink<WebSocket, Message>,
     ) -> Self {
         let (outbox, queue, overflowed) = Outbox::new(realtime.settings.queue);
         Socket {
             session: Session::new(&realtime.settings),
-            family: connection.agents.family(),
-            connection,
+            family: connection.credentials.agents.family(),
+            connection: connection.credentials,
             realtime,
             sink,
             outbox,
@@ -225,7 +251,10 @@ impl Socket {
 
     /// Authenticates, checks and registers a start; the session says what follows.
     async fn admit(&mut self, start: Start) -> Result<Vec<Output>, End> {
-        let checked = self.check(&start);
+        let Ok(Some(checked)) = timeout(ANSWER, self.check(&start)).await else {
+            tracing::warn!("nobody can tell whose subscription it is; its socket is closed");
+            return Err(End::Return);
+        };
         let (api, subscription) = match checked {
             Ok(checked) => checked,
             Err(denial) => return Ok(self.session.step(Input::Refused(&start.id, &denial))),
@@ -235,7 +264,8 @@ impl Socket {
         Ok(self.session.step(Input::Admitted(&start.id)))
     }
 
-    fn check(&mut self, start: &Start) -> Result<(Arc<Api>, Subscription), Denial> {
+    /// What a start may listen to; `None` if nobody can tell now.
+    async fn check(&mut self, start: &Start) -> Option<Result<(Arc<Api>, Subscription), Denial>> {
         let mut credentials = match &start.authorization {
             Some(object) => Credentials::from_json(object),
             None => self.connection.clone(),
@@ -246,17 +276,23 @@ impl Socket {
             self.family = family;
         }
         let gentle = family == Family::JavaScript && credentials.agents.datastore();
-        let caller = self
-            .realtime
-            .authenticator
-            .caller(&credentials)
-            .map_err(|_| Denial::credential(gentle))?;
-        let api = self.realtime.api.borrow().clone();
-        let api = api.ok_or_else(|| Denial::credential(gentle))?;
-        let subscription = api
-            .subscribe(&start.request, &caller)
-            .map_err(|refusal| Denial::from_api(refusal, gentle))?;
-        Ok((api, subscription))
+        let presented = Presented {
+            credentials: &credentials,
+            signed: Signed::start(&start.data),
+            operation: Some(&start.request),
+            source: None,
+        };
+        let caller = match self.realtime.authenticator.caller(&presented).await {
+            Ok(caller) => caller,
+            Err(Rejection::Unavailable) => return None,
+            Err(_) => return Some(Err(Denial::credential(gentle))),
+        };
+        let api = self.realtime.api.borrow().clone()?;
+        let subscribed = api.subscribe(&start.request, &caller);
+        Some(match subscribed {
+            Ok(subscription) => Ok((api, subscription)),
+            Err(refusal) => Err(Denial::from_api(refusal, gentle)),
+        })
     }
 
     async fn register(

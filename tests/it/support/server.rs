@@ -5,8 +5,11 @@ use std::sync::Once;
 use std::time::Duration;
 
 use driftless::app::App;
-use driftless::auth::api_key;
-use driftless::config::{Config, Database, SchemaSource};
+use driftless::auth::token::Kind;
+use driftless::auth::token::issuer::{DevelopmentIssuer, Use, User};
+use driftless::auth::{KeySetting, api_key};
+use driftless::config::{Config, Database, ISSUER_KEY, SchemaSource};
+use driftless_resolvers::clock::{Clock, System};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -27,7 +30,7 @@ static PROVIDER: Once = Once::new();
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) key: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -55,19 +58,45 @@ impl Server {
         );
         config.listen.address.set_port(0);
         config.database = Database::memory();
-        config.api_keys = vec![key.clone()];
+        config
+            .auth
+            .add_key(KeySetting::plain(&key).expect("a good key"));
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
-        Server {
-            app,
-            key,
-            _folder: folder,
-        }
+        Server { app, key, folder }
     }
 
     /// `http://127.0.0.1:PORT` and a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.app.address())
+    }
+
+    /// An access token of a user of these groups, good for an hour.
+    pub(crate) fn token(&self, name: &str, groups: &[&str]) -> String {
+        let user = User {
+            name: name.to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..User::default()
+        };
+        self.token_of(Kind::UserPool, &user, Use::Access, 3_600)
+    }
+
+    /// Any token of the development issuer, good for so many seconds.
+    pub(crate) fn token_of(&self, kind: Kind, user: &User, purpose: Use, seconds: i64) -> String {
+        let issuer = DevelopmentIssuer::open(&self.folder.path().join(ISSUER_KEY));
+        let issuer = issuer.expect("the server's issuer");
+        let token = issuer.token(kind, user, purpose, System.now(), seconds);
+        token.expect("a token")
+    }
+
+    /// A POST of this document with credentials in headers.
+    pub(crate) async fn ask(&self, query: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let body = json!({"query": query, "variables": {}}).to_string();
+        let mut request = reqwest::Client::new().post(self.url("/graphql")).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("an answer")
     }
 
     /// A POST of this body with the key and a JSON content type.

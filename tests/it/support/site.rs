@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use driftless::auth::KeySetting;
 use driftless::config::{Config, Database, SchemaSource, Strategy, TlsMode};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -105,7 +106,9 @@ impl Site {
     /// Serves another schema over the same records.
     pub(crate) async fn reload(&mut self, schema: &str) {
         let source = SchemaSource::Text(schema.to_owned());
-        let loaded = driftless::schema::load(&source).expect("the schema loads");
+        let loaded =
+            driftless::schema::load(&source, &driftless_resolvers::schema::Options::default())
+                .expect("the schema loads");
         self.server
             .app
             .reload(loaded)
@@ -206,7 +209,9 @@ async fn serve(plan: Plan, database: String) -> Server {
         config.database = Database(database);
         config.conflict.default = plan.strategy;
         config.drain = Duration::ZERO;
-        config.api_keys = vec![KEY.to_owned()];
+        config
+            .auth
+            .add_key(KeySetting::plain(KEY).expect("a good key"));
         (plan.configure)(config);
     })
     .await;

@@ -1,0 +1,85 @@
+//! JSON documents of other services: the keys of issuers. A port, so that time and failure can be tested.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+/// Clients get their answer or a word within 4 s (`errata.md` row 9), so nobody else may need longer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Larger documents are not read.
+const LARGEST: usize = 1 << 20;
+
+/// Reads documents.
+pub trait Documents: Send + Sync {
+    /// The document at a URL, or why there is none.
+    fn get<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Value, String>>;
+}
+
+/// Documents on the network, without redirects: a key set that moves is a key set somebody should look at.
+#[derive(Debug, Clone)]
+pub struct Web {
+    client: reqwest::Client,
+}
+
+impl Web {
+    /// A client that gives up after a few seconds.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        Ok(Web {
+            client: client(PATIENCE)?,
+        })
+    }
+}
+
+/// An HTTP client as this server uses it towards other services.
+pub(super) fn client(patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // Fails only if it is there already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(patience)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+impl Documents for Web {
+    fn get<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Value, String>> {
+        async move {
+            let response = self.client.get(url).send().await;
+            let response = response.map_err(|error| reason(&error))?;
+            if !response.status().is_success() {
+                return Err(format!("{url} answers {}", response.status()));
+            }
+            let body = limited(response, LARGEST).await?;
+            serde_json::from_slice(&body).map_err(|error| format!("{url} holds no JSON: {error}"))
+        }
+        .boxed()
+    }
+}
+
+/// A body, unless it is too large.
+pub(super) async fn limited(
+    mut response: reqwest::Response,
+    largest: usize,
+) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| reason(&error))? {
+        if body.len() + part.len() > largest {
+            return Err(format!("the answer is larger than {largest} bytes"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// The whole chain of causes: the outermost one says only that it failed.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! The modes of a server that is configured like this, and what its schema may say.
+
+use driftless::app::{App, StartError};
+use driftless::auth::token::Kind;
+use driftless::auth::token::issuer::{Use, User};
+use driftless::config::{Config, SchemaSource};
+use serde_json::{Value, json};
+
+use super::{WHO, refusal};
+use crate::support::server::{DATASTORE, Server};
+
+#[tokio::test]
+async fn the_local_cloud_takes_its_own_tokens_with_and_without_a_scheme() {
+    let server = Server::start().await;
+    let alice = User {
+        name: "alice".to_owned(),
+        ..User::default()
+    };
+    for kind in [Kind::UserPool, Kind::Oidc] {
+        for purpose in [Use::Access, Use::Id] {
+            let token = server.token_of(kind, &alice, purpose, 60);
+            for header in [
+                token.clone(),
+                format!("Bearer {token}"),
+                format!("bearer {token}"),
+            ] {
+                let response = server.ask(WHO, &[("authorization", &header)]).await;
+                assert_eq!(response.status(), 200, "{kind:?} {purpose:?}");
+            }
+        }
+    }
+    let token = server.token_of(Kind::UserPool, &alice, Use::Access, -1);
+    let response = server.ask(WHO, &[("authorization", &token)]).await;
+    let expected = (
+        401,
+        "UnauthorizedException".to_owned(),
+        "Token has expired.".to_owned(),
+    );
+    assert_eq!(refusal(response).await, expected);
+}
+
+#[tokio::test]
+async fn a_token_of_another_local_cloud_is_refused() {
+    let (one, other) = (Server::start().await, Server::start().await);
+    let token = other.token("alice", &[]);
+    let response = one.ask(WHO, &[("authorization", &token)]).await;
+    let message = "Valid authorization header not provided.";
+    let expected = (401, "UnauthorizedException".to_owned(), message.to_owned());
+    assert_eq!(refusal(response).await, expected);
+}
+
+#[tokio::test]
+async fn a_socket_takes_tokens_at_connect_and_at_every_start() {
+    let server = Server::start().await;
+    let token = server.token("alice", &[]);
+    let mut socket = server
+        .connect_with("/graphql/realtime", &[("authorization", &token)])
+        .await
+        .expect("an upgrade");
+    socket.init().await;
+    let with = |token: &str| json!({"host": "localhost", "Authorization": token, "x-amz-user-agent": DATASTORE});
+    let query = "subscription { onCreatePost { id } }";
+    socket.start("a", query, &with("no.token.atall")).await;
+    let frame = socket.frame().await;
+    assert_eq!(frame["type"], "error", "{frame}");
+    assert_eq!(
+        frame["payload"]["errors"][0]["errorType"],
+        "OperationDisabled"
+    );
+    socket
+        .subscribe("b", query, &server.authorization(DATASTORE))
+        .await;
+}
+
+#[tokio::test]
+async fn other_services_find_the_keys_of_the_development_issuer() {
+    let server = Server::start().await;
+    let paths = ["/local_user-pool", "/oidc"];
+    for path in paths {
+        let url = server.url(&format!("{path}/.well-known/openid-configuration"));
+        let discovery = reqwest::get(url)
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("a body");
+        let discovery: Value = serde_json::from_str(&discovery).expect("JSON");
+        let keys = discovery["jwks_uri"].as_str().expect("a URL");
+        let keys = keys.replace("http://driftless.localhost", &server.url(""));
+        let keys = reqwest::get(keys)
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("a body");
+        let keys: Value = serde_json::from_str(&keys).expect("JSON");
+        assert_eq!(keys["keys"][0]["kty"], "EC");
+        assert!(keys["keys"][0].get("d").is_none(), "no private part");
+    }
+}
+
+/// What a server for production says to a schema.
+async fn started(schema: &str, file: &str) -> Result<(), StartError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("driftless.toml");
+    std::fs::write(&path, file).expect("a file");
+    let flags = driftless::config::Flags {
+        file: Some(path),
+        ..Default::default()
+    };
+    let mut config = Config::production().load(&flags).expect("a configuration");
+    config.schema = SchemaSource::Text(schema.to_owned());
+    config.listen.address = ([127, 0, 0, 1], 0).into();
+    config.database = driftless::config::Database::memory();
+    App::start(config).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn production_takes_no_token_of_the_development_issuer() {
+    let server = Server::start_with(|config| config.auth.development = None).await;
+    let folder = Server::start().await;
+    let token = folder.token("alice", &[]);
+    let response = server.ask(WHO, &[("authorization", &token)]).await;
+    assert_eq!(response.status(), 401);
+    let keys = server.url("/oidc/.well-known/jwks.json");
+    assert_eq!(reqwest::get(keys).await.expect("an answer").status(), 404);
+    let schema = "type Todo @model @auth(rules: [{ allow: public }]) { id: ID! }";
+    let keys =
+        "[auth.providers.k]\ntype = \"api_key\"\nkeys = [\"da2-abcdefghijklmnopqrstuvwxyz\"]\n";
+    started(schema, keys)
+        .await
+        .expect("a schema whose rules are served");
+}
