@@ -72,6 +72,11 @@ pub struct Settings {
     pub own_clock_overlap: i64,
     /// Answer a repeated create with success (`errata.md` row 14).
     pub create_replay: bool,
+    /// Let a create go over a tombstone, as it goes over a shell; else the id stays taken (`sync-semantics` 2.2 row 3).
+    pub revive: bool,
+    /// Leave tombstones out of lists, index queries and children whose filter does not speak of `_deleted`
+    /// (`sync-semantics` 3). Get and sync show them always.
+    pub hide_tombstones: bool,
 }
 
 impl Default for Settings {
@@ -84,6 +89,8 @@ impl Default for Settings {
             tombstone_ttl: Some(tombstone::DEFAULT_TTL),
             own_clock_overlap: 300_000,
             create_replay: true,
+            revive: false,
+            hide_tombstones: false,
         }
     }
 }

@@ -113,6 +113,18 @@ impl Filter {
         }
     }
 
+    /// Whether any part speaks of this field.
+    #[must_use]
+    pub(crate) fn mentions(&self, field: &str) -> bool {
+        match self {
+            Filter::All(parts) | Filter::Any(parts) => {
+                parts.iter().any(|part| part.mentions(field))
+            }
+            Filter::Not(part) => part.mentions(field),
+            Filter::Field { name, .. } => name == field,
+        }
+    }
+
     /// The predicate a client sent (`filter` or `condition`), after coercion.
     ///
     /// An empty or null filter is everything. What is no predicate (`between` without two bounds, a comparison with

@@ -48,6 +48,13 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
         expected = match permit.put(write).await? {
             Put::Done(record) => return Ok(shown(record)),
             Put::Stale(Some(stored)) if permit.is_shell(&stored) => over_shell(engine, &stored)?,
+            Put::Stale(Some(stored))
+                if engine.settings.revive
+                    && stored.deleted
+                    && !replay::of_past_create(&permit, &create, &stored).await? =>
+            {
+                over_shell(engine, &stored)?
+            }
             Put::Stale(Some(stored)) => return existing(&permit, &create, stored).await,
             Put::Stale(None) => Expected::Absent,
         };

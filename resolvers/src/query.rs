@@ -15,6 +15,7 @@ use crate::identity::Caller;
 use crate::page;
 use crate::schema::model::{Index, Model, ModelOperation};
 use crate::storage::{Key, Position, Query, Scope};
+use crate::tombstone;
 
 pub(crate) use sort::{SortKey, given};
 
@@ -91,7 +92,7 @@ pub(crate) async fn page(
     };
     let query = Query {
         scope,
-        filter: Filter::from_input(args.get("filter").unwrap_or(&Value::Null), permit.model())?,
+        filter: shown(permit, args)?,
         limit: page::limit(args, default_limit, engine.settings.page_limit)?,
         after,
     };
@@ -104,6 +105,16 @@ pub(crate) async fn page(
         }),
         started_at: None,
     }))
+}
+
+/// The caller's filter; where tombstones are hidden they are left to whoever asks for them.
+fn shown(permit: &Permit<'_>, args: &Arguments) -> Result<Filter, FieldError> {
+    let input = args.get("filter").unwrap_or(&Value::Null);
+    let filter = Filter::from_input(input, permit.model())?;
+    if permit.engine().settings.hide_tombstones && !filter.mentions("_deleted") {
+        return Ok(filter.and(tombstone::live()));
+    }
+    Ok(filter)
 }
 
 fn position(content: &Value) -> Option<Position> {

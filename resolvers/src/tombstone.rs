@@ -22,12 +22,17 @@ pub fn no_shell(ttl: Option<i64>, now: Timestamp) -> Filter {
     let Some(ttl) = ttl else {
         return Filter::everything();
     };
-    let live = field("_deleted", Test::Ne(Value::Bool(true)));
     if ttl <= 0 {
-        return live;
+        return live();
     }
     let young = Test::Gt(cutoff(ttl, now).0.into());
-    Filter::Any(vec![live, field("_lastChangedAt", young)])
+    Filter::Any(vec![live(), field("_lastChangedAt", young)])
+}
+
+/// What every live record passes.
+#[must_use]
+pub fn live() -> Filter {
+    field("_deleted", Test::Ne(Value::Bool(true)))
 }
 
 /// The last time of change that is too long ago.

@@ -440,7 +440,8 @@ impl Opening {
     }
 }
 
-async fn engine(
+/// What resolvers work with, for a schema over a store that is prepared for it.
+pub async fn engine(
     config: &Config,
     schema: Arc<Schema>,
     storage: Arc<dyn driftless_resolvers::storage::Storage>,

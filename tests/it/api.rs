@@ -12,5 +12,6 @@ mod nodes;
 mod queries;
 mod relations;
 mod scalars;
+mod switches;
 mod syncs;
 mod tombstones;

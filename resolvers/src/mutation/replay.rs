@@ -38,6 +38,20 @@ pub(super) async fn of_create(
     Ok(same_caller && same_content)
 }
 
+/// Whether this very create made the record that has been deleted since: done again it would undo a delete that its
+/// sender has not heard of.
+pub(super) async fn of_past_create(
+    permit: &Permit<'_>,
+    create: &Create,
+    tombstone: &Record,
+) -> Result<bool, StorageError> {
+    let birth = birth(permit, create, tombstone).await?;
+    Ok(birth.is_some_and(|made| {
+        made.actor.as_deref() == Some(permit.principal().as_str())
+            && made.request.as_deref() == Some(create.digest.as_str())
+    }))
+}
+
 /// The log row of the create that made the stored record: version 1, or a later one if the id was used before and a
 /// create went over the shell. No repetition is looked for further back than [`LOOK_BACK`] versions.
 async fn birth(

@@ -25,7 +25,8 @@ pub(super) struct Create {
     /// The names of the fields the client sent.
     pub(super) sent: Vec<String>,
     pub(super) condition: Filter,
-    digest: String,
+    /// Recognises the request when it comes again.
+    pub(super) digest: String,
 }
 
 /// An update or a delete.

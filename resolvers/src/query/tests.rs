@@ -402,3 +402,23 @@ async fn a_shell_is_not_read_and_takes_no_place_on_a_page() {
     let indexed = index(&world, "Comment", of_post).await.unwrap();
     assert_eq!(column(&indexed, "id"), ["2", "3"]);
 }
+
+/// `sync-semantics` 3: hidden tombstones are shown to those who speak of them, and take no place on a page.
+#[tokio::test]
+async fn hidden_tombstones_are_left_out_unless_the_filter_speaks_of_them() {
+    let mut world = World::new();
+    world.engine.settings.hide_tombstones = true;
+    posts(&world, 3).await;
+    let input = json!({"id": "p0", "_version": 1});
+    world.delete("Post", input).await.unwrap();
+    let two = list(&world, "Post", json!({"limit": 2})).await.unwrap();
+    assert_eq!(column(&two, "id"), ["p1", "p2"]);
+    let few = json!({"filter": {"rating": {"le": 1}}});
+    let few = list(&world, "Post", few).await.unwrap();
+    assert_eq!(column(&few, "id"), ["p1"]);
+    let asking = json!({"filter": {"not": {"or": [{"_deleted": {"ne": true}}]}}});
+    let asked = list(&world, "Post", asking).await.unwrap();
+    assert_eq!(column(&asked, "id"), ["p0"]);
+    let got = get(&world, "Post", json!({"id": "p0"})).await;
+    assert!(matches!(got, Ok(Resolved::Record(record)) if record.deleted));
+}

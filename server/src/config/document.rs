@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::auth;
+use super::compat::Compat;
 use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, SchemaSource, Strategy, TlsMode};
 
@@ -17,6 +18,7 @@ const DEFAULT_FILE: &str = "driftless.toml";
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Document {
+    compat: Option<Compat>,
     schema: Option<PathBuf>,
     listen: Listen,
     database: DatabaseSection,
@@ -82,6 +84,19 @@ struct Realtime {
 struct Sync {
     delta_ttl: Option<u32>,
     tombstone_ttl: Option<Lifetime>,
+    create_on_tombstone: Option<OnTombstone>,
+    create_replay: Option<bool>,
+    hide_tombstones: Option<bool>,
+}
+
+/// What a create does with an id whose record was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnTombstone {
+    /// It is refused, as by AppSync.
+    Error,
+    /// It makes the next version.
+    Revive,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -119,6 +134,9 @@ pub(super) fn read(named: Option<&Path>) -> Result<Table, ConfigError> {
 pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError> {
     let document = Document::deserialize(Value::Table(table))
         .map_err(|error| ConfigError(format!("the configuration makes no sense: {error}")))?;
+    if let Some(compat) = document.compat {
+        compat.apply(config);
+    }
     if let Some(schema) = document.schema {
         config.schema = SchemaSource::File(schema);
     }
@@ -196,6 +214,12 @@ fn sync(config: &mut Config, sync: &Sync) {
     }
     let tombstones = sync.tombstone_ttl.as_ref().map(Lifetime::milliseconds);
     set(&mut config.engine.tombstone_ttl, tombstones);
+    let revive = sync
+        .create_on_tombstone
+        .map(|does| does == OnTombstone::Revive);
+    set(&mut config.engine.revive, revive);
+    set(&mut config.engine.create_replay, sync.create_replay);
+    set(&mut config.engine.hide_tombstones, sync.hide_tombstones);
 }
 
 fn log(config: &mut Config, log: Log) {

@@ -32,6 +32,7 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ),
     // Where the tests of clients find the server's program.
     ("BIN", "", Form::Elsewhere, false),
+    ("COMPAT", "compat", Form::Text, false),
     ("CONFLICT_DEFAULT", "conflict.default", Form::Text, false),
     (
         "DATABASE_DIRECT_URL",
@@ -73,7 +74,25 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ),
     ("REALTIME_REPAIRS", "realtime.repairs", Form::Switch, false),
     ("SCHEMA", "schema", Form::Text, false),
+    (
+        "SYNC_CREATE_ON_TOMBSTONE",
+        "sync.create_on_tombstone",
+        Form::Text,
+        false,
+    ),
+    (
+        "SYNC_CREATE_REPLAY",
+        "sync.create_replay",
+        Form::Switch,
+        false,
+    ),
     ("SYNC_DELTA_TTL", "sync.delta_ttl", Form::Minutes, false),
+    (
+        "SYNC_HIDE_TOMBSTONES",
+        "sync.hide_tombstones",
+        Form::Switch,
+        false,
+    ),
     (
         "SYNC_TOMBSTONE_TTL",
         "sync.tombstone_ttl",

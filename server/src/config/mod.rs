@@ -1,9 +1,12 @@
 //! What the server is told: defaults ← `driftless.toml` ← `DRIFTLESS_*` ← flags. Nothing else reads the environment.
 
 mod auth;
+mod compat;
 mod document;
 mod environment;
 mod lifetime;
+
+pub use compat::Compat;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -443,6 +446,42 @@ mod tests {
             let error = load("", &[(name, "-1")]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn the_switches_of_syncs_are_off_unless_told_otherwise() {
+        let switches = |file: &str, variables: &[(&str, &str)]| {
+            let engine = load(file, variables).expect("a configuration").engine;
+            (engine.revive, engine.create_replay, engine.hide_tombstones)
+        };
+        assert_eq!(switches("", &[]), (false, true, false));
+        let file = "[sync]\ncreate_on_tombstone = \"revive\"\ncreate_replay = false\nhide_tombstones = true\n";
+        assert_eq!(switches(file, &[]), (true, false, true));
+        let variables = [
+            ("DRIFTLESS_SYNC_CREATE_ON_TOMBSTONE", "error"),
+            ("DRIFTLESS_SYNC_CREATE_REPLAY", "true"),
+            ("DRIFTLESS_SYNC_HIDE_TOMBSTONES", "false"),
+        ];
+        assert_eq!(switches(file, &variables), (false, true, false));
+        let error = load("[sync]\ncreate_on_tombstone = \"undelete\"\n", &[]).expect_err("a word");
+        assert!(
+            error.0.contains("undelete") && error.0.contains("revive"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_profile_of_appsync_gives_way_to_what_is_said_beside_it() {
+        let plain = load("compat = \"appsync\"\n", &[]).expect("a configuration");
+        assert_eq!(plain.engine.delta_window, Some(1_800_000));
+        assert!(!plain.engine.create_replay && !plain.realtime.repairs);
+        assert_eq!(plain.realtime.subscriptions, 100);
+        let file = "compat = \"appsync\"\n[sync]\ndelta_ttl = 60\n[realtime]\nrepairs = true\n";
+        let own = load(file, &[]).expect("a configuration");
+        assert_eq!(own.engine.delta_window, Some(3_600_000));
+        assert!(own.realtime.repairs && !own.engine.create_replay);
+        let variable = load("", &[("DRIFTLESS_COMPAT", "appsync")]).expect("a configuration");
+        assert!(!variable.engine.create_replay);
     }
 
     #[test]

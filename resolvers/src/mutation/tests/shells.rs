@@ -143,3 +143,47 @@ async fn a_repeated_create_over_a_shell_is_recognised_also_after_updates() {
     world.caller = caller("k2");
     assert!(world.create("Post", again).await.is_err());
 }
+
+/// A tombstone of version 2 whose time is not over, in a world where creates revive.
+async fn reviving() -> World {
+    let mut world = World::new();
+    world.engine.settings.revive = true;
+    shell(&world).await;
+    world.pass(-1);
+    world
+}
+
+#[tokio::test]
+async fn with_revive_a_create_over_a_tombstone_makes_the_next_version() {
+    let world = reviving().await;
+    let other = json!({"id": "p", "title": "other"});
+    let record = world.create("Post", other.clone()).await.unwrap();
+    assert_eq!((record.version.0, record.deleted), (3, false));
+    assert_eq!(record.fields["title"], "other");
+    let again = world.create("Post", other).await.unwrap();
+    assert_eq!(again, record, "its repetition writes nothing");
+}
+
+/// The client lost the answer to its create, and somebody has deleted the record since.
+#[tokio::test]
+async fn with_revive_a_repeated_create_does_not_undo_a_delete() {
+    let mut world = reviving().await;
+    let error = world.create("Post", sent()).await.unwrap_err();
+    assert_eq!(error.record.unwrap().version.0, 2);
+    world.caller = caller("k2");
+    let record = world.create("Post", sent()).await.unwrap();
+    assert_eq!(
+        record.version.0, 3,
+        "another caller's create is none of its repetitions"
+    );
+}
+
+#[tokio::test]
+async fn with_revive_a_live_record_still_blocks_its_id() {
+    let mut world = World::new();
+    world.engine.settings.revive = true;
+    world.create("Post", sent()).await.unwrap();
+    let other = json!({"id": "p", "title": "other"});
+    let error = world.create("Post", other).await.unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConditionalCheckFailed));
+}

@@ -1,0 +1,122 @@
+//! The switches of syncs, each in both positions: as it comes, all the better ones, and the profile of AppSync.
+
+use driftless::config::Compat;
+use serde_json::{Value, json};
+
+use crate::support::server::DATASTORE;
+use crate::support::site::{Plan, Site, on_both_stores};
+
+const PLAIN: Plan = Plan::of(include_str!("../../schemas/keys.graphql"));
+const BETTER: Plan = PLAIN.configured(|config| {
+    config.engine.revive = true;
+    config.engine.hide_tombstones = true;
+});
+const APPSYNC: Plan = PLAIN.configured(|config| Compat::AppSync.apply(config));
+
+/// What a client can tell of the switches.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// A repeated create succeeds.
+    replays: bool,
+    /// A create over a tombstone succeeds.
+    revives: bool,
+    /// Lists and index queries leave tombstones out.
+    hides: bool,
+    /// A device that was away for an hour gets only what changed.
+    delta_after_an_hour: bool,
+    /// What changed a moment ago is told to a device that has just subscribed.
+    repairs: bool,
+}
+
+const ORDER: &str = "id customer _version _deleted";
+
+async fn look(site: &Site) -> Seen {
+    let order = json!({"id": "o1", "customer": "c"});
+    let create = |input: Value| site.mutate("createOrder", input, ORDER);
+    create(order.clone()).await.value();
+    let replays = succeeds(&create(order).await.0);
+    let gone = json!({"id": "o1", "_version": 1});
+    site.mutate("deleteOrder", gone, ORDER).await.value();
+    let hides = hides(site).await;
+    let revives = succeeds(&create(json!({"id": "o1", "customer": "d"})).await.0);
+    Seen {
+        replays,
+        revives,
+        hides,
+        delta_after_an_hour: delta_after_an_hour(site).await,
+        repairs: repairs(site).await,
+    }
+}
+
+fn succeeds(answer: &Value) -> bool {
+    answer.get("errors").is_none()
+}
+
+async fn hides(site: &Site) -> bool {
+    let get = site.read("{ getOrder(id: \"o1\") { _deleted } }").await;
+    assert_eq!(get["_deleted"], true, "get shows it in every position");
+    let synced = site.read("{ syncOrders { items { id } } }").await;
+    assert_eq!(synced["items"], json!([{"id": "o1"}]), "sync as well");
+    let asked = "{ listOrders(filter: {_deleted: {eq: true}}) { items { id } } }";
+    assert_eq!(site.read(asked).await["items"], json!([{"id": "o1"}]));
+    let listed = site.read("{ listOrders { items { id } } }").await;
+    let indexed = "{ ordersByCustomer(customer: \"c\") { items { id } } }";
+    let indexed = site.read(indexed).await;
+    assert_eq!(listed, indexed);
+    listed["items"] == json!([])
+}
+
+/// A base sync is in the order of keys, a delta in the order of changes.
+async fn delta_after_an_hour(site: &Site) -> bool {
+    let mut last = 0;
+    for code in ["b", "a"] {
+        let input = json!({"code": code});
+        let coupon = site.mutate("createCoupon", input, "_lastChangedAt").await;
+        last = coupon.value()["_lastChangedAt"].as_i64().expect("a time");
+    }
+    let an_hour_ago = last - 3_600_000;
+    let query = format!("{{ syncCoupons(lastSync: {an_hour_ago}) {{ items {{ code }} }} }}");
+    site.read(&query).await["items"] == json!([{"code": "b"}, {"code": "a"}])
+}
+
+async fn repairs(site: &Site) -> bool {
+    let shelf = |row: i64| json!({"aisle": "x", "row": row});
+    site.mutate("createShelf", shelf(1), "row").await.value();
+    let mut socket = site.server.session().await;
+    let authorization = site.server.authorization(DATASTORE);
+    // A replay, if there is one, is of kind update.
+    for field in ["onCreateShelf", "onUpdateShelf"] {
+        let query = format!("subscription operation {{ {field} {{ row }} }}");
+        socket.subscribe(field, &query, &authorization).await;
+    }
+    site.mutate("createShelf", shelf(2), "row").await.value();
+    let frame = socket.frame().await;
+    frame["payload"]["data"]["onUpdateShelf"]["row"] == 1
+}
+
+on_both_stores! { PLAIN;
+
+/// `errata.md` row 31: what loses nothing is on, what a client could trip over is off.
+async fn as_it_comes_repetitions_and_repairs_are_on(site: &Site) {
+    let seen = Seen { replays: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
+    assert_eq!(look(site).await, seen);
+}
+}
+
+on_both_stores! { BETTER;
+
+/// `create_on_tombstone = "revive"` and `hide_tombstones = true`.
+async fn deleted_records_can_be_hidden_and_their_ids_used_again(site: &Site) {
+    let seen = Seen { replays: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
+    assert_eq!(look(site).await, seen);
+}
+}
+
+on_both_stores! { APPSYNC;
+
+/// `compat = "appsync"` (`errata.md` 2.15).
+async fn the_profile_of_appsync_has_its_side_of_every_switch(site: &Site) {
+    let seen = Seen { replays: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
+    assert_eq!(look(site).await, seen);
+}
+}
