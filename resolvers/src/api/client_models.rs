@@ -6,11 +6,11 @@
 mod attributes;
 mod draft;
 mod relations;
+mod version;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::schema::document::Document;
+use crate::schema::document::{Document, TypeNode};
 use crate::schema::plural::plural;
 use draft::{Field, Model, Models};
 
@@ -37,17 +37,8 @@ pub fn client_models(source: &str) -> Option<Value> {
         "enums": enums(&document),
         "nonModels": nested_types(&document, &models),
         "codegenVersion": CODEGEN_VERSION,
-        "version": version(source),
+        "version": version::version(&document, &models),
     }))
-}
-
-/// A hash of the source: a client whose stored version is another one clears its store.
-fn version(source: &str) -> String {
-    let digest = Sha256::digest(source.as_bytes());
-    digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn enums(document: &Document) -> Map<String, Value> {
@@ -58,11 +49,15 @@ fn enums(document: &Document) -> Map<String, Value> {
     described.collect()
 }
 
-fn nested_types(document: &Document, models: &Models) -> Map<String, Value> {
-    let nested = document.types.values().filter(|node| {
+/// The types that are no models.
+fn nested(document: &Document) -> impl Iterator<Item = &TypeNode> {
+    document.types.values().filter(|node| {
         !node.is_model() && !matches!(node.name.as_str(), "Query" | "Mutation" | "Subscription")
-    });
-    let described = nested.map(|node| {
+    })
+}
+
+fn nested_types(document: &Document, models: &Models) -> Map<String, Value> {
+    let described = nested(document).map(|node| {
         let fields = node.fields.iter().map(Field::declared);
         let fields = describe_fields(&fields.collect::<Vec<_>>(), document, models);
         let value = json!({ "name": node.name, "fields": fields });

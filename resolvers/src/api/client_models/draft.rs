@@ -1,7 +1,7 @@
 //! The models as the client's generator sees them before relations are worked out.
 
 use indexmap::IndexMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::attributes::{argument, arguments, names, text};
 use crate::schema::document::{Applied, Document, FieldNode, TypeNode};
@@ -57,6 +57,8 @@ pub(super) struct Directive {
     pub(super) index: Option<String>,
     pub(super) fields: Vec<String>,
     pub(super) references: Vec<String>,
+    /// All its arguments, as they are written; a single one of `references` is a list.
+    pub(super) arguments: Value,
     /// The join model of a `@manyToMany`.
     join: Option<String>,
 }
@@ -103,7 +105,9 @@ impl Models {
                         .push(model.name.clone());
                     field.ty = join;
                     directive.name = "hasMany".to_owned();
-                    directive.index = Some(join_index(&model.name));
+                    let index = join_index(&model.name);
+                    directive.arguments = json!({ "indexName": index, "fields": model.key });
+                    directive.index = Some(index);
                     directive.fields = model.key.clone();
                 }
             }
@@ -317,6 +321,7 @@ impl Directive {
             index: text(applied, "indexName"),
             fields: names(applied, "fields"),
             references: names(applied, "references"),
+            arguments: relation_arguments(applied),
             join,
         })
     }
@@ -325,11 +330,25 @@ impl Directive {
         Directive {
             name: "belongsTo".to_owned(),
             index: None,
+            arguments: json!({ "fields": fields }),
             fields,
             references: Vec::new(),
             join: None,
         }
     }
+}
+
+fn relation_arguments(applied: &Applied) -> Value {
+    let mut arguments = arguments(applied);
+    let references = &mut arguments["references"];
+    if references.is_string() {
+        *references = json!([references.take()]);
+    } else if references.is_null()
+        && let Value::Object(arguments) = &mut arguments
+    {
+        arguments.shift_remove("references");
+    }
+    arguments
 }
 
 fn key_fields(partition: &str, applied: &Applied) -> Vec<String> {
