@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use driftless_resolvers::api::client_models::client_models;
+use driftless_resolvers::schema::diff::{self, Change};
 use driftless_resolvers::schema::{Diagnostic, Options, Schema, load_with};
 
 use crate::config::SchemaSource;
@@ -62,6 +64,16 @@ pub fn load(source: &SchemaSource, options: &Options) -> Result<Loaded, SchemaEr
             file: Box::new(source),
         }),
     }
+}
+
+/// What changes from one schema to another.
+#[must_use]
+pub fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
+    let version = |schema: &Schema| {
+        let models = client_models(&schema.source);
+        models.map(|models| models["version"].clone())
+    };
+    diff::diff(old, new, version(old) == version(new))
 }
 
 /// Reads a schema: a file, or a folder whose `.graphql` files are one schema together.

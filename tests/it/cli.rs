@@ -411,6 +411,44 @@ async fn schema_prints_the_api_and_the_models_of_clients() {
 }
 
 #[tokio::test]
+async fn schema_diff_has_a_row_for_every_change() {
+    let folder = folder_with(TODO);
+    let new = TODO.replace("title: String!", "name: String");
+    std::fs::write(folder.path().join("new.graphql"), new).expect("a file");
+    let arguments = ["schema", "diff", "schema.graphql", "new.graphql"];
+    let output = run(folder.path(), &arguments).await;
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(text.contains("field-removed  Todo.title"), "{text}");
+    assert!(text.contains("1 safe, 1 to confirm, 0 refused"), "{text}");
+    let json = run(
+        folder.path(),
+        &[&arguments as &[&str], &["--json"]].concat(),
+    )
+    .await;
+    let json: Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    assert_eq!(json["resync"], true);
+    let rows = json["changes"].as_array().expect("a list");
+    let classes: Vec<_> = rows
+        .iter()
+        .map(|row| (&row["subject"], &row["class"]))
+        .collect();
+    assert_eq!(
+        classes,
+        [
+            (&json!("Todo.name"), &json!("safe")),
+            (&json!("Todo.title"), &json!("confirm"))
+        ]
+    );
+    let same = run(
+        folder.path(),
+        &["schema", "diff", "schema.graphql", "schema.graphql"],
+    )
+    .await;
+    assert_eq!(stdout(&same).trim(), "nothing changes");
+}
+
+#[tokio::test]
 async fn commands_that_make_no_sense_end_with_2() {
     let folder = folder();
     for arguments in [

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod diagnostic;
+pub mod diff;
 mod directives;
 pub(crate) mod document;
 mod draft;
@@ -65,7 +66,10 @@ pub fn load_with(source: &str, options: &Options) -> Result<Loaded, Vec<Diagnost
     let mut problems = Problems::default();
     let schema = read(source, options, &mut problems);
     let warnings = problems.finish()?;
-    let schema = schema.unwrap_or_default();
+    let schema = Schema {
+        source: source.into(),
+        ..schema.unwrap_or_default()
+    };
     Ok(Loaded { schema, warnings })
 }
 
@@ -125,6 +129,7 @@ fn finished(draft: Draft<'_>, options: &Options) -> Schema {
         modes => modes.to_vec(),
     };
     Schema {
+        source: Arc::default(),
         modes,
         sandbox: draft.document.sandbox,
         enums: draft.document.enums.clone(),

@@ -26,6 +26,8 @@ pub struct Schema {
     pub sandbox: bool,
     /// The ways to authenticate, the default one first.
     pub modes: Vec<AuthMode>,
+    /// The text it was read from; empty for schemas that were not read.
+    pub source: Arc<str>,
 }
 
 /// A type stored inside records, or a declared input type.

@@ -1,6 +1,7 @@
 //! The commands. Exit codes: 0 fine, 1 the thing asked about is wrong, 2 usage.
 
 mod dev;
+mod diff;
 mod health;
 mod keys;
 mod output;

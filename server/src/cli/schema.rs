@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use driftless_resolvers::schema::{Diagnostic, Options, diagnostic};
 
-use super::{Failure, output};
+use super::{Failure, diff, output};
 use crate::config::SchemaSource;
 use crate::schema::{self, SchemaError, Source};
 
@@ -29,6 +29,16 @@ enum Action {
         /// The schema
         schema: PathBuf,
     },
+    /// What changes between two schemas, one row each: safe, to be confirmed or refused, and whether apps sync anew
+    Diff {
+        /// The former schema
+        old: PathBuf,
+        /// The schema to come
+        new: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// The client's model introspection: what models/schema.js holds
     Models {
         /// The schema
@@ -52,6 +62,16 @@ impl SchemaCommand {
                 let loaded = load(schema)?;
                 let types = driftless_resolvers::api::generate::generate(&loaded.schema);
                 output::say(driftless_resolvers::api::sdl::sdl(&types).trim_end());
+                Ok(())
+            }
+            Action::Diff { old, new, json } => {
+                let (old, new) = (load(old)?, load(new)?);
+                let changes = schema::changes(&old.schema, &new.schema);
+                output::say(&if json {
+                    diff::json(&changes).to_string()
+                } else {
+                    diff::text(&changes)
+                });
                 Ok(())
             }
             Action::Models { schema } => {
