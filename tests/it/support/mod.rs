@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod issuer;
 pub(crate) mod models;
 pub(crate) mod postgres;
 pub(crate) mod server;
