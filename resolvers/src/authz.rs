@@ -1,119 +1,175 @@
-//! What a rule lets a caller do, and the permit without which no resolver reaches a record.
+//! What a rule lets a caller do, and the permits without which no resolver reaches a record.
 //!
-//! [`decide`] is the pure decision. [`Permit::request`] asks for it and yields the only way to the store that
-//! resolvers have, so that forgetting to ask does not compile.
+//! [`Rules`] is worked out once per schema: for every model a matrix of roles, fields and operations. Its methods are
+//! the decisions, pure functions of the rules, the caller and the values at hand; nothing else in this crate asks a rule.
+//! [`Permit`] and [`WritePermit`] ask them and are the only way to the store that resolvers have, so that forgetting to
+//! ask does not compile.
 
+mod access;
+mod claims;
+mod gate;
+mod matrix;
 mod permit;
+mod read;
+mod role;
+mod rules;
+mod sight;
+mod write;
 
-use crate::identity::{AuthMode, Identity};
-use crate::schema::Schema;
-use crate::schema::model::{Allow, AuthRule, Model, ModelOperation};
+use serde_json::Value;
 
-pub(crate) use permit::Permit;
+use crate::Fields;
+use crate::api::outcome::Arguments;
+use crate::filter::Filter;
+use crate::identity::Identity;
+use crate::schema::model::{Model, ModelOperation};
 
-/// What a caller may do with a model's records. Row rules (owner, groups) add a variant that carries a
-/// [`crate::filter::Filter`]; [`Permit`] is the one place that has to apply it.
+pub use access::Access;
+pub(crate) use permit::{Approved, Found, Permit, WritePermit, unauthorized};
+pub use rules::Rules;
+pub use sight::Sight;
+pub use write::Refused;
+
+/// How rules are applied where there is more than one way. The defaults are the original's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What the answer of a mutation shows of fields with rules of their own.
+    pub mutation_redaction: Redaction,
+    /// What `getX` answers for a record that exists but is not the caller's (`errata.md` row 54).
+    pub hidden_get: HiddenGet,
+    /// Whether only the whole of a composite identity (`sub::username`) names an owner, and none of its parts: for pools
+    /// in which users choose their names.
+    pub strict_owner: bool,
+    /// Whether a record that a static group or everybody may create is given its creator as owner too.
+    pub populate_owner_for_static_groups: bool,
+    /// Signers whose ARN contains one of these pass every rule.
+    pub admin_roles: Vec<String>,
+    /// Whether signers that no identity pool speaks for pass every rule.
+    pub enable_iam_access: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            mutation_redaction: Redaction::AppSync,
+            hidden_get: HiddenGet::Unauthorized,
+            strict_owner: false,
+            populate_owner_for_static_groups: true,
+            admin_roles: Vec::new(),
+            enable_iam_access: false,
+        }
+    }
+}
+
+/// What the answer of a mutation shows of fields with rules of their own (`errata.md` row 22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Every record.
-    Allow,
-    /// None.
-    Deny,
+pub enum Redaction {
+    /// Nothing, not even to callers that may read them.
+    AppSync,
+    /// What the caller may read. Events show each subscriber what it may read in any case.
+    PublishOnly,
 }
 
-/// Whether a caller may do this to a model's records (`transformer.md` 8).
-///
-/// A model without rules is closed to everybody, except to API keys in a sandbox (8.8).
-#[must_use]
-pub fn decide(
-    schema: &Schema,
-    model: &Model,
-    operation: ModelOperation,
-    identity: &Identity,
-) -> Access {
-    // Rules of single fields are not evaluated yet, so a model that has any is closed.
-    if model.fields.values().any(|field| field.auth.is_some()) {
-        return Access::Deny;
-    }
-    let allowed = if model.auth.is_empty() {
-        schema.sandbox && matches!(identity, Identity::ApiKey { .. })
-    } else {
-        model
-            .auth
-            .iter()
-            .any(|rule| applies(rule, operation, identity))
-    };
-    if allowed { Access::Allow } else { Access::Deny }
+/// What `getX` answers for a record that exists but is not the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HiddenGet {
+    /// That it is not the caller's.
+    Unauthorized,
+    /// The same as for a record that does not exist.
+    Null,
 }
 
-fn applies(rule: &AuthRule, operation: ModelOperation, identity: &Identity) -> bool {
-    let for_caller = rule.allow == Allow::Public
-        && rule.provider == AuthMode::ApiKey
-        && matches!(identity, Identity::ApiKey { .. });
-    for_caller && rule.operations.contains(&operation)
+/// Something a caller asks to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading<'a> {
+    /// Records, by an operation of the API. The values are those the request names key fields by.
+    Operation(ModelOperation, &'a [(String, Value)]),
+    /// Records that another one leads to.
+    Relation,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixtures::post;
-
-    fn key() -> Identity {
-        Identity::ApiKey {
-            id: "k1".to_owned(),
+impl Rules {
+    /// The records of a model that a caller finds.
+    #[must_use]
+    pub fn read(&self, model: &str, reading: Reading<'_>, identity: &Identity) -> Access {
+        let Some(model) = self.model(model) else {
+            return Access::Deny;
+        };
+        match reading {
+            Reading::Operation(operation, known) => {
+                read::read(self, model, operation, identity).among(known)
+            }
+            Reading::Relation => read::read_related(self, model, identity),
         }
     }
 
-    fn decided(sandbox: bool, auth: Vec<AuthRule>, operation: ModelOperation) -> Access {
-        let schema = Schema {
-            sandbox,
-            ..Schema::default()
-        };
-        let model = Model { auth, ..post() };
-        decide(&schema, &model, operation, &key())
-    }
-
-    fn rule(operations: &[ModelOperation]) -> AuthRule {
-        AuthRule {
-            allow: Allow::Public,
-            provider: AuthMode::ApiKey,
-            operations: operations.to_vec(),
-            span: crate::schema::Span::default(),
+    /// The records of whose events a subscriber gets to know.
+    #[must_use]
+    pub fn listen(&self, model: &str, identity: &Identity, args: &Arguments) -> Access {
+        match self.model(model) {
+            Some(model) => read::listen(self, model, identity, args),
+            None => Access::Deny,
         }
     }
 
-    #[test]
-    fn a_model_without_rules_is_closed() {
-        assert_eq!(decided(false, vec![], ModelOperation::Get), Access::Deny);
+    /// Whether a caller may create a record from this input, to which defaults have been added; and the owners that are
+    /// to be added to it.
+    pub fn create(
+        &self,
+        model: &Model,
+        identity: &Identity,
+        input: &Fields,
+    ) -> Result<Fields, Refused> {
+        let known = self.model(&model.name).ok_or(Refused::Operation)?;
+        write::create(self, model, known, identity, input)
     }
 
-    #[test]
-    fn a_sandbox_opens_models_without_rules_to_api_keys() {
-        assert_eq!(decided(true, vec![], ModelOperation::Get), Access::Allow);
+    /// Whether a caller may make this update of what is stored. The owner that counts is the stored one.
+    pub fn update(
+        &self,
+        model: &Model,
+        identity: &Identity,
+        input: &Fields,
+        stored: Option<&Fields>,
+    ) -> Result<(), Refused> {
+        let known = self.model(&model.name).ok_or(Refused::Operation)?;
+        write::update(self, model, known, identity, input, stored)
     }
 
-    #[test]
-    fn a_sandbox_does_not_widen_a_models_own_rules() {
-        let rules = vec![rule(&[ModelOperation::Get])];
-        assert_eq!(decided(true, rules, ModelOperation::Delete), Access::Deny);
+    /// Whether a caller may delete what is stored.
+    pub fn delete(
+        &self,
+        model: &Model,
+        identity: &Identity,
+        stored: Option<&Fields>,
+    ) -> Result<(), Refused> {
+        let known = self.model(&model.name).ok_or(Refused::Operation)?;
+        write::delete(self, known, identity, stored)
     }
 
-    #[test]
-    fn a_rule_allows_its_operations_and_no_others() {
-        let rules = || {
-            vec![
-                rule(&[ModelOperation::Create]),
-                rule(&[ModelOperation::Sync]),
-            ]
-        };
-        assert_eq!(
-            decided(false, rules(), ModelOperation::Create),
-            Access::Allow
-        );
-        assert_eq!(decided(false, rules(), ModelOperation::Sync), Access::Allow);
-        assert_eq!(
-            decided(false, rules(), ModelOperation::Update),
-            Access::Deny
-        );
+    /// What a caller sees of the records of a model that it may have.
+    #[must_use]
+    pub fn sight(&self, model: &str, identity: &Identity) -> Sight {
+        match self.model(model) {
+            Some(known) => sight::sight(self, model, known, identity),
+            None => Sight::default(),
+        }
+    }
+
+    /// Whether a caller's mode gets through to a model's type.
+    #[must_use]
+    pub fn reaches_type(&self, model: &str, identity: &Identity) -> bool {
+        self.model(model)
+            .is_some_and(|model| model.modes.model.contains(&identity.mode()))
+    }
+
+    /// A client's filter or condition as this caller may use it: what it may not read is missing to it.
+    #[must_use]
+    pub(crate) fn usable(&self, model: &str, identity: &Identity, filter: Filter) -> Filter {
+        let sight = self.sight(model, identity);
+        if sight.is_plain() {
+            return filter;
+        }
+        access::blinded(filter, &|field| sight.access(field))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use driftless_conflict_handlers::ConflictHandler;
 use driftless_conflict_handlers::automerge::Automerge;
 
+use crate::authz::{self, Rules};
 use crate::clock::{Clock, IdSource};
 use crate::page::Sealer;
 use crate::schema::Schema;
@@ -16,6 +17,8 @@ use crate::tombstone;
 pub struct Engine {
     /// The checked schema.
     pub schema: Arc<Schema>,
+    /// What the schema's rules come to, with [`Settings::authz`].
+    pub rules: Rules,
     /// Where records live.
     pub storage: Arc<dyn Storage>,
     /// The time for `createdAt` and `updatedAt`.
@@ -77,6 +80,8 @@ pub struct Settings {
     /// Leave tombstones out of lists, index queries and children whose filter does not speak of `_deleted`
     /// (`sync-semantics` 3). Get and sync show them always.
     pub hide_tombstones: bool,
+    /// How rules are applied.
+    pub authz: authz::Settings,
 }
 
 impl Default for Settings {
@@ -91,6 +96,7 @@ impl Default for Settings {
             create_replay: true,
             revive: false,
             hide_tombstones: false,
+            authz: authz::Settings::default(),
         }
     }
 }

@@ -14,9 +14,9 @@ mod validity;
 use std::sync::Arc;
 
 use crate::Record;
-use crate::api::error::Failure;
+use crate::api::error::{Failure, FieldError};
 use crate::api::outcome::{Arguments, Outcome, Resolved};
-use crate::authz::Permit;
+use crate::authz::{Approved, WritePermit};
 use crate::engine::Engine;
 use crate::feed::Operation;
 use crate::identity::Caller;
@@ -35,25 +35,25 @@ const FREE_ROUNDS: usize = 3;
 
 /// `createX`: one write, no read; two writes where a shell is in the way.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = permit(engine, caller, model, ModelOperation::Create)?;
-    let create = Create::read(engine, model, args)?;
+    let permit = WritePermit::new(engine, caller, model, ModelOperation::Create);
+    let create = Create::read(&permit, args)?;
     if !create.condition.matches(&document::nothing()) {
-        let stored = permit.get(std::slice::from_ref(&create.key)).await?;
-        let stored = stored.into_iter().next().flatten();
-        return Err(refusal::error(engine, Refusal::Condition, stored).into());
+        let stored = permit.stored(&create.key).await?;
+        return Err(refusal::error(&permit, Refusal::Condition, stored).into());
     }
     let mut expected = Expected::Absent;
     for _ in 0..ROUNDS {
         let write = create.write(&permit.principal(), expected);
-        expected = match permit.put(write).await? {
+        let (approved, _) = permit.may_create(&create.asked)?;
+        expected = match permit.put(approved, write).await? {
             Put::Done(record) => return Ok(shown(record)),
-            Put::Stale(Some(stored)) if permit.is_shell(&stored) => over_shell(engine, &stored)?,
+            Put::Stale(Some(stored)) if permit.is_shell(&stored) => over_shell(&permit, &stored)?,
             Put::Stale(Some(stored))
                 if engine.settings.revive
                     && stored.deleted
                     && !replay::of_past_create(&permit, &create, &stored).await? =>
             {
-                over_shell(engine, &stored)?
+                over_shell(&permit, &stored)?
             }
             Put::Stale(Some(stored)) => return existing(&permit, &create, stored).await,
             Put::Stale(None) => Expected::Absent,
@@ -64,63 +64,41 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
 
 /// `updateX`: one read and one write, unless the record moves meanwhile.
 pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = permit(engine, caller, model, ModelOperation::Update)?;
-    let request = Request::update(engine, model, args)?;
+    let permit = WritePermit::new(engine, caller, model, ModelOperation::Update);
+    let request = Request::update(&permit, args)?;
     settle(&permit, &request).await
 }
 
 /// `deleteX`: one read and one write, unless the record moves meanwhile.
 pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = permit(engine, caller, model, ModelOperation::Delete)?;
-    let request = Request::delete(model, args)?;
+    let permit = WritePermit::new(engine, caller, model, ModelOperation::Delete);
+    let request = Request::delete(&permit, args)?;
     settle(&permit, &request).await
 }
 
-fn permit<'a>(
-    engine: &'a Engine,
-    caller: &'a Caller,
-    model: &'a Model,
-    operation: ModelOperation,
-) -> Result<Permit<'a>, Failure> {
-    let (name, fallback) = match operation {
-        ModelOperation::Create => (&model.operations.create, "create"),
-        ModelOperation::Update => (&model.operations.update, "update"),
-        _ => (&model.operations.delete, "delete"),
-    };
-    let field = name.as_deref().unwrap_or(fallback);
-    Ok(Permit::request(
-        engine, caller, model, operation, field, "Mutation",
-    )?)
-}
-
 /// A create goes on counting the versions of the shell it replaces (`sync-semantics` MUT-8).
-fn over_shell(engine: &Engine, shell: &Record) -> Result<Expected, Failure> {
+fn over_shell(permit: &WritePermit<'_>, shell: &Record) -> Result<Expected, Failure> {
     match shell.version.next() {
         Some(_) => Ok(Expected::Version(shell.version)),
-        None => Err(refusal::error(engine, Refusal::VersionsUsedUp, None).into()),
+        None => Err(refusal::error(permit, Refusal::VersionsUsedUp, None).into()),
     }
 }
 
 /// A create met a record: success if it is the repetition of the create that made it (`errata.md` row 14).
-async fn existing(permit: &Permit<'_>, create: &Create, stored: Record) -> Outcome {
+async fn existing(permit: &WritePermit<'_>, create: &Create, stored: Record) -> Outcome {
     let engine = permit.engine();
     if engine.settings.create_replay && replay::of_create(permit, create, &stored).await? {
         return Ok(shown(stored));
     }
-    Err(refusal::error(engine, Refusal::Condition, Some(stored)).into())
+    Err(refusal::error(permit, Refusal::Condition, Some(stored)).into())
 }
 
 /// Decides and writes until one of the two settles the request.
-async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
-    let engine = permit.engine();
-    let mut stored = permit
-        .get(std::slice::from_ref(&request.key))
-        .await?
-        .into_iter()
-        .next()
-        .flatten();
+async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
+    let mut stored = permit.stored(&request.key).await?;
+    let mut approved = approve(permit, request, stored.as_ref())?;
     if let Some(fault) = &request.fault {
-        return Err(refusal::invalid(engine, fault, stored).into());
+        return Err(refusal::invalid(permit, fault, stored).into());
     }
     let mut replay_ruled_out = false;
     let mut turn = None;
@@ -138,23 +116,37 @@ async fn settle(permit: &Permit<'_>, request: &Request) -> Outcome {
         }
         let next = match decide(permit, request, stored.as_ref()) {
             Verdict::Write(next) => next,
-            Verdict::Refuse(refusal) => return Err(refusal::error(engine, refusal, stored).into()),
+            Verdict::Refuse(refusal) => return Err(refusal::error(permit, refusal, stored).into()),
         };
         if matches!(request.intent, Intent::Update(_))
             && let Err(fault) = validity::check_sizes(permit.model(), &request.key, &next.fields)
         {
-            return Err(refusal::invalid(engine, &fault, stored).into());
+            return Err(refusal::invalid(permit, &fault, stored).into());
         }
-        match permit.put(write(permit, request, next)).await? {
+        match permit.put(approved, write(permit, request, next)).await? {
             Put::Done(record) => return Ok(shown(record)),
             Put::Stale(now) => stored = now.filter(|record| !permit.is_shell(record)),
         }
+        // The record may have become somebody else's meanwhile.
+        approved = approve(permit, request, stored.as_ref())?;
     }
     drop(turn);
     Err(contended())
 }
 
-fn decide(permit: &Permit<'_>, request: &Request, stored: Option<&Record>) -> Verdict {
+/// Asks the rules about what is stored.
+fn approve(
+    permit: &WritePermit<'_>,
+    request: &Request,
+    stored: Option<&Record>,
+) -> Result<Approved, FieldError> {
+    match &request.intent {
+        Intent::Update(_) => permit.may_update(&request.input, stored),
+        Intent::Delete(_) => permit.may_delete(stored),
+    }
+}
+
+fn decide(permit: &WritePermit<'_>, request: &Request, stored: Option<&Record>) -> Verdict {
     let engine = permit.engine();
     let model = permit.model();
     match &request.intent {
@@ -170,7 +162,7 @@ fn decide(permit: &Permit<'_>, request: &Request, stored: Option<&Record>) -> Ve
     }
 }
 
-fn write(permit: &Permit<'_>, request: &Request, next: Next) -> Write {
+fn write(permit: &WritePermit<'_>, request: &Request, next: Next) -> Write {
     Write {
         key: request.key.clone(),
         expected: Expected::Version(next.over),

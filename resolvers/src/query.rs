@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::api::error::{ErrorType, FieldError};
 use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
-use crate::authz::Permit;
+use crate::authz::{Found, Permit, Reading};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::page;
-use crate::schema::model::{Index, Model, ModelOperation};
+use crate::schema::model::{Index, KeyFields, Model, ModelOperation};
 use crate::storage::{Key, Position, Query, Scope};
 use crate::tombstone;
 
@@ -25,20 +25,32 @@ const DEFAULT_LIMIT: usize = 100;
 /// `getX`: one record by key, tombstones included (`sync-semantics` Q-1); null if there is none.
 pub async fn get(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
     let field = model.operations.get.as_deref().unwrap_or("get");
-    let permit = Permit::request(engine, caller, model, ModelOperation::Get, field, "Query")?;
+    let named = named(model.key.fields(), args);
+    let reading = Reading::Operation(ModelOperation::Get, &named);
+    let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     // DataStore asks for `id` without a value on models with a custom key (`errata.md` row 55).
     let Ok(key) = Key::of(model, args) else {
         return Ok(Resolved::Null);
     };
-    let record = permit.get(&[key]).await?.pop().flatten();
+    let found = permit.get(&[key]).await?.pop();
+    let record = permit.got(found.unwrap_or(Found::Nothing))?;
     Ok(record.map_or(Resolved::Null, |record| Resolved::Record(Arc::new(record))))
 }
 
 /// `listXs`: a page of the table, or of one partition of it.
 pub async fn list(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
     let field = model.operations.list.as_deref().unwrap_or("list");
-    let permit = Permit::request(engine, caller, model, ModelOperation::List, field, "Query")?;
+    let named = match model.custom_key {
+        true => named(model.key.fields(), args),
+        false => Vec::new(),
+    };
+    let reading = Reading::Operation(ModelOperation::List, &named);
+    let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let scope = list_scope(model, args)?;
+    let permit = match scope {
+        Scope::Index { .. } => permit.by_fields(asked(&model.key, args))?,
+        Scope::Table => permit,
+    };
     page(&permit, field, &Value::Null, scope, args, DEFAULT_LIMIT).await
 }
 
@@ -51,7 +63,10 @@ pub async fn index(
     args: &Arguments,
 ) -> Outcome {
     let field = index.query_field.as_deref().unwrap_or(&index.name);
-    let permit = Permit::request(engine, caller, model, ModelOperation::List, field, "Query")?;
+    let named = named(index.key.fields(), args);
+    let reading = Reading::Operation(ModelOperation::List, &named);
+    let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
+    let permit = permit.by_fields(asked(&index.key, args))?;
     let partition = given(args, &index.key.partition).ok_or_else(|| {
         FieldError::new(
             ErrorType::InvalidArguments,
@@ -109,8 +124,7 @@ pub(crate) async fn page(
 
 /// The caller's filter; where tombstones are hidden they are left to whoever asks for them.
 fn shown(permit: &Permit<'_>, args: &Arguments) -> Result<Filter, FieldError> {
-    let input = args.get("filter").unwrap_or(&Value::Null);
-    let filter = Filter::from_input(input, permit.model())?;
+    let filter = permit.filter(args)?;
     if permit.engine().settings.hide_tombstones && !filter.mentions("_deleted") {
         return Ok(filter.and(tombstone::live()));
     }
@@ -122,6 +136,25 @@ fn position(content: &Value) -> Option<Position> {
         sort: content.get("sort")?.clone(),
         key: Key(content.get("key")?.as_str()?.to_owned()),
     })
+}
+
+/// The values by which a request names key fields: arguments of their own, or conditions that name one value.
+fn named<'a>(fields: impl Iterator<Item = &'a str>, args: &Arguments) -> Vec<(String, Value)> {
+    let value = |field: &str| match given(args, field)? {
+        Value::Object(condition) => condition.get("eq").cloned(),
+        value => Some(value.clone()),
+    };
+    fields
+        .filter_map(|field| Some((field.to_owned(), value(field)?)))
+        .collect()
+}
+
+/// The fields of a key by which a request looks for records: its partition, and what it has conditions on.
+pub(crate) fn asked<'k>(key: &'k KeyFields, args: &Arguments) -> impl Iterator<Item = &'k str> {
+    let argument = SortKey::new(&key.sort, &[]).argument();
+    let by_sort = argument.is_some_and(|argument| given(args, &argument).is_some());
+    let sort = key.sort.iter().filter(move |_| by_sort);
+    std::iter::once(key.partition.as_str()).chain(sort.map(String::as_str))
 }
 
 /// `DESC` is descending, anything else ascending.

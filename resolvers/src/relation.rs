@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::api::error::{ErrorType, Failure, FieldError};
 use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
-use crate::authz::Permit;
+use crate::authz::{Found, Permit, Reading, Sight};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::query::{self, SortKey};
 use crate::schema::Schema;
-use crate::schema::model::{Field, KeyFields, Model, ModelOperation, Relation, RelationKind, Via};
+use crate::schema::model::{Field, KeyFields, Model, Relation, RelationKind, Via};
 use crate::storage::{Key, Query, Scope};
 use crate::{Fields, Record};
 
@@ -41,68 +41,81 @@ pub async fn load(
     let Some(target) = engine.schema.models.get(&relation.target) else {
         return all(Ok(Resolved::Null));
     };
+    let sight = engine.rules.sight(&parent_model.name, &caller.identity);
     let link = Link {
         field,
         relation,
         target,
-    };
-    let operation = match relation.kind {
-        RelationKind::HasMany => ModelOperation::List,
-        RelationKind::HasOne | RelationKind::BelongsTo => ModelOperation::Get,
+        sight: &sight,
     };
     let permit = Permit::request(
         engine,
         caller,
         target,
-        operation,
+        Reading::Relation,
         &field.name,
         &parent_model.name,
     );
-    match (permit, relation.kind, &relation.via) {
-        (Err(refusal), _, _) => link.refused(parents, key_only, &refusal),
-        (Ok(permit), RelationKind::HasMany, via) => {
-            let page = |parent| link.page(&permit, parent_model, via, parent, args);
-            in_order(parents.iter().map(|parent| page(parent.as_ref())).collect()).await
-        }
-        (Ok(permit), _, Via::Key(ours)) => link.by_key(&permit, ours, parents, key_only).await,
-        (Ok(permit), _, via @ Via::Index(..)) => {
-            in_order(
-                parents
-                    .iter()
-                    .map(|parent| link.first(&permit, via, parent))
-                    .collect(),
-            )
-            .await
-        }
+    let permit = match permit {
+        Ok(permit) => permit,
+        Err(refusal) => return link.refused(parents, key_only, &refusal),
+    };
+    let open = |parent: &Arc<Record>| sight.shows(&field.name, parent);
+    if parents.iter().all(open) {
+        return link
+            .follow(&permit, parent_model, parents, args, key_only)
+            .await;
     }
+    let (shown, hidden): (Vec<_>, Vec<_>) = parents.iter().cloned().partition(open);
+    let followed = link.follow(&permit, parent_model, &shown, args, key_only);
+    let mut followed = followed.await.into_iter();
+    let mut refused = link
+        .refused(&hidden, key_only, &permit.refusal())
+        .into_iter();
+    let outcomes = parents.iter().map(|parent| {
+        let next = if open(parent) {
+            followed.next()
+        } else {
+            refused.next()
+        };
+        next.unwrap_or(Ok(Resolved::Null))
+    });
+    outcomes.collect()
 }
 
 /// The key of the record that a belongsTo or hasOne field points to, made from the foreign key alone.
 #[must_use]
-pub fn reference(schema: &Schema, field: &Field, record: &Record) -> Option<Fields> {
+pub fn reference(schema: &Schema, field: &Field, record: &Record, sight: &Sight) -> Option<Fields> {
     let relation = field.relation.as_ref()?;
     let target = schema.models.get(&relation.target)?;
-    foreign_key(relation, target, record)
+    foreign_key(relation, target, record, sight)
 }
 
 /// What [`reference`] shows, where the relation leads to one record by its key.
-fn foreign_key(relation: &Relation, target: &Model, record: &Record) -> Option<Fields> {
+fn foreign_key(
+    relation: &Relation,
+    target: &Model,
+    record: &Record,
+    sight: &Sight,
+) -> Option<Fields> {
     match (relation.kind, &relation.via) {
         (RelationKind::HasMany, _) | (_, Via::Index(..)) => None,
-        (_, Via::Key(ours)) => target_key(target, ours, record),
+        (_, Via::Key(ours)) => target_key(target, ours, record, sight),
     }
 }
 
 /// The target's key fields with our values; `None` if any of them is null (`transformer.md` 5.1).
-fn target_key(target: &Model, ours: &[String], record: &Record) -> Option<Fields> {
-    let values = values(ours, record)?;
+fn target_key(target: &Model, ours: &[String], record: &Record, sight: &Sight) -> Option<Fields> {
+    let values = values(ours, record, sight)?;
     let names = target.key.fields().map(str::to_owned);
     Some(names.zip(values).collect())
 }
 
-fn values(ours: &[String], record: &Record) -> Option<Vec<Value>> {
+/// Our values; a field that the caller may not read leads nowhere, as the other end would show it.
+fn values(ours: &[String], record: &Record, sight: &Sight) -> Option<Vec<Value>> {
+    let value = |name: &String| record.fields.get(name).filter(|value| !value.is_null());
     ours.iter()
-        .map(|name| record.fields.get(name).filter(|value| !value.is_null()))
+        .map(|name| value(name).filter(|_| sight.shows(name, record)))
         .map(Option::<&Value>::cloned)
         .collect()
 }
@@ -120,9 +133,39 @@ struct Link<'a> {
     field: &'a Field,
     relation: &'a Relation,
     target: &'a Model,
+    /// What the caller sees of the parents.
+    sight: &'a Sight,
 }
 
 impl Link<'_> {
+    /// What is at the other end of each parent.
+    async fn follow(
+        &self,
+        permit: &Permit<'_>,
+        parent_model: &Model,
+        parents: &[Arc<Record>],
+        args: &Arguments,
+        key_only: bool,
+    ) -> Vec<Outcome> {
+        match (self.relation.kind, &self.relation.via) {
+            (RelationKind::HasMany, via) => {
+                let page = |parent| self.page(permit, parent_model, via, parent, args);
+                in_order(parents.iter().map(|parent| page(parent.as_ref())).collect()).await
+            }
+            (_, Via::Key(ours)) => self.by_key(permit, ours, parents, key_only).await,
+            (_, via @ Via::Index(..)) => {
+                let first = |parent| self.first(permit, via, parent);
+                in_order(
+                    parents
+                        .iter()
+                        .map(|parent| first(parent.as_ref()))
+                        .collect(),
+                )
+                .await
+            }
+        }
+    }
+
     /// The caller may not read the target; its own foreign key is no secret to it.
     fn refused(
         &self,
@@ -133,7 +176,7 @@ impl Link<'_> {
         parents
             .iter()
             .map(
-                |parent| match foreign_key(self.relation, self.target, parent) {
+                |parent| match foreign_key(self.relation, self.target, parent, self.sight) {
                     Some(key) if key_only => Ok(Resolved::Reference(Arc::new(key))),
                     _ => Err(Failure::Field(refusal.clone())),
                 },
@@ -151,7 +194,7 @@ impl Link<'_> {
     ) -> Vec<Outcome> {
         let wanted: Vec<_> = parents
             .iter()
-            .map(|parent| target_key(self.target, ours, parent))
+            .map(|parent| target_key(self.target, ours, parent, self.sight))
             .collect();
         let found = match self.fetch(permit, wanted.iter().flatten()).await {
             Ok(found) => found,
@@ -159,23 +202,24 @@ impl Link<'_> {
         };
         let show = |wanted: Option<Fields>| {
             let Some(key) = wanted else {
-                return Resolved::Null;
+                return Ok(Resolved::Null);
             };
             let held = Key::of(self.target, &key).ok();
             match held.and_then(|key| found.get(&key)) {
-                Some(record) => Resolved::Record(Arc::clone(record)),
-                None if key_only => Resolved::Reference(Arc::new(key)),
-                None => Resolved::Null,
+                Some(Some(record)) => Ok(Resolved::Record(Arc::clone(record))),
+                _ if key_only => Ok(Resolved::Reference(Arc::new(key))),
+                Some(None) => Err(Failure::Field(permit.refusal())),
+                None => Ok(Resolved::Null),
             }
         };
-        wanted.into_iter().map(|wanted| Ok(show(wanted))).collect()
+        wanted.into_iter().map(show).collect()
     }
 
     async fn fetch<'k>(
         &self,
         permit: &Permit<'_>,
         wanted: impl Iterator<Item = &'k Fields>,
-    ) -> Result<HashMap<Key, Arc<Record>>, Failure> {
+    ) -> Result<HashMap<Key, Option<Arc<Record>>>, Failure> {
         let mut keys: Vec<Key> = wanted
             .filter_map(|key| Key::of(self.target, key).ok())
             .collect();
@@ -184,12 +228,16 @@ impl Link<'_> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let records = permit.get(&keys).await?;
-        Ok(keys
-            .into_iter()
-            .zip(records)
-            .filter_map(|(key, record)| Some((key, Arc::new(record?))))
-            .collect())
+        let found = permit.get(&keys).await?;
+        let there = keys.into_iter().zip(found).filter_map(|(key, found)| {
+            let record = match found {
+                Found::Nothing => return None,
+                Found::Hidden => None,
+                Found::Record(record) => Some(Arc::new(record)),
+            };
+            Some((key, record))
+        });
+        Ok(there.collect())
     }
 
     /// A page of a hasMany; a parent without the key has no children (`transformer.md` 5.1).
@@ -205,7 +253,9 @@ impl Link<'_> {
             return Ok(Resolved::Connection(Connection::default()));
         };
         let field = format!("{}.{}", parent_model.name, self.field.name);
-        let anchor = json!(values(self.ours(), parent));
+        let by_sort = query::asked(self.key(via)?, args).skip(1);
+        let permit = &permit.clone().by_fields(by_sort)?;
+        let anchor = json!(values(self.ours(), parent, self.sight));
         let default_limit = self.relation.default_limit;
         query::page(permit, &field, &anchor, scope, args, default_limit).await
     }
@@ -238,25 +288,34 @@ impl Link<'_> {
         parent: &Record,
         args: &Arguments,
     ) -> Result<Option<Scope>, FieldError> {
-        let (index, key): (Option<&str>, &KeyFields) = match via {
-            Via::Key(_) => (None, &self.target.key),
-            Via::Index(name, _) => match self.target.index(name) {
-                Some(index) => (Some(name), &index.key),
-                None => return Err(self.without_index(name)),
-            },
+        let key = self.key(via)?;
+        let index = match via {
+            Via::Key(_) => None,
+            Via::Index(name, _) => Some(name.clone()),
         };
-        let Some(values) = values(self.ours(), parent) else {
+        let Some(values) = values(self.ours(), parent, self.sight) else {
             return Ok(None);
         };
         let Some((partition, fixed)) = values.split_first() else {
             return Ok(None);
         };
         Ok(Some(Scope::Index {
-            index: index.map(str::to_owned),
+            index,
             partition: partition.clone(),
             sort: SortKey::new(&key.sort, fixed).tests(args)?,
             descending: query::descending(args),
         }))
+    }
+
+    /// The key of the target's records that a relation goes by.
+    fn key(&self, via: &Via) -> Result<&KeyFields, FieldError> {
+        match via {
+            Via::Key(_) => Ok(&self.target.key),
+            Via::Index(name, _) => match self.target.index(name) {
+                Some(index) => Ok(&index.key),
+                None => Err(self.without_index(name)),
+            },
+        }
     }
 
     /// A checked schema names only indexes that are there.

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use crate::api::error::FieldError;
 use crate::api::outcome::Arguments;
-use crate::authz::{Access, Permit};
+use crate::authz::{Access, unauthorized};
 use crate::engine::Engine;
 use crate::feed::{Event, Operation};
 use crate::filter::Filter;
 use crate::identity::Caller;
-use crate::schema::model::{Model, ModelOperation};
+use crate::schema::model::Model;
 
 /// An admitted subscription's wish: the events of one kind that pass its filter.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +34,15 @@ pub fn admit(
         Operation::Delete => &model.operations.on_delete,
     };
     let field = names.first().map_or("subscription", String::as_str);
-    let listen = ModelOperation::Listen;
-    let permit = Permit::request(engine, caller, model, listen, field, "Subscription")?;
+    let access = engine.rules.listen(&model.name, &caller.identity, args);
+    if access == Access::Deny {
+        return Err(unauthorized(field, "Subscription"));
+    }
+    let filter = Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?;
     Ok(Interest {
         operation,
-        filter: Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?,
-        access: permit.access(),
+        filter: engine.rules.usable(&model.name, &caller.identity, filter),
+        access,
     })
 }
 
@@ -49,11 +52,9 @@ impl Interest {
     /// The filter is tested on the full record, whatever the mutation selected, and the rules per event.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
-        let may_see = match self.access {
-            Access::Allow => true,
-            Access::Deny => false,
-        };
-        may_see && event.operation == self.operation && self.filter.matches(&event.record)
+        event.operation == self.operation
+            && self.access.includes(&event.record)
+            && self.filter.matches(&event.record)
     }
 }
 

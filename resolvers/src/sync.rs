@@ -6,10 +6,9 @@ use driftless_conflict_handlers::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
-use crate::authz::Permit;
+use crate::authz::{Permit, Reading};
 use crate::engine::Engine;
 use crate::feed::Seq;
-use crate::filter::Filter;
 use crate::identity::{Caller, Family};
 use crate::page;
 use crate::schema::model::{Model, ModelOperation};
@@ -74,7 +73,8 @@ const DEFAULT_LIMIT: usize = 100;
 /// `syncXs`: a page of everything, or of what changed since `lastSync`; tombstones included.
 pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
     let field = model.operations.sync.as_deref().unwrap_or("sync");
-    let permit = Permit::request(engine, caller, model, ModelOperation::Sync, field, "Query")?;
+    let reading = Reading::Operation(ModelOperation::Sync, &[]);
+    let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let last_sync = last_sync(args);
     let purpose = purpose(model, last_sync, args, &permit.principal());
     let from = match page::resume(&engine.sealer, &purpose, args)? {
@@ -87,10 +87,10 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     };
     let query = SyncQuery {
         from,
-        filter: Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?,
+        filter: permit.filter(args)?,
         limit: page::limit(args, DEFAULT_LIMIT, engine.settings.page_limit)?,
     };
-    let found = permit.sync(&query).await?;
+    let found = permit.sync(query).await?;
     Ok(Resolved::Connection(Connection {
         records: found.records.into_iter().map(Arc::new).collect(),
         next_token: found

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use driftless_resolvers::api::Api;
+use driftless_resolvers::authz::Rules;
 use driftless_resolvers::clock::System;
 use driftless_resolvers::engine::{Engine, Strategies};
 use driftless_resolvers::page::Sealer;
@@ -449,6 +450,7 @@ pub async fn engine(
     let sealer = Sealer::new(storage.secret("page-tokens").await?);
     let models = &config.conflict.models;
     Ok(Engine {
+        rules: Rules::of(&schema, &config.engine.authz),
         schema,
         storage,
         clock: Arc::new(System),

@@ -18,7 +18,9 @@ use super::resolved::{Cell, Column, Layer, internal_failure};
 use super::shown;
 use super::types::{ObjectKind, Resolver};
 use super::variables::Variables;
+use super::viewer::Viewer;
 use super::{Api, Request};
+use crate::authz::unauthorized;
 use crate::identity::Caller;
 use crate::schema::model::Model;
 use crate::{mutation, query, relation, sync};
@@ -36,6 +38,8 @@ pub(crate) struct Run<'a> {
     pub(crate) variables: &'a Variables,
     /// What relations may still cost.
     pub(crate) budget: &'a Budget,
+    /// Whether the answer is a mutation's, in which some relations are not shown (`transformer` 8.6).
+    pub(crate) redacts: bool,
 }
 
 /// The store could not be used, and nothing was committed.
@@ -46,8 +50,22 @@ impl<'a> Run<'a> {
     /// Resolves everything a plan asks for.
     pub(crate) async fn plan(self, plan: &Plan) -> Result<Layer, Unavailable> {
         match plan.operation {
-            OperationType::Mutation => self.mutations(&plan.root).await,
+            OperationType::Mutation => {
+                let run = Run {
+                    redacts: true,
+                    ..self
+                };
+                run.mutations(&plan.root).await
+            }
             OperationType::Query | OperationType::Subscription => self.queries(&plan.root).await,
+        }
+    }
+
+    /// Who reads the answer.
+    fn viewer(self) -> Viewer<'a> {
+        Viewer {
+            engine: &self.api.engine,
+            caller: self.caller,
         }
     }
 
@@ -156,10 +174,9 @@ impl<'a> Run<'a> {
                     "relations of an answer are left out"
                 );
                 let mut column = Column::of([Ok(resolved)]).map_err(Unavailable)?;
-                let schema = &self.api.engine.schema;
                 if let (Some(record), Some(selection)) = (column.records.first(), field.selection())
                 {
-                    let layer = shown::references(schema, selection, record, self.variables);
+                    let layer = shown::references(self.viewer(), selection, record, self.variables);
                     column.layers.push(layer);
                 }
                 Ok(column)
@@ -187,6 +204,10 @@ impl<'a> Run<'a> {
             }
             _ => return Ok(Resolved::Null),
         };
+        let operation = if self.redacts { "Mutation" } else { "Query" };
+        if self.viewer().is_denied(operation, &field.name) {
+            return Err(unauthorized(&field.name, operation).into());
+        }
         let arguments = self.arguments(field)?;
         self.resolve(resolver, &arguments).await
     }
@@ -303,6 +324,15 @@ impl<'a> Run<'a> {
         let (Some(model), Some(definition), Some(relation)) = (model, definition, relation) else {
             return fail(internal_failure());
         };
+        let sight = self.redacts.then(|| self.viewer().sight(model));
+        if let Some(sight) = sight.filter(|sight| sight.redacts(&field.name)) {
+            let schema = &self.api.engine.schema;
+            let shown = |parent: &Arc<Record>| {
+                let shown = shown::reference(schema, definition, parent, &sight, key_only);
+                Ok(shown.unwrap_or(Resolved::Null))
+            };
+            return parents.iter().map(shown).collect();
+        }
         if let Err(error) = self.budget.spend_relation(relation, parents.len()) {
             return fail(error);
         }

@@ -27,6 +27,7 @@ mod shown;
 mod subscribe;
 mod validate;
 mod variables;
+mod viewer;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ use plan::Plan;
 use plan_cache::PlanCache;
 use project::Projection;
 use types::TypeSystem;
+use viewer::Viewer;
 
 pub use subscribe::Subscription;
 
@@ -144,12 +146,17 @@ impl Api {
             caller,
             variables: &variables,
             budget: &Budget::default(),
+            redacts: false,
         };
         let layer = match run.plan(&plan).await {
             Ok(layer) => layer,
             Err(Unavailable(reason)) => return Ok(Reply::Unavailable(reason)),
         };
-        let mut projection = Projection::new(&self.engine.schema, &variables, caller.family);
+        let viewer = Viewer {
+            engine: &self.engine,
+            caller,
+        };
+        let mut projection = Projection::new(viewer, &variables);
         let written = projection.root(&plan.root, &layer);
         let data = written.is_ok().then_some(projection.out.as_slice());
         Ok(Reply::Answer(respond::body(data, &projection.errors)))

@@ -13,8 +13,9 @@ use super::plan::{Field, Selection, Source};
 use super::resolved::{Cell, Column, Layer};
 use super::types::{Resolver, TypeRef};
 use super::variables::Variables;
+use super::viewer::{Sights, Viewer};
+use crate::authz::Sight;
 use crate::identity::Family;
-use crate::schema::Schema;
 
 /// An object on its way into the answer.
 #[derive(Clone, Copy)]
@@ -24,6 +25,15 @@ enum Object<'a> {
     Reference(&'a Fields),
     Nested(&'a Fields),
     Page(PageParts<'a>),
+}
+
+/// An object, and what the reader may see of it.
+#[derive(Clone, Copy)]
+struct Seen<'a, 's> {
+    selection: &'a Selection,
+    object: Object<'a>,
+    /// `None` is everything.
+    sight: Option<&'s Sight>,
 }
 
 /// A page: a range of a column's records.
@@ -44,7 +54,8 @@ type Written = Result<(), NoValue>;
 
 /// One answer while it is written.
 pub(crate) struct Projection<'a> {
-    schema: &'a Schema,
+    viewer: Viewer<'a>,
+    sights: Sights,
     variables: &'a Variables,
     family: Family,
     /// The bytes so far.
@@ -55,6 +66,8 @@ pub(crate) struct Projection<'a> {
     faults: usize,
     path: Vec<Step<'a>>,
     treatment: Treatment,
+    /// Something is refused that the type says is there.
+    pub(crate) withheld: bool,
     /// The current item of a sync page holds a value that its reader cannot bear.
     spoiled: bool,
 }
@@ -82,11 +95,13 @@ enum Treatment {
 
 impl<'a> Projection<'a> {
     /// An empty answer.
-    pub(crate) fn new(schema: &'a Schema, variables: &'a Variables, family: Family) -> Self {
+    pub(crate) fn new(viewer: Viewer<'a>, variables: &'a Variables) -> Self {
         Projection {
-            schema,
+            viewer,
+            sights: Sights::default(),
             variables,
-            family,
+            family: viewer.caller.family,
+            withheld: false,
             out: Vec::with_capacity(1024),
             errors: Vec::new(),
             faults: 0,
@@ -122,6 +137,15 @@ impl<'a> Projection<'a> {
         self.out.push(b'{');
         let mut items = 0;
         let mut first = true;
+        let sight = match (object, &selection.model) {
+            (Object::Record(_), Some(model)) => self.sights.of(self.viewer, model),
+            _ => None,
+        };
+        let seen = Seen {
+            selection,
+            object,
+            sight: sight.as_deref(),
+        };
         for (index, field) in selection.fields.iter().enumerate() {
             if !field.selected(self.variables) {
                 continue;
@@ -134,6 +158,9 @@ impl<'a> Projection<'a> {
             self.path.push(Step::Key(&field.key));
             let before = self.mark();
             let written = match (&field.source, object) {
+                _ if self.viewer.is_denied(&selection.type_name, &field.name) => {
+                    self.refused(selection, field)
+                }
                 (Source::Items, Object::Page(page)) => {
                     items += 1;
                     self.items(field, page, items - 1)
@@ -145,7 +172,7 @@ impl<'a> Projection<'a> {
                     | Source::Relation { .. },
                     _,
                 ) => self.resolved(selection, field, layer.column(index), row),
-                _ => self.property(selection, field, object),
+                _ => self.property(seen, field),
             };
             let settled = self.settle(&field.ty, before, written);
             self.path.pop();

@@ -13,7 +13,9 @@ use super::resolved::{Cell, Column, Layer};
 use super::types::Resolver;
 use super::validate::Rule;
 use super::variables::{self, Variables};
+use super::viewer::Viewer;
 use super::{Api, Refusal, Request, respond, shown};
+use crate::authz::Sight;
 use crate::feed::{Event, Operation};
 use crate::identity::Caller;
 use crate::subscription::{self, Interest};
@@ -32,6 +34,8 @@ pub struct Subscription {
     plan: Arc<Plan>,
     variables: Arc<Variables>,
     interest: Arc<Interest>,
+    /// What the subscriber may read, as its token said when it subscribed.
+    sight: Arc<Sight>,
 }
 
 impl Api {
@@ -65,6 +69,7 @@ impl Api {
             caller: caller.clone(),
             api: Arc::clone(self),
             interest: Arc::new(interest),
+            sight: Arc::new(self.engine.rules.sight(model, &caller.identity)),
             variables: Arc::new(variables),
             plan: Arc::clone(&plan),
         })
@@ -139,8 +144,11 @@ impl Subscription {
     #[must_use]
     pub fn project(&self, event: &Event) -> Option<Vec<u8>> {
         let (index, field) = root(&self.plan, &self.variables).ok()?;
-        let schema = &self.api.engine.schema;
-        let below = shown::references(schema, field.selection()?, &event.record, &self.variables);
+        let viewer = Viewer {
+            engine: &self.api.engine,
+            caller: &self.caller,
+        };
+        let below = shown::references(viewer, field.selection()?, &event.record, &self.variables);
         let column = Column {
             cells: vec![Cell::Record(0)],
             records: vec![Arc::clone(&event.record)],
@@ -149,7 +157,7 @@ impl Subscription {
         let layer = Layer {
             columns: vec![(index, column)],
         };
-        let mut projection = Projection::new(schema, &self.variables, self.caller.family);
+        let mut projection = Projection::new(viewer, &self.variables);
         let written = projection.root(&self.plan.root, &layer);
         if let Some(error) = projection.errors.first() {
             tracing::warn!(
@@ -159,11 +167,24 @@ impl Subscription {
             );
             return None;
         }
-        written.ok()?;
+        // What the type says is there and the subscriber may not see keeps the event back (`errata.md` row 21).
+        written.ok().filter(|()| !projection.withheld)?;
         Some(respond::body(Some(&projection.out), &[]))
     }
 
-    /// Equal for subscriptions whose payloads are equal for every event both want.
+    /// Equal for subscriptions whose payloads are equal for an event that both want: the same selection, and the same
+    /// fields of the record that they may read (`errata.md` row 21).
+    #[must_use]
+    pub fn look(&self, event: &Event) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.projection_key().hash(&mut hasher);
+        for field in self.sight.hidden(&event.record) {
+            field.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// Equal for subscriptions whose payloads are equal for every event both want, where they may read the same fields.
     #[must_use]
     pub fn projection_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

@@ -1,47 +1,99 @@
 //! Access to one model's records on behalf of one caller.
 
 use driftless_conflict_handlers::Version;
+use serde_json::Value;
 
-use super::{Access, decide};
-use crate::Record;
-use crate::api::error::{ErrorType, FieldError};
+use super::sight::visible_fields;
+use super::{Access, HiddenGet, Reading, Refused};
+use crate::api::error::{ErrorType, Failure, FieldError};
+use crate::api::outcome::Arguments;
 use crate::engine::Engine;
+use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Key, Page, Put, Query, Revision, StorageError, SyncPage, SyncQuery, Write};
-use crate::tombstone;
+use crate::{Fields, Record, tombstone};
 
-/// A decision in the caller's favour. It holds the only road from a resolver to the store.
-#[derive(Clone, Copy)]
+/// The refusal of a field (`transformer` 7).
+pub(crate) fn unauthorized(field: &str, parent: &str) -> FieldError {
+    FieldError::new(
+        ErrorType::Unauthorized,
+        format!("Not Authorized to access {field} on type {parent}"),
+    )
+}
+
+/// Leave to read some records of a model: those its rules let the caller find. It holds the only road from a resolver to
+/// the store, and whatever comes along it is the caller's to see.
+#[derive(Clone)]
 pub(crate) struct Permit<'a> {
     engine: &'a Engine,
     caller: &'a Caller,
     model: &'a Model,
     access: Access,
+    field: &'a str,
+    parent: &'a str,
+}
+
+/// What is there for a caller under a key.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A record the caller may not have.
+    Hidden,
+    /// A record.
+    Record(Record),
 }
 
 impl<'a> Permit<'a> {
-    /// Asks whether the caller may do this to the model's records; `field` and `parent` name the GraphQL field that
-    /// needs it in the refusal.
+    /// Asks whether the caller may read records of the model; `field` and `parent` name the GraphQL field that needs it
+    /// in the refusal.
     pub(crate) fn request(
         engine: &'a Engine,
         caller: &'a Caller,
         model: &'a Model,
-        operation: ModelOperation,
-        field: &str,
-        parent: &str,
+        reading: Reading<'_>,
+        field: &'a str,
+        parent: &'a str,
     ) -> Result<Permit<'a>, FieldError> {
-        match decide(&engine.schema, model, operation, &caller.identity) {
-            access @ Access::Allow => Ok(Permit {
-                engine,
-                caller,
-                model,
-                access,
-            }),
-            Access::Deny => Err(FieldError::new(
-                ErrorType::Unauthorized,
-                format!("Not Authorized to access {field} on type {parent}"),
-            )),
+        let access = engine.rules.read(&model.name, reading, &caller.identity);
+        let permit = Permit {
+            engine,
+            caller,
+            model,
+            access,
+            field,
+            parent,
+        };
+        match permit.access {
+            Access::Deny => Err(permit.refusal()),
+            Access::Allow | Access::Rows(_) => Ok(permit),
+        }
+    }
+
+    /// The refusal of what was asked for.
+    pub(crate) fn refusal(&self) -> FieldError {
+        unauthorized(self.field, self.parent)
+    }
+
+    /// The same for a request that looks records up by these fields: a record is found by what its caller may read.
+    pub(crate) fn by_fields<'f>(
+        mut self,
+        fields: impl Iterator<Item = &'f str>,
+    ) -> Result<Self, FieldError> {
+        let sight = self
+            .engine
+            .rules
+            .sight(&self.model.name, &self.caller.identity);
+        if sight.is_plain() {
+            return Ok(self);
+        }
+        for field in fields {
+            self.access = self.access.and(sight.access(field));
+        }
+        match self.access {
+            Access::Deny => Err(self.refusal()),
+            Access::Allow | Access::Rows(_) => Ok(self),
         }
     }
 
@@ -49,48 +101,201 @@ impl<'a> Permit<'a> {
         self.engine
     }
 
-    /// What was decided.
-    pub(crate) fn access(&self) -> Access {
-        self.access
+    /// The caller, as the log and page tokens know them.
+    pub(crate) fn principal(&self) -> String {
+        self.caller.identity.principal()
+    }
+
+    /// The filter among the arguments, as this caller may use it.
+    pub(crate) fn filter(&self, args: &Arguments) -> Result<Filter, FieldError> {
+        predicate(self.engine, self.caller, self.model, args, "filter")
+    }
+
+    /// What is under these keys; a shell is nothing (`errata.md` row 30).
+    pub(crate) async fn get(&self, keys: &[Key]) -> Result<Vec<Found>, StorageError> {
+        let records = self.engine.storage.get(self.model, keys).await?;
+        let found = records.into_iter().map(|record| match record {
+            Some(record) if !is_shell(self.engine, &record) => {
+                if self.access.includes(&record) {
+                    Found::Record(record)
+                } else {
+                    Found::Hidden
+                }
+            }
+            _ => Found::Nothing,
+        });
+        Ok(found.collect())
+    }
+
+    /// What `getX` answers for what is found.
+    pub(crate) fn got(&self, found: Found) -> Result<Option<Record>, FieldError> {
+        match (found, self.engine.settings.authz.hidden_get) {
+            (Found::Record(record), _) => Ok(Some(record)),
+            (Found::Nothing, _) | (Found::Hidden, HiddenGet::Null) => Ok(None),
+            (Found::Hidden, HiddenGet::Unauthorized) => Err(self.refusal()),
+        }
+    }
+
+    /// A page of records without shells. What the caller may not have is left to the store to skip, so that pages are
+    /// full and tell nothing of it.
+    pub(crate) async fn query(&self, mut query: Query) -> Result<Page, StorageError> {
+        let ttl = self.engine.settings.tombstone_ttl;
+        let whole = tombstone::no_shell(ttl, self.engine.clock.now());
+        query.filter = self.access.clone().filter().and(query.filter).and(whole);
+        self.engine.storage.query(self.model, &query).await
+    }
+
+    pub(crate) async fn sync(&self, mut query: SyncQuery) -> Result<SyncPage, StorageError> {
+        query.filter = self.access.clone().filter().and(query.filter);
+        self.engine.storage.sync(self.model, &query).await
+    }
+}
+
+/// A client's filter or condition, as this caller may use it.
+fn predicate(
+    engine: &Engine,
+    caller: &Caller,
+    model: &Model,
+    args: &Arguments,
+    name: &str,
+) -> Result<Filter, FieldError> {
+    let filter = Filter::from_input(args.get(name).unwrap_or(&Value::Null), model)?;
+    Ok(engine.rules.usable(&model.name, &caller.identity, filter))
+}
+
+/// Whether nothing is left of a record but its version.
+fn is_shell(engine: &Engine, record: &Record) -> bool {
+    tombstone::is_shell(record, engine.settings.tombstone_ttl, engine.clock.now())
+}
+
+/// Leave to look at what a mutation is about, and to ask whether it may be made. What is stored is not yet the caller's
+/// to see.
+#[derive(Clone, Copy)]
+pub(crate) struct WritePermit<'a> {
+    engine: &'a Engine,
+    caller: &'a Caller,
+    model: &'a Model,
+    field: &'a str,
+}
+
+/// The rules let the caller make a mutation of what is stored. Good for one write.
+#[derive(Debug)]
+pub(crate) struct Approved(());
+
+impl<'a> WritePermit<'a> {
+    pub(crate) fn new(
+        engine: &'a Engine,
+        caller: &'a Caller,
+        model: &'a Model,
+        operation: ModelOperation,
+    ) -> Self {
+        let (name, fallback) = match operation {
+            ModelOperation::Create => (&model.operations.create, "create"),
+            ModelOperation::Update => (&model.operations.update, "update"),
+            _ => (&model.operations.delete, "delete"),
+        };
+        WritePermit {
+            engine,
+            caller,
+            model,
+            field: name.as_deref().unwrap_or(fallback),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &'a Engine {
+        self.engine
     }
 
     pub(crate) fn model(&self) -> &'a Model {
         self.model
     }
 
-    /// The caller, as the log and page tokens know them.
+    /// The caller, as the log knows them.
     pub(crate) fn principal(&self) -> String {
         self.caller.identity.principal()
     }
 
-    /// The records with these keys; a shell is none (`errata.md` row 30).
-    pub(crate) async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StorageError> {
-        let mut records = self.engine.storage.get(self.model, keys).await?;
-        for record in &mut records {
-            record.take_if(|record| self.is_shell(record));
+    /// Whether the rules let the caller create a record from this input, to which defaults have been added; and the
+    /// owners to add to it.
+    pub(crate) fn may_create(&self, input: &Fields) -> Result<(Approved, Fields), FieldError> {
+        let rules = &self.engine.rules;
+        let added = rules.create(self.model, &self.caller.identity, input);
+        added
+            .map(|added| (Approved(()), added))
+            .map_err(|refused| self.refusal(refused))
+    }
+
+    /// Whether the rules let the caller make this update of what is stored.
+    pub(crate) fn may_update(
+        &self,
+        input: &Fields,
+        stored: Option<&Record>,
+    ) -> Result<Approved, FieldError> {
+        let stored = stored.map(|record| &record.fields);
+        let rules = &self.engine.rules;
+        let verdict = rules.update(self.model, &self.caller.identity, input, stored);
+        self.approved(verdict)
+    }
+
+    /// Whether the rules let the caller delete what is stored.
+    pub(crate) fn may_delete(&self, stored: Option<&Record>) -> Result<Approved, FieldError> {
+        let stored = stored.map(|record| &record.fields);
+        let rules = &self.engine.rules;
+        self.approved(rules.delete(self.model, &self.caller.identity, stored))
+    }
+
+    fn approved(&self, verdict: Result<(), Refused>) -> Result<Approved, FieldError> {
+        verdict
+            .map(|()| Approved(()))
+            .map_err(|refused| self.refusal(refused))
+    }
+
+    fn refusal(&self, refused: Refused) -> FieldError {
+        match refused {
+            Refused::Operation => unauthorized(self.field, "Mutation"),
+            Refused::Fields(fields) => FieldError::new(
+                ErrorType::Unauthorized,
+                format!("Unauthorized on [{}]", fields.join(", ")),
+            ),
         }
-        Ok(records)
     }
 
-    /// A page of records without shells: those are left to the store to skip, so that pages are full.
-    pub(crate) async fn query(&self, mut query: Query) -> Result<Page, StorageError> {
-        let ttl = self.engine.settings.tombstone_ttl;
-        let whole = tombstone::no_shell(ttl, self.engine.clock.now());
-        query.filter = query.filter.and(whole);
-        self.engine.storage.query(self.model, &query).await
+    /// The condition among the arguments, as this caller may use it.
+    pub(crate) fn condition(&self, args: &Arguments) -> Result<Filter, FieldError> {
+        predicate(self.engine, self.caller, self.model, args, "condition")
     }
 
-    /// Whether nothing is left of a record but its version.
+    /// What is stored; a shell is nothing (`errata.md` row 30).
+    pub(crate) async fn stored(&self, key: &Key) -> Result<Option<Record>, Failure> {
+        let keys = std::slice::from_ref(key);
+        let records = self.engine.storage.get(self.model, keys).await?;
+        let stored = records.into_iter().next().flatten();
+        Ok(stored.filter(|record| !self.is_shell(record)))
+    }
+
+    /// What a rejection shows of the stored record: what the caller may read of it, or nothing (`errata.md` row 16).
+    pub(crate) fn shown(&self, record: Record) -> Option<Record> {
+        let (rules, identity) = (&self.engine.rules, &self.caller.identity);
+        let access = rules.read(&self.model.name, Reading::Relation, identity);
+        if !access.includes(&record) {
+            return None;
+        }
+        let sight = rules.sight(&self.model.name, identity);
+        if sight.is_plain() {
+            return Some(record);
+        }
+        Some(Record {
+            fields: visible_fields(&sight, &record),
+            ..record
+        })
+    }
+
     pub(crate) fn is_shell(&self, record: &Record) -> bool {
-        let ttl = self.engine.settings.tombstone_ttl;
-        tombstone::is_shell(record, ttl, self.engine.clock.now())
+        is_shell(self.engine, record)
     }
 
-    pub(crate) async fn sync(&self, query: &SyncQuery) -> Result<SyncPage, StorageError> {
-        self.engine.storage.sync(self.model, query).await
-    }
-
-    pub(crate) async fn put(&self, write: Write) -> Result<Put, StorageError> {
+    /// Writes what was approved.
+    pub(crate) async fn put(&self, _: Approved, write: Write) -> Result<Put, StorageError> {
         self.engine.storage.put(self.model, write).await
     }
 

@@ -4,7 +4,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::Record;
 use crate::api::error::{ErrorType, FieldError};
-use crate::engine::Engine;
+use crate::authz::WritePermit;
 
 /// Why nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,43 +20,54 @@ pub(super) enum Refusal {
 }
 
 /// The error a client sees; it shows what is stored (`errata.md` row 16).
-pub(super) fn error(engine: &Engine, refusal: Refusal, stored: Option<Record>) -> FieldError {
+pub(super) fn error(
+    permit: &WritePermit<'_>,
+    refusal: Refusal,
+    stored: Option<Record>,
+) -> FieldError {
     let error = match refusal {
         Refusal::Missing => FieldError::new(
             ErrorType::ConditionalCheckFailed,
             format!(
                 "No existing item found in the data source : {}",
-                failed(engine)
+                failed(permit)
             ),
         ),
         Refusal::Conflict => FieldError::new(
             ErrorType::ConflictUnhandled,
             "Conflict resolver rejects mutation.",
         ),
-        Refusal::Condition => FieldError::new(ErrorType::ConditionalCheckFailed, failed(engine)),
+        Refusal::Condition => FieldError::new(ErrorType::ConditionalCheckFailed, failed(permit)),
         Refusal::VersionsUsedUp => FieldError::new(
             ErrorType::InternalFailure,
             "The record has used up its version numbers.",
         ),
     };
-    match stored {
+    match stored.and_then(|record| permit.shown(record)) {
         Some(record) => error.with_record(record),
         None => error,
     }
 }
 
 /// The error of an update that would leave a record nobody can read. Existence comes first (MUT-4).
-pub(super) fn invalid(engine: &Engine, fault: &FieldError, stored: Option<Record>) -> FieldError {
+pub(super) fn invalid(
+    permit: &WritePermit<'_>,
+    fault: &FieldError,
+    stored: Option<Record>,
+) -> FieldError {
     match stored {
-        Some(record) => fault.clone().with_record(record),
-        None => error(engine, Refusal::Missing, None),
+        Some(record) => match permit.shown(record) {
+            Some(record) => fault.clone().with_record(record),
+            None => fault.clone(),
+        },
+        None => error(permit, Refusal::Missing, None),
     }
 }
 
-fn failed(engine: &Engine) -> String {
+fn failed(permit: &WritePermit<'_>) -> String {
     format!(
         "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: {}, Extended Request ID: null)",
-        request_id(&engine.ids.fresh_id())
+        request_id(&permit.engine().ids.fresh_id())
     )
 }
 

@@ -5,7 +5,7 @@ use driftless_conflict_handlers::Version;
 use super::document;
 use super::request::{Create, Intent, Request};
 use crate::Record;
-use crate::authz::Permit;
+use crate::authz::WritePermit;
 use crate::feed::Operation;
 use crate::storage::{Revision, StorageError};
 
@@ -18,7 +18,7 @@ const LOOK_BACK: usize = 64;
 /// Whether this create made the stored record: same caller, and every field it sent is in its first version (`errata.md`
 /// row 14). A record deleted since blocks its id like any other tombstone (`sync-semantics` 2.2 row 3).
 pub(super) async fn of_create(
-    permit: &Permit<'_>,
+    permit: &WritePermit<'_>,
     create: &Create,
     stored: &Record,
 ) -> Result<bool, StorageError> {
@@ -41,7 +41,7 @@ pub(super) async fn of_create(
 /// Whether this very create made the record that has been deleted since: done again it would undo a delete that its
 /// sender has not heard of.
 pub(super) async fn of_past_create(
-    permit: &Permit<'_>,
+    permit: &WritePermit<'_>,
     create: &Create,
     tombstone: &Record,
 ) -> Result<bool, StorageError> {
@@ -55,7 +55,7 @@ pub(super) async fn of_past_create(
 /// The log row of the create that made the stored record: version 1, or a later one if the id was used before and a
 /// create went over the shell. No repetition is looked for further back than [`LOOK_BACK`] versions.
 async fn birth(
-    permit: &Permit<'_>,
+    permit: &WritePermit<'_>,
     create: &Create,
     stored: &Record,
 ) -> Result<Option<Revision>, StorageError> {
@@ -73,7 +73,10 @@ async fn birth(
 
 /// Whether this update or delete has been done already: the version after the one it is based on was made by the same
 /// caller with the same request (`errata.md` row 15).
-pub(super) async fn of_write(permit: &Permit<'_>, request: &Request) -> Result<bool, StorageError> {
+pub(super) async fn of_write(
+    permit: &WritePermit<'_>,
+    request: &Request,
+) -> Result<bool, StorageError> {
     let Some(made) = request.base().and_then(Version::next) else {
         return Ok(false);
     };

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::validity;
 use crate::api::error::FieldError;
 use crate::api::outcome::Arguments;
+use crate::authz::WritePermit;
 use crate::engine::Engine;
 use crate::feed::Operation;
 use crate::filter::Filter;
@@ -27,6 +28,8 @@ pub(super) struct Create {
     pub(super) condition: Filter,
     /// Recognises the request when it comes again.
     pub(super) digest: String,
+    /// What the client sent, and the defaults it gets: what rules are asked about.
+    pub(super) asked: Fields,
 }
 
 /// An update or a delete.
@@ -38,6 +41,8 @@ pub(super) struct Request {
     pub(super) digest: String,
     /// Why its values cannot be stored, if they cannot; the answer shows the stored record (`errata.md` row 16).
     pub(super) fault: Option<FieldError>,
+    /// What the client sent.
+    pub(super) input: Fields,
 }
 
 /// What to do with the record.
@@ -50,12 +55,14 @@ pub(super) enum Intent {
 
 impl Create {
     /// Lays the client's values over the server's: ids, timestamps and defaults (`transformer.md` 6.1, 6.4).
-    pub(super) fn read(
-        engine: &Engine,
-        model: &Model,
-        args: &Arguments,
-    ) -> Result<Self, FieldError> {
-        let input = input(args);
+    pub(super) fn read(permit: &WritePermit<'_>, args: &Arguments) -> Result<Self, FieldError> {
+        let (engine, model) = (permit.engine(), permit.model());
+        let sent_input = input(args);
+        let asked = with_defaults(model, &sent_input);
+        let (_, owners) = permit.may_create(&asked)?;
+        let mut input = sent_input;
+        let sent = sent(model, &input);
+        input.extend(owners);
         let now = date_time(engine.clock.now());
         let mut fields = Fields::new();
         for field in model.stored_fields() {
@@ -71,9 +78,10 @@ impl Create {
         validity::check_sizes(model, &key, &fields)?;
         Ok(Create {
             key,
-            sent: sent(model, &input),
+            sent,
             fields,
-            condition: condition(model, args)?,
+            condition: permit.condition(args)?,
+            asked,
             digest: request_digest(args),
         })
     }
@@ -93,11 +101,8 @@ impl Create {
 
 impl Request {
     /// Only what the client sent, plus `updatedAt` (`transformer.md` 6.2).
-    pub(super) fn update(
-        engine: &Engine,
-        model: &Model,
-        args: &Arguments,
-    ) -> Result<Self, FieldError> {
+    pub(super) fn update(permit: &WritePermit<'_>, args: &Arguments) -> Result<Self, FieldError> {
+        let (engine, model) = (permit.engine(), permit.model());
         let input = input(args);
         // AppSync also counts the `updatedAt` it sets itself, so that an index sorted by it and another field refuses
         // every update that does not repeat the other field. No client can want that.
@@ -117,29 +122,30 @@ impl Request {
         let base = base(&input);
         let fault = validity::check(&engine.schema, model, &fields).err();
         let intent = Intent::Update(Change { fields, base });
-        let request = Request::new(model, args, &input, intent)?;
+        let request = Request::new(permit, args, input, intent)?;
         Ok(Request { fault, ..request })
     }
 
     /// The key and the version it is based on (`transformer.md` 6.3).
-    pub(super) fn delete(model: &Model, args: &Arguments) -> Result<Self, FieldError> {
+    pub(super) fn delete(permit: &WritePermit<'_>, args: &Arguments) -> Result<Self, FieldError> {
         let input = input(args);
         let intent = Intent::Delete(base(&input));
-        Request::new(model, args, &input, intent)
+        Request::new(permit, args, input, intent)
     }
 
     fn new(
-        model: &Model,
+        permit: &WritePermit<'_>,
         args: &Arguments,
-        input: &Fields,
+        input: Fields,
         intent: Intent,
     ) -> Result<Self, FieldError> {
         Ok(Request {
-            key: key(model, input)?,
+            key: key(permit.model(), &input)?,
             intent,
-            condition: condition(model, args)?,
+            condition: permit.condition(args)?,
             digest: request_digest(args),
             fault: None,
+            input,
         })
     }
 
@@ -169,8 +175,17 @@ fn key(model: &Model, fields: &Fields) -> Result<Key, FieldError> {
         .map_err(|name| FieldError::untyped(format!("The key field '{name}' must not be null.")))
 }
 
-fn condition(model: &Model, args: &Arguments) -> Result<Filter, FieldError> {
-    Filter::from_input(args.get("condition").unwrap_or(&Value::Null), model)
+/// The input, with the defaults of what it leaves out or sets to null (`transformer.md` 6.4).
+fn with_defaults(model: &Model, input: &Fields) -> Fields {
+    let mut asked = input.clone();
+    for field in model.stored_fields() {
+        if let Some(default) = &field.default
+            && asked.get(&field.name).is_none_or(Value::is_null)
+        {
+            asked.insert(field.name.clone(), default.clone());
+        }
+    }
+    asked
 }
 
 /// Absent counts as 0 and a version out of range as what it is: never the stored one (`sync-semantics` 2.1).

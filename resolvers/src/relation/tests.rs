@@ -122,12 +122,13 @@ async fn a_parent_the_caller_may_not_read_is_its_key_too() {
 fn a_reference_is_made_of_the_foreign_key_alone() {
     let schema = crate::fixtures::schema();
     let post = &schema.models["Comment"].fields["post"];
-    let key = reference(&schema, post, &comment(Some("p")));
+    let sight = crate::authz::Sight::default();
+    let key = reference(&schema, post, &comment(Some("p")), &sight);
     assert_eq!(key, Some(object(json!({"id": "p"}))));
-    assert_eq!(reference(&schema, post, &comment(None)), None);
+    assert_eq!(reference(&schema, post, &comment(None), &sight), None);
     let comments = &schema.models["Post"].fields["comments"];
     assert_eq!(
-        reference(&schema, comments, &record(json!({"id": "p"}))),
+        reference(&schema, comments, &record(json!({"id": "p"})), &sight),
         None
     );
 }

@@ -72,7 +72,7 @@ impl Topic {
     }
 }
 
-/// What a payload looks like: events that two subscriptions want look the same if this is the same.
+/// What a payload looks like: an event that two subscriptions want looks the same if this is the same.
 type Look = (u64, Family);
 
 /// The payloads of one event, made once per look.
@@ -80,14 +80,13 @@ type Payloads = HashMap<Look, Option<Arc<str>>>;
 
 struct Audience {
     subscription: Subscription,
-    look: Look,
+
     subscribers: HashMap<u64, Subscriber>,
 }
 
 impl Audience {
     fn of(subscription: Subscription) -> Self {
         Audience {
-            look: (subscription.projection_key(), subscription.caller.family),
             subscription,
             subscribers: HashMap::new(),
         }
@@ -98,7 +97,11 @@ impl Audience {
             return;
         }
         let make = || payload(&self.subscription, event);
-        if let Some(payload) = payloads.entry(self.look).or_insert_with(make) {
+        let look = (
+            self.subscription.look(event),
+            self.subscription.caller.family,
+        );
+        if let Some(payload) = payloads.entry(look).or_insert_with(make) {
             for subscriber in self.subscribers.values() {
                 subscriber.tell(payload);
             }

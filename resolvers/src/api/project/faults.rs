@@ -8,6 +8,7 @@ use super::super::plan::{Field, Selection};
 use super::super::shown;
 use super::super::types::TypeRef;
 use super::{NoValue, Projection, Step, Treatment, Written};
+use crate::authz::unauthorized;
 use crate::identity::Family;
 
 /// More errors than this say nothing new; nulls beyond it stand without one.
@@ -86,6 +87,27 @@ impl<'a> Projection<'a> {
         place
     }
 
+    /// A field that the reader may not see. Where an error would do harm it is null without one (`errata.md` rows 5, 21).
+    pub(super) fn refused(&mut self, selection: &Selection, field: &Field) -> Written {
+        let told = match self.treatment {
+            Treatment::Plain => true,
+            Treatment::Mutation => self.viewer.is_told_of_refusals(),
+            Treatment::Sync | Treatment::Event | Treatment::Rejection => false,
+        };
+        if told {
+            let error = unauthorized(&field.name, &selection.type_name);
+            self.push(GraphqlError {
+                path: Some(self.path()),
+                data: None,
+                error_type: error.error_type,
+                locations: Some(vec![field.location]),
+                message: error.message,
+            });
+        }
+        self.withheld |= field.ty.is_non_null();
+        Err(NoValue)
+    }
+
     /// A field whose resolver failed. Relations fail silently where an error would harm (`errata.md` rows 5, 6).
     pub(super) fn failed(&mut self, field: &'a Field, error: &FieldError, root: bool) -> Written {
         let refused = error.error_type == Some(ErrorType::Unauthorized);
@@ -107,7 +129,7 @@ impl<'a> Projection<'a> {
         let data = record
             .zip(field.selection())
             .and_then(|(record, selection)| {
-                shown::stored_record(self.schema, selection, record, self.variables)
+                shown::stored_record(self.viewer, selection, record, self.variables)
             });
         self.push(GraphqlError {
             path: Some(self.path()),

@@ -6,23 +6,43 @@ use serde_json::Value;
 use super::super::plan::{Field, Selection, Shape, Source};
 use super::super::scalars::javascript;
 use super::super::types::TypeRef;
-use super::{EMPTY, Object, Projection, Step, Written};
+use super::{EMPTY, NoValue, Object, Projection, Seen, Step, Treatment, Written};
 use crate::schema::model::Scalar;
 
 impl<'a> Projection<'a> {
-    pub(super) fn property(
-        &mut self,
-        selection: &'a Selection,
-        field: &'a Field,
-        object: Object<'a>,
-    ) -> Written {
+    pub(super) fn property(&mut self, seen: Seen<'a, '_>, field: &'a Field) -> Written {
+        let Seen {
+            selection,
+            object,
+            sight,
+        } = seen;
         let metadata = match (&field.source, object) {
             (Source::TypeName, _) => {
                 self.text(&selection.type_name);
                 return Ok(());
             }
-            (Source::Attribute, Object::Record(Record { fields, .. })) => {
-                return self.attribute(selection, field, fields.get(&field.name));
+            (Source::Attribute, Object::Record(record)) => {
+                let value = record.fields.get(&field.name);
+                let Some(sight) = sight else {
+                    return self.attribute(selection, field, value);
+                };
+                if !sight.shows(&field.name, record) {
+                    return self.refused(selection, field);
+                }
+                if self.treatment == Treatment::Mutation && sight.redacts(&field.name) {
+                    return Err(NoValue);
+                }
+                return match value.and_then(|value| sight.rewritten(&field.name, value)) {
+                    Some(Value::String(text)) => {
+                        self.text(&text);
+                        Ok(())
+                    }
+                    Some(Value::Array(owners)) => {
+                        self.out.extend(Value::Array(owners).to_string().bytes());
+                        Ok(())
+                    }
+                    _ => self.attribute(selection, field, value),
+                };
             }
             (Source::Attribute, Object::Nested(fields) | Object::Reference(fields)) => {
                 return self.attribute(selection, field, fields.get(&field.name));
