@@ -112,6 +112,13 @@ impl Rules {
         }
     }
 
+    /// Whether there can be a record of which the caller may make this mutation.
+    #[must_use]
+    pub fn hopes(&self, model: &str, operation: ModelOperation, identity: &Identity) -> bool {
+        let model = self.model(model);
+        model.is_some_and(|model| write::hopes(self, model, operation, identity))
+    }
+
     /// Whether a caller may create a record from this input, to which defaults have been added; and the owners that are
     /// to be added to it.
     pub fn create(

@@ -35,7 +35,7 @@ const FREE_ROUNDS: usize = 3;
 
 /// `createX`: one write, no read; two writes where a shell is in the way.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::new(engine, caller, model, ModelOperation::Create);
+    let permit = WritePermit::request(engine, caller, model, ModelOperation::Create)?;
     let create = Create::read(&permit, args)?;
     if !create.condition.matches(&document::nothing()) {
         let stored = permit.stored(&create.key).await?;
@@ -64,14 +64,14 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
 
 /// `updateX`: one read and one write, unless the record moves meanwhile.
 pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::new(engine, caller, model, ModelOperation::Update);
+    let permit = WritePermit::request(engine, caller, model, ModelOperation::Update)?;
     let request = Request::update(&permit, args)?;
     settle(&permit, &request).await
 }
 
 /// `deleteX`: one read and one write, unless the record moves meanwhile.
 pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::new(engine, caller, model, ModelOperation::Delete);
+    let permit = WritePermit::request(engine, caller, model, ModelOperation::Delete)?;
     let request = Request::delete(&permit, args)?;
     settle(&permit, &request).await
 }

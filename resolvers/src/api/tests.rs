@@ -150,6 +150,7 @@ pub(super) fn serve_schema(schema: Schema) -> Served {
         reads: AtomicUsize::new(0),
     });
     let engine = Engine {
+        rules: crate::authz::Rules::of(&schema, &crate::authz::Settings::default()),
         schema: Arc::new(schema),
         storage: Arc::clone(&store) as Arc<dyn Storage>,
         clock: Arc::new(Noon),

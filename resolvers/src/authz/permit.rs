@@ -183,22 +183,29 @@ pub(crate) struct WritePermit<'a> {
 pub(crate) struct Approved(());
 
 impl<'a> WritePermit<'a> {
-    pub(crate) fn new(
+    /// Asks whether there can be a record that the caller may do this to: if not, none is read.
+    pub(crate) fn request(
         engine: &'a Engine,
         caller: &'a Caller,
         model: &'a Model,
         operation: ModelOperation,
-    ) -> Self {
+    ) -> Result<WritePermit<'a>, FieldError> {
         let (name, fallback) = match operation {
             ModelOperation::Create => (&model.operations.create, "create"),
             ModelOperation::Update => (&model.operations.update, "update"),
             _ => (&model.operations.delete, "delete"),
         };
-        WritePermit {
+        let permit = WritePermit {
             engine,
             caller,
             model,
             field: name.as_deref().unwrap_or(fallback),
+        };
+        let rules = &engine.rules;
+        if rules.hopes(&model.name, operation, &caller.identity) {
+            Ok(permit)
+        } else {
+            Err(permit.refusal(Refused::Operation))
         }
     }
 

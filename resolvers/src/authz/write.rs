@@ -148,6 +148,29 @@ pub(super) fn update(
     })
 }
 
+/// Whether there can be a record of which the caller may make this mutation: otherwise none needs to be read.
+pub(super) fn hopes(
+    rules: &Rules,
+    model: &ModelRules,
+    operation: ModelOperation,
+    identity: &Identity,
+) -> bool {
+    if let Some(verdict) = settled(rules, model, operation, identity) {
+        return verdict.is_ok();
+    }
+    let takes_part = |row: &&Row| match operation {
+        ModelOperation::Delete => row.every.has(operation),
+        ModelOperation::Update => row.some.has_any(&[operation, ModelOperation::Delete]),
+        _ => row.some.has(operation),
+    };
+    let rows = model.matrix.iter().flat_map(|matrix| &matrix.rows);
+    let holds = |row: &Row| {
+        let standing = row.role.standing(identity, &rules.settings);
+        standing.held().is_some()
+    };
+    rows.filter(takes_part).any(holds)
+}
+
 /// Whether a caller may delete what is stored.
 pub(super) fn delete(
     rules: &Rules,
