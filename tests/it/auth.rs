@@ -1,6 +1,7 @@
 //! How credentials become callers, from outside (`auth` 1, 2).
 
 mod modes;
+mod signatures;
 mod tokens;
 
 use serde_json::Value;

@@ -10,6 +10,7 @@ use driftless_resolvers::identity::{Caller, Identity};
 use super::api_key::ApiKeys;
 use super::credentials::Presented;
 use super::documents::Documents;
+use super::iam::{self, Iam};
 use super::settings::{Settings, TokenSettings};
 use super::token::claims::Demands;
 use super::token::issuer::{self, DevelopmentIssuer};
@@ -32,6 +33,12 @@ pub enum Rejection {
     Expired,
     /// A credential that is not good.
     Refused,
+    /// A signature that is not the one this request has.
+    BadSignature,
+    /// A signature of another time.
+    StaleSignature,
+    /// A signer, or a session, that is not configured.
+    UnknownSigner,
     /// Whoever could tell cannot be asked now.
     Unavailable,
 }
@@ -55,6 +62,7 @@ pub struct Authenticator {
 struct Modes {
     keys: Option<ApiKeys>,
     tokens: Vec<TokenProvider>,
+    iam: Option<Iam>,
     blocked: HashSet<String>,
 }
 
@@ -147,6 +155,7 @@ impl Modes {
         Ok(Modes {
             keys: settings.api_keys.clone().map(ApiKeys::new),
             tokens: issuers.into_iter().map(provider).collect(),
+            iam: settings.iam.as_ref().map(Iam::new),
             blocked: settings.blocked.iter().cloned().collect(),
         })
     }
@@ -161,8 +170,9 @@ impl Modes {
             return Err(Rejection::Refused);
         }
         let authorization = credentials.authorization.as_deref().unwrap_or_default();
-        if authorization.starts_with("AWS4-HMAC-SHA256") {
-            return Err(Rejection::Signature);
+        if authorization.starts_with(iam::SCHEME) {
+            let iam = self.iam.as_ref().ok_or(Rejection::Signature)?;
+            return iam.verify(presented, now);
         }
         if let Some(key) = &credentials.api_key {
             let keys = self.keys.as_ref().ok_or(Rejection::Refused)?;
@@ -197,7 +207,11 @@ impl Modes {
             Identity::UserPool(bearer) | Identity::Oidc(bearer) => {
                 self.issuer(&bearer.issuer).is_some()
             }
-            Identity::Iam(_) | Identity::Lambda(_) => false,
+            Identity::Iam(signer) => self
+                .iam
+                .as_ref()
+                .is_some_and(|iam| iam.has(&signer.access_key)),
+            Identity::Lambda(_) => false,
         }
     }
 

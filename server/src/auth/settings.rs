@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use driftless_resolvers::identity::AuthMode;
 
 use super::api_key::KeySetting;
+use super::iam::IamSettings;
 use super::token::claims::Demands;
 use super::token::issuer::User;
 use super::token::keys::Place;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub api_keys: Option<Vec<KeySetting>>,
     /// User pools and other issuers.
     pub tokens: Vec<TokenSettings>,
+    /// Who may sign requests; `None` if signatures are no mode of this server.
+    pub iam: Option<IamSettings>,
     /// Principals that are let in no more, by the name the log gives them.
     pub blocked: Vec<String>,
     /// The key file of the development issuer; only in the local cloud.
@@ -56,6 +59,9 @@ impl Settings {
         }
         for provider in &self.tokens {
             add(provider.demands.kind.mode());
+        }
+        if self.iam.is_some() {
+            add(AuthMode::Iam);
         }
         if self.development.is_some() {
             add(AuthMode::UserPool);

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use driftless_conflict_handlers::Timestamp;
-use driftless_resolvers::identity::AuthMode;
+use driftless_resolvers::identity::{AuthMode, IamIdentity};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{ConfigError, environment};
 use crate::auth::api_key::KeySetting;
+use crate::auth::iam::{ACCOUNT, IamSettings, Principal};
 use crate::auth::settings::{Settings, TokenSettings};
 use crate::auth::token::Kind;
 use crate::auth::token::claims::{Demands, same_issuer};
@@ -40,6 +42,7 @@ enum Provider {
     },
     UserPool(Pool),
     Oidc(Issuer),
+    Iam(Signers),
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +81,43 @@ struct Issuer {
     client_id_regex: Option<String>,
     iat_ttl_ms: Option<u32>,
     auth_ttl_ms: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signers {
+    region: Option<String>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    principals: Vec<Signer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signer {
+    access_key: String,
+    secret: Option<String>,
+    secret_env: Option<String>,
+    secret_file: Option<PathBuf>,
+    session_token: Option<String>,
+    kind: SignerKind,
+    role: Option<String>,
+    account_id: Option<String>,
+    identity_id: Option<String>,
+    identity_pool_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SignerKind {
+    /// A signed-in user of an identity pool.
+    Authenticated,
+    /// A guest of an identity pool.
+    Unauthenticated,
+    /// People who administer.
+    Admin,
+    /// Another service.
+    Service,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +180,15 @@ pub(super) fn apply(settings: &mut Settings, auth: Auth) -> Result<(), ConfigErr
             Provider::Oidc(issuer) => {
                 add_issuer(settings, &place, oidc(&place, issuer, leeway)?)?;
                 AuthMode::Oidc
+            }
+            Provider::Iam(signers) => {
+                if settings.iam.is_some() {
+                    let text =
+                        "signatures are configured already; put all principals into one provider";
+                    return Err(ConfigError(format!("{place}: {text}")));
+                }
+                settings.iam = Some(iam(&place, signers)?);
+                AuthMode::Iam
             }
         };
         modes.insert(name, mode);
@@ -316,6 +365,74 @@ fn url(place: &str, key: &str, text: String) -> Result<String, ConfigError> {
     Err(ConfigError(format!(
         "{place}.{key} is a URL like https://auth.example.org, not \"{text}\""
     )))
+}
+
+fn iam(place: &str, signers: Signers) -> Result<IamSettings, ConfigError> {
+    let principals = signers.principals.into_iter();
+    let principals: Vec<Principal> = principals
+        .map(|signer| principal(place, signer))
+        .collect::<Result<_, _>>()?;
+    for (index, principal) in principals.iter().enumerate() {
+        let key = &principal.identity.access_key;
+        let mut others = principals[..index].iter();
+        if others.any(|other| other.identity.access_key == *key) {
+            return Err(ConfigError(format!(
+                "{place}: the access key {key} is there twice"
+            )));
+        }
+    }
+    Ok(IamSettings {
+        region: signers.region,
+        hosts: signers.hosts,
+        principals,
+    })
+}
+
+fn principal(place: &str, signer: Signer) -> Result<Principal, ConfigError> {
+    let place = format!("{place}.principals.{}", signer.access_key);
+    let secret = Secret {
+        place: &place,
+        value: signer.secret.as_deref(),
+        variable: signer.secret_env.as_deref(),
+        file: signer.secret_file.as_deref(),
+    };
+    let secret = secret.read()?.filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or_else(|| {
+        let text = "a principal has a secret: secret_env, secret_file or secret";
+        ConfigError(format!("{place}: {text}"))
+    })?;
+    let key = signer.access_key;
+    let (role, session) = match signer.kind {
+        SignerKind::Authenticated => ("authRole", "CognitoIdentityCredentials"),
+        SignerKind::Unauthenticated => ("unauthRole", "CognitoIdentityCredentials"),
+        SignerKind::Admin => ("admin", key.as_str()),
+        SignerKind::Service => ("service", key.as_str()),
+    };
+    let account = signer.account_id.as_deref().unwrap_or(ACCOUNT);
+    let role = signer.role.as_deref().unwrap_or(role);
+    let user_arn = format!("arn:aws:sts::{account}:assumed-role/{role}/{session}");
+    let authenticated = match signer.kind {
+        SignerKind::Authenticated => Some(true),
+        SignerKind::Unauthenticated => Some(false),
+        SignerKind::Admin | SignerKind::Service => None,
+    };
+    // Whoever comes from an identity pool has an identity in it; without one a caller counts as a service.
+    let of_pool = |given: Option<String>, made: &str| {
+        given.or_else(|| authenticated.map(|_| format!("local:{made}")))
+    };
+    Ok(Principal {
+        secret,
+        session_token: signer.session_token,
+        identity: Arc::new(IamIdentity {
+            account_id: account.to_owned(),
+            user_arn,
+            username: key.clone(),
+            identity_id: of_pool(signer.identity_id, &key),
+            identity_pool_id: of_pool(signer.identity_pool_id, "pool"),
+            authenticated,
+            access_key: key,
+        }),
+    })
 }
 
 fn add_issuer(

@@ -23,6 +23,7 @@ use driftless_resolvers::schema::Options;
 use crate::http::Limits;
 use crate::realtime::Settings;
 use crate::telemetry::Log;
+use crate::tls;
 
 /// The port of `driftless dev`.
 pub const DEVELOPMENT_PORT: u16 = 20002;
@@ -251,6 +252,24 @@ impl Config {
         self.overlaid(flags, environment::variables())
     }
 
+    /// Signatures name the host they are for: one of the names that clients know this server by.
+    fn name_signed_hosts(&mut self) -> Result<(), ConfigError> {
+        let Some(iam) = self.auth.iam.as_mut().filter(|iam| iam.hosts.is_empty()) else {
+            return Ok(());
+        };
+        iam.hosts.clone_from(&self.listen.public_hosts);
+        if self.auth.development.is_some() {
+            iam.hosts.extend(tls::local_hosts(&[]));
+        }
+        if iam.hosts.is_empty() {
+            return Err(ConfigError(
+                "signatures are for a host: list the names of this server under listen.public_hosts"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// What a schema is read with: rules may name the configured modes and no others.
     #[must_use]
     pub fn schema_options(&self) -> Options {
@@ -281,6 +300,7 @@ impl Config {
             self.conflict.default = strategy;
         }
         self.listen.public_hosts.extend(flags.hosts.iter().cloned());
+        self.name_signed_hosts()?;
         Ok(self)
     }
 }

@@ -94,6 +94,17 @@ fn malformed(message: &str) -> (StatusCode, &'static str, String) {
     )
 }
 
+const INVALID_SIGNATURE: &str = "InvalidSignatureException";
+const BAD_SIGNATURE: &str = "The request signature we calculated does not match the signature you provided. \
+    Check your AWS Secret Access Key and signing method. Consult the service documentation for details.";
+const STALE_SIGNATURE: &str =
+    "Signature expired: the time of the request differs too much from the time of the server.";
+const UNKNOWN_SIGNER: &str = "The security token included in the request is invalid.";
+
+fn forbidden(error_type: &'static str, message: &str) -> (StatusCode, &'static str, String) {
+    (StatusCode::FORBIDDEN, error_type, message.to_owned())
+}
+
 /// The texts are those AppSync is known to give (`auth` 2).
 fn unauthorized(rejection: Rejection) -> (StatusCode, &'static str, String) {
     let message = match rejection {
@@ -101,6 +112,11 @@ fn unauthorized(rejection: Rejection) -> (StatusCode, &'static str, String) {
         Rejection::Signature | Rejection::Unparsable => "Unable to parse JWT token.",
         Rejection::Expired => "Token has expired.",
         Rejection::Refused => "You are not authorized to make this call.",
+        Rejection::BadSignature => return forbidden(INVALID_SIGNATURE, BAD_SIGNATURE),
+        Rejection::StaleSignature => return forbidden(INVALID_SIGNATURE, STALE_SIGNATURE),
+        Rejection::UnknownSigner => {
+            return forbidden("UnrecognizedClientException", UNKNOWN_SIGNER);
+        }
         Rejection::Unavailable => return (StatusCode::SERVICE_UNAVAILABLE, "", String::new()),
     };
     (

@@ -7,7 +7,7 @@ use driftless::config::{Config, SchemaSource};
 use serde_json::{Value, json};
 
 use super::{WHO, refusal};
-use crate::support::server::{DATASTORE, Server};
+use crate::support::server::{DATASTORE, Server, configured};
 
 #[tokio::test]
 async fn the_local_cloud_takes_its_own_tokens_with_and_without_a_scheme() {
@@ -101,14 +101,7 @@ async fn other_services_find_the_keys_of_the_development_issuer() {
 
 /// What a server for production says to a schema.
 async fn started(schema: &str, file: &str) -> Result<(), StartError> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("driftless.toml");
-    std::fs::write(&path, file).expect("a file");
-    let flags = driftless::config::Flags {
-        file: Some(path),
-        ..Default::default()
-    };
-    let mut config = Config::production().load(&flags).expect("a configuration");
+    let mut config = configured(&Config::production(), file);
     config.schema = SchemaSource::Text(schema.to_owned());
     config.listen.address = ([127, 0, 0, 1], 0).into();
     config.database = driftless::config::Database::memory();

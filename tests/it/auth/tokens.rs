@@ -1,12 +1,11 @@
 //! Tokens of issuers that lie, err, rotate their keys or are away: what each of them is answered over HTTP, when a
 //! socket connects and when it starts a subscription.
 
-use driftless::config::Config;
 use serde_json::{Value, json};
 
 use super::{WHO, refusal};
 use crate::support::issuer::{Issuers, Key, signed, token};
-use crate::support::server::Server;
+use crate::support::server::{Server, configured};
 
 const UNAUTHORIZED: &str = "UnauthorizedException";
 const NO_PROVIDER: &str = "Valid authorization header not provided.";
@@ -123,19 +122,7 @@ async fn server(issuers: &Issuers) -> Server {
         pool = issuers.issuer("pool"),
         idp = issuers.issuer("idp"),
     );
-    Server::start_with(|config| configure(config, &file)).await
-}
-
-fn configure(config: &mut Config, file: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("driftless.toml");
-    std::fs::write(&path, file).expect("a file");
-    let flags = driftless::config::Flags {
-        file: Some(path),
-        ..Default::default()
-    };
-    let loaded = config.clone().load(&flags).expect("a configuration");
-    config.auth = loaded.auth;
+    Server::start_with(|config| *config = configured(config, &file)).await
 }
 
 fn now() -> i64 {

@@ -4,5 +4,6 @@ pub(crate) mod issuer;
 pub(crate) mod models;
 pub(crate) mod postgres;
 pub(crate) mod server;
+pub(crate) mod signer;
 pub(crate) mod site;
 pub(crate) mod stores;

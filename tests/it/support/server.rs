@@ -8,7 +8,7 @@ use driftless::app::App;
 use driftless::auth::token::Kind;
 use driftless::auth::token::issuer::{DevelopmentIssuer, Use, User};
 use driftless::auth::{KeySetting, api_key};
-use driftless::config::{Config, Database, ISSUER_KEY, SchemaSource};
+use driftless::config::{Config, Database, Flags, ISSUER_KEY, SchemaSource};
 use driftless_resolvers::clock::{Clock, System};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -25,6 +25,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const DATASTORE: &str = "aws-amplify/6.22.1 datastore/1 framework/0";
 
 static PROVIDER: Once = Once::new();
+
+/// A configuration with the text of a file laid over it.
+pub(crate) fn configured(config: &Config, file: &str) -> Config {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("driftless.toml");
+    std::fs::write(&path, file).expect("a file");
+    let flags = Flags {
+        file: Some(path),
+        ..Flags::default()
+    };
+    let loaded = config.clone().load(&flags);
+    loaded.unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// A running server. Its files vanish with it.
 pub(crate) struct Server {
