@@ -12,6 +12,7 @@ use driftless_resolvers::clock::System;
 use driftless_resolvers::engine::{Engine, Strategies};
 use driftless_resolvers::page::Sealer;
 use driftless_resolvers::schema::Schema;
+use driftless_resolvers::schema::diff::Change;
 use driftless_resolvers::storage::StorageError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ use crate::auth::{self, Authenticator};
 use crate::config::{Config, TlsMode};
 use crate::http::listener::Listener;
 use crate::http::{self, Parts, State};
+use crate::migration::{Plan, refusal};
 use crate::realtime::hub::Hub;
 use crate::realtime::socket::Realtime;
 use crate::schema::{self, Loaded, SchemaError};
@@ -63,6 +65,21 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The schema changes something that somebody has to agree to, or that cannot be done.
+    #[error("{}", refusal(.0))]
+    Changes(Vec<Change>),
+}
+
+/// Why a store is not ready for a schema.
+enum NotReady {
+    Store(StorageError),
+    Changes(Vec<Change>),
+}
+
+impl From<StorageError> for NotReady {
+    fn from(error: StorageError) -> Self {
+        NotReady::Store(error)
+    }
 }
 
 /// A running server.
@@ -76,7 +93,7 @@ pub struct App {
     serving: JoinHandle<std::io::Result<()>>,
     /// Cancelled last of all: the port is closed, connections end after their answer.
     finish: CancellationToken,
-    opening: Option<JoinHandle<Result<Store, StorageError>>>,
+    opening: Option<JoinHandle<Result<Store, NotReady>>>,
     store: Option<Store>,
 }
 
@@ -140,13 +157,20 @@ impl App {
                 self.store = Some(store);
                 return Ok(());
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => return Err(self.unready(error)),
             Err(error) => error.to_string(),
         };
-        Err(StartError::Store {
-            database: self.config.database.describe(),
-            reason,
-        })
+        Err(self.unready(NotReady::Store(StorageError::Unavailable(reason))))
+    }
+
+    fn unready(&self, error: NotReady) -> StartError {
+        match error {
+            NotReady::Changes(refused) => StartError::Changes(refused),
+            NotReady::Store(error) => StartError::Store {
+                database: self.config.database.describe(),
+                reason: error.to_string(),
+            },
+        }
     }
 
     /// Where it listens.
@@ -216,20 +240,25 @@ impl App {
         }
     }
 
-    /// Serves another schema from now on. Subscriptions keep the plan they were admitted with (`errata.md` 2.7).
-    pub async fn reload(&mut self, loaded: Loaded) -> Result<(), StorageError> {
-        let current = self.api.borrow().clone();
-        let Some(current) = current else {
-            return Err(StorageError::Unavailable(
-                "the store is not open yet".to_owned(),
-            ));
+    /// Serves another schema from now on; answers what changed. Subscriptions keep the plan they were admitted with
+    /// (`errata.md` 2.7).
+    pub async fn reload(&mut self, loaded: Loaded) -> Result<Vec<Change>, StartError> {
+        let changes = self.take(&loaded).await;
+        let changes = changes.map_err(|error| self.unready(error))?;
+        self.loaded = loaded;
+        Ok(changes)
+    }
+
+    async fn take(&self, loaded: &Loaded) -> Result<Vec<Change>, NotReady> {
+        let Some(store) = &self.store else {
+            let reason = "the store is not open yet".to_owned();
+            return Err(StorageError::Unavailable(reason).into());
         };
-        let storage = Arc::clone(&current.engine.storage);
-        storage.prepare(&loaded.schema).await?;
+        let changes = prepare(&self.config, store, &loaded.schema).await?;
+        let storage = Arc::clone(&store.storage);
         let engine = engine(&self.config, Arc::clone(&loaded.schema), storage).await?;
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
-        self.loaded = loaded;
-        Ok(())
+        Ok(changes)
     }
 
     /// Ends in order: readiness fails, sockets are closed over the drain time in the way clients come back from,
@@ -387,7 +416,7 @@ struct Opening {
 }
 
 impl Opening {
-    async fn run(self) -> Result<Store, StorageError> {
+    async fn run(self) -> Result<Store, NotReady> {
         let begun = Instant::now();
         loop {
             match self.attempt().await {
@@ -396,7 +425,7 @@ impl Opening {
                     return Ok(store);
                 }
                 // A database server may start later than this one.
-                Err(StorageError::Unavailable(reason)) if self.may_wait(begun) => {
+                Err(NotReady::Store(StorageError::Unavailable(reason))) if self.may_wait(begun) => {
                     tracing::warn!(reason, "the database is not there yet; trying again");
                     tokio::time::sleep(STORE_RETRY).await;
                 }
@@ -411,14 +440,26 @@ impl Opening {
             && patience.is_none_or(|patience| begun.elapsed() < patience)
     }
 
-    async fn attempt(&self) -> Result<(Store, Engine), StorageError> {
+    async fn attempt(&self) -> Result<(Store, Engine), NotReady> {
         let store = storage::open_at(&self.config.place())
             .await
             .map_err(|error| StorageError::Unavailable(format!("{error:#}")))?;
-        store.storage.prepare(&self.schema).await?;
+        match self.over(&store).await {
+            Ok(engine) => Ok((store, engine)),
+            Err(error) => {
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn over(&self, store: &Store) -> Result<Engine, NotReady> {
+        for change in prepare(&self.config, store, &self.schema).await? {
+            let (kind, class) = (change.kind.code(), change.class.name());
+            tracing::info!(kind, class, subject = change.subject, "{}", change.message);
+        }
         let storage = Arc::clone(&store.storage);
-        let engine = engine(&self.config, Arc::clone(&self.schema), storage).await?;
-        Ok((store, engine))
+        Ok(engine(&self.config, Arc::clone(&self.schema), storage).await?)
     }
 
     fn publish(self, store: &Store, engine: Engine) {
@@ -439,6 +480,17 @@ impl Opening {
             realtime: Arc::new(realtime),
         }));
     }
+}
+
+/// Brings a store to a schema, if what changes is agreed to; answers the changes.
+async fn prepare(config: &Config, store: &Store, schema: &Schema) -> Result<Vec<Change>, NotReady> {
+    let plan = Plan::of(store, schema, &config.schema_options()).await?;
+    let refused = plan.refused(config.consent);
+    if !refused.is_empty() {
+        return Err(NotReady::Changes(refused));
+    }
+    store.storage.prepare(schema).await?;
+    Ok(plan.changes)
 }
 
 /// What resolvers work with, for a schema over a store that is prepared for it.

@@ -4,7 +4,7 @@
 //! * [`http`] – routes and refusals, one port for HTTP and TLS ([`tls`]);
 //! * [`realtime`] – subscriptions over WebSockets;
 //! * [`auth`] – credentials become identities;
-//! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file;
+//! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file; [`migration`] – what it means for a store;
 //! * [`telemetry`], [`files`] – logs and small files.
 
 pub mod app;
@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod http;
+pub mod migration;
 pub mod realtime;
 pub mod schema;
 pub mod storage;

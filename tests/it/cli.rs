@@ -30,7 +30,7 @@ pub(crate) fn program() -> &'static Path {
 }
 
 /// A command in a folder, with nothing of this process' configuration.
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command
         .args(arguments)
@@ -42,7 +42,7 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-async fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> Output {
     let output = command(folder, arguments).output();
     tokio::time::timeout(PATIENCE, output)
         .await
@@ -50,11 +50,11 @@ async fn run(folder: &Path, arguments: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 

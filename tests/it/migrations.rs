@@ -5,4 +5,7 @@
     reason = "what a store must answer is what the case tests"
 )]
 
+mod command;
+mod place;
+mod plan;
 mod steps;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::project::Project;
 use super::watch::Watch;
-use super::{Failure, output, schema::render, stop::Stop};
+use super::{Failure, diff, output, schema::render, stop::Stop};
 use crate::app::{App, StartError};
 use crate::auth::KeySetting;
 use crate::config::{Config, Database, Flags, SchemaSource, Strategy};
@@ -141,11 +141,15 @@ async fn take_anew(app: &mut App) {
         }
     };
     match app.reload(loaded).await {
-        Ok(()) => {
+        Ok(changes) => {
             let (name, took) = (&app.loaded().source.name, begun.elapsed().as_millis());
+            output::complain(&diff::text(&changes));
             output::complain(&format!("{name} taken anew in {took} ms: {}", summary(app)));
         }
-        Err(error) => output::complain(&format!("the schema cannot be taken: {error}")),
+        Err(error) => {
+            output::complain(&format!("the schema cannot be taken: {error}"));
+            output::complain("the last good schema is served on");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod dev;
 mod diff;
 mod health;
 mod keys;
+mod migrate;
 mod output;
 mod project;
 mod schema;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check a schema, or print what is generated from it
     Schema(schema::SchemaCommand),
+    /// Bring a database to a schema: prints the plan, removes nothing, goes on where it was stopped
+    Migrate(migrate::Migrate),
     /// Print the API key of the local cloud in this folder
     Keys(keys::Keys),
     /// Print a token of a user that the local cloud in this folder accepts
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Dev(dev) => asynchronous(dev.run()),
         Command::Serve(serve) => asynchronous(serve.run()),
         Command::Schema(schema) => schema.run(),
+        Command::Migrate(migrate) => asynchronous(migrate.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
         Command::Trust(trust) => trust.run(),

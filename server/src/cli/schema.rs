@@ -92,7 +92,7 @@ fn load(path: PathBuf) -> Result<schema::Loaded, Failure> {
     schema::load(&SchemaSource::File(path), &Options::default()).map_err(explain)
 }
 
-fn explain(error: SchemaError) -> Failure {
+pub(super) fn explain(error: SchemaError) -> Failure {
     match error {
         SchemaError::Wrong { diagnostics, file } => Failure::Wrong(render(&diagnostics, &file)),
         error @ SchemaError::Unreadable { .. } => Failure::Wrong(format!("error: {error}")),

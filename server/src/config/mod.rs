@@ -21,6 +21,7 @@ use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::Options;
 
 use crate::http::Limits;
+use crate::migration::Consent;
 use crate::realtime::Settings;
 use crate::telemetry::Log;
 use crate::tls;
@@ -60,6 +61,8 @@ pub struct Config {
     pub log: Log,
     /// Over how much time sockets are closed at the end.
     pub drain: Duration,
+    /// Whose consent there is to changes of the schema.
+    pub consent: Consent,
 }
 
 /// Where the schema is.
@@ -214,6 +217,7 @@ impl Config {
             database: Database(format!("sqlite:{}", folder.join("data.db").display())),
             database_patience: Some(Duration::from_secs(15)),
             drain: Duration::from_millis(200),
+            consent: Consent::Author,
             auth: crate::auth::Settings {
                 default: Some(AuthMode::ApiKey),
                 development: Some(folder.join(ISSUER_KEY)),
@@ -244,6 +248,7 @@ impl Config {
             realtime: Settings::default(),
             log: Log::default(),
             drain: Duration::from_secs(5),
+            consent: Consent::Nobody,
         }
     }
 

@@ -15,10 +15,12 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
         Dialect::Postgres => [
             include_str!("../../../migrations/postgres/0001_system.sql"),
             include_str!("../../../migrations/postgres/0002_layout.sql"),
+            include_str!("../../../migrations/postgres/0003_schemas.sql"),
         ],
         Dialect::Sqlite => [
             include_str!("../../../migrations/sqlite/0001_system.sql"),
             include_str!("../../../migrations/sqlite/0002_layout.sql"),
+            include_str!("../../../migrations/sqlite/0003_schemas.sql"),
         ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {

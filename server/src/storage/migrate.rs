@@ -9,12 +9,19 @@
 //!    a caller with the former function is sent back to the registry by the function.
 //! 2. [`fill`] gives stored records their values, so many at a time.
 //! 3. [`index`] makes the indexes, on Postgres while others write.
+//! 4. [`memory`] notes the schema that the database is prepared for now.
+//!
+//! What a schema does not need any more stays until [`contract`] is asked to remove it.
 
+mod contract;
 mod expand;
 mod fill;
 mod index;
 mod inventory;
+mod memory;
+mod outlook;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -26,9 +33,14 @@ use driftless_resolvers::storage::StorageError;
 
 use super::database::{Dialect, Row, Statement, storage_error};
 use super::engine::Engine;
-use super::table::Table;
+use super::table::{Table, quoted};
+pub(super) use contract::contract;
 use expand::Expand;
 use fill::Fill;
+pub use memory::Prepared;
+pub(super) use memory::{knows, last};
+pub(super) use outlook::Look;
+pub use outlook::{Count, Leftover, Outlook, Work};
 
 /// How often a step is tried that others keep from its locks.
 const ATTEMPTS: u32 = 30;
@@ -141,7 +153,14 @@ pub(super) async fn prepare(
             }
         }
     }
-    let complete = index::complete(engine).await?;
+    let complete = index::complete(engine.dialect());
+    let complete: Result<HashSet<_>, _> = engine
+        .rows(complete)
+        .await?
+        .iter()
+        .map(|row| row.text(0).map(|name| quoted(&name)))
+        .collect();
+    let complete = complete?;
     for (model, table) in schema.models.values().zip(&tables) {
         for index in index::wanted(model, table) {
             if complete.contains(&index.name) {
@@ -154,11 +173,17 @@ pub(super) async fn prepare(
             }
         }
     }
+    let source = schema.source.as_ref();
+    let last = last(engine).await?;
+    if !source.is_empty() && last.is_none_or(|last| last.source != source) {
+        let wall = engine.wall();
+        patiently(engine, &memory::Remember { source, wall }).await?;
+    }
     Ok(Some(tables))
 }
 
 /// Tries a step until nobody is in its way.
-async fn patiently<S: Step>(engine: &Engine, step: &S) -> Result<S::Done, StorageError> {
+pub(super) async fn patiently<S: Step>(engine: &Engine, step: &S) -> Result<S::Done, StorageError> {
     let mut attempt = 1;
     loop {
         match engine.step(step).await {

@@ -42,7 +42,7 @@ use driftless_resolvers::storage::{Storage, StorageError};
 use tokio::task::JoinSet;
 
 use engine::Engine;
-pub use migrate::Progress;
+pub use migrate::{Count, Leftover, Outlook, Prepared, Progress, Work};
 use postgres::Postgres;
 use sql::SqlStore;
 use sqlite::Sqlite;
@@ -69,6 +69,26 @@ impl Store {
         observer: &(dyn Fn(Progress) -> ControlFlow<()> + Send + Sync),
     ) -> Result<bool, StorageError> {
         self.sql.migrate(schema, observer).await
+    }
+
+    /// The schema that the database was prepared for last.
+    pub async fn prepared(&self) -> Result<Option<Prepared>, StorageError> {
+        migrate::last(self.sql.engine()).await
+    }
+
+    /// Whether the database was ever prepared for a schema.
+    pub async fn knows(&self, schema: &Schema) -> Result<bool, StorageError> {
+        migrate::knows(self.sql.engine(), schema).await
+    }
+
+    /// What is left to do for a schema, and what is there that it does not need.
+    pub async fn look(&self, schema: &Schema) -> Result<Outlook, StorageError> {
+        migrate::patiently(self.sql.engine(), &migrate::Look { schema }).await
+    }
+
+    /// Removes everything that [`Store::look`] calls a leftover, records included. Nodes with a former schema must be gone.
+    pub async fn contract(&self, schema: &Schema) -> Result<(), StorageError> {
+        migrate::contract(self.sql.engine(), schema).await
     }
 
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.

@@ -45,6 +45,10 @@ impl SqlStore {
         }
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     fn shelf(&self, model: &Model) -> Result<Arc<Shelf>, StorageError> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         shelves.get(&model.name).cloned().ok_or_else(|| {

@@ -74,7 +74,7 @@ async fn expand(
 }
 
 /// The index columns of a model that its table lacks, each once.
-fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
+pub(super) fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
     let mut missing = Vec::new();
     for index in indexes(model) {
         for attribute in std::iter::once(index.partition).chain(index.sort) {
@@ -117,7 +117,7 @@ async fn make_table(
     Ok(rows.is_empty())
 }
 
-fn layout(dialect: Dialect, table: &Table) -> String {
+pub(super) fn layout(dialect: Dialect, table: &Table) -> String {
     match dialect {
         Dialect::Postgres => write_sql::name(table),
         Dialect::Sqlite => {
@@ -128,7 +128,7 @@ fn layout(dialect: Dialect, table: &Table) -> String {
 }
 
 /// From the end of this transaction on, writes fill the table's columns.
-async fn change_writer(
+pub(super) async fn change_writer(
     session: &mut Session<'_>,
     inventory: &Inventory,
     table: &Table,
@@ -137,24 +137,26 @@ async fn change_writer(
         if !inventory.names.contains(&table.layout) {
             session.run(write_sql::function(table)).await?;
         }
-        drop_former_functions(session, table).await?;
+        drop_functions(session, &write_sql::prefix(table), &table.layout).await?;
     }
     let note = "update shards set layout = $2 where shard = $1";
     let args = vec![Arg::Int(table.shard), Arg::Text(table.layout.clone())];
     session.execute(Statement::new(note, args)).await
 }
 
-/// A node that still has a former function reads the registry again and finds the new one.
-async fn drop_former_functions(
+/// Drops the functions whose names begin like this, except one. A node that still calls a former one reads the registry
+/// again and finds the new one.
+pub(super) async fn drop_functions(
     session: &mut Session<'_>,
-    table: &Table,
+    prefix: &str,
+    except: &str,
 ) -> Result<(), StorageError> {
+    if session.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
     let sql = "select oid::regprocedure::text from pg_proc where pronamespace = current_schema()::regnamespace \
                and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2";
-    let args = vec![
-        Arg::Text(write_sql::prefix(table)),
-        Arg::Text(table.layout.clone()),
-    ];
+    let args = vec![Arg::Text(prefix.to_owned()), Arg::Text(except.to_owned())];
     for row in session.rows(Statement::new(sql, args)).await? {
         let drop = format!("drop function if exists {}", row.text(0)?);
         session.run(drop).await?;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use driftless_resolvers::storage::StorageError;
 
 use super::Session;
+use super::index::complete;
 use crate::storage::database::{Dialect, Statement};
 use crate::storage::ddl::registered;
 use crate::storage::table::{Column, quoted};
@@ -15,6 +16,10 @@ pub(super) struct Inventory {
     pub(super) shards: HashMap<String, (i64, Option<String>)>,
     /// The index columns of each.
     pub(super) columns: HashMap<i64, Vec<Column>>,
+    /// How many of them are not filled yet, where there are any.
+    pub(super) unfilled: HashMap<i64, usize>,
+    /// The quoted names of indexes that are complete.
+    pub(super) indexes: HashSet<String>,
     /// The quoted names of tables, indexes and functions. Asking for one of them again would lock its table.
     pub(super) names: HashSet<String>,
 }
@@ -33,6 +38,8 @@ impl Inventory {
         let mut inventory = Inventory {
             shards: HashMap::new(),
             columns: HashMap::new(),
+            unfilled: HashMap::new(),
+            indexes: HashSet::new(),
             names: HashSet::new(),
         };
         let shards = read(format!("select model, {shard}, layout from shards"));
@@ -40,13 +47,22 @@ impl Inventory {
             let known = (row.int(1)?, row.maybe_text(2)?);
             inventory.shards.insert(row.text(0)?, known);
         }
-        let columns = read(format!("select kind, fields, {shard} from index_columns"));
+        let columns = read(format!(
+            "select kind, fields, {shard}, filled_to from index_columns"
+        ));
         for row in session.rows(columns).await? {
-            let columns = inventory.columns.entry(row.int(2)?).or_default();
+            let shard = row.int(2)?;
+            let columns = inventory.columns.entry(shard).or_default();
             columns.push(registered(&row)?);
+            if row.maybe_text(3)?.is_some() {
+                *inventory.unfilled.entry(shard).or_default() += 1;
+            }
         }
         for row in session.rows(read(names.to_owned())).await? {
             inventory.names.insert(quoted(&row.text(0)?));
+        }
+        for row in session.rows(complete(session.dialect())).await? {
+            inventory.indexes.insert(quoted(&row.text(0)?));
         }
         Ok(inventory)
     }
