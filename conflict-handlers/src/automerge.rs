@@ -3,51 +3,91 @@
 //! There is no base image: a list the client sent without touching it is appended too, and a stale scalar loses even
 //! where nobody else changed it. Better strategies are handlers of their own; this one does what AppSync does.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::handler::{Conflict, ConflictHandler, Kind, Kinds, Resolution};
+use crate::conflict::{Conflict, Kind, Kinds};
+use crate::decision::{Decision, Resolution, Rule};
+use crate::handler::Strategy;
+use crate::json_text;
+use crate::record::Fields;
+use crate::trail::Trail;
 
 /// Merges field by field: stored scalars win, lists append, maps recurse, absent fields are added.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Automerge;
 
-impl ConflictHandler for Automerge {
+impl Strategy for Automerge {
     fn name(&self) -> &'static str {
         "automerge"
     }
 
-    fn resolve(&self, conflict: Conflict<'_>) -> Resolution {
+    fn resolve(&self, conflict: &Conflict<'_>) -> Resolution {
         let mut merged = conflict.stored.fields.clone();
-        // A deleted record stays as it was deleted (`sync-semantics` 2.2 row 11, A13).
-        if !conflict.stored.deleted {
-            for (name, incoming) in &conflict.change.fields {
-                // A top-level null asks for removal, which a stale client may not do (6.1, A15).
-                if !incoming.is_null() {
-                    merge_member(&mut merged, name, incoming, conflict.kinds);
-                }
+        let mut trail = Trail::default();
+        for (name, incoming) in &conflict.change.fields {
+            // A deleted record stays as it was deleted (`sync-semantics` 2.2 row 11, A13), and a top-level null asks
+            // for removal, which a stale client may not do (6.1, A15).
+            if conflict.stored.deleted || incoming.is_null() {
+                let held = merged.get(name).is_some_and(|held| !held.is_null());
+                trail.note(name, refused(held, incoming));
+            } else {
+                merge_member(&mut merged, name, incoming, conflict.kinds, &mut trail);
             }
         }
-        Resolution::Replace(merged)
+        Resolution {
+            decision: Decision::Replace(merged),
+            verdicts: trail.verdicts(),
+        }
     }
 }
 
-fn merge_member(stored: &mut Map<String, Value>, name: &str, incoming: &Value, kinds: &Kinds) {
-    match stored.get_mut(name) {
+fn refused(held: bool, incoming: &Value) -> Rule {
+    if incoming.is_null() && !held {
+        Rule::Equal
+    } else {
+        Rule::Rejected
+    }
+}
+
+/// Merges one member of a map.
+pub(crate) fn merge_member(
+    stored: &mut Fields,
+    name: &str,
+    incoming: &Value,
+    kinds: &Kinds,
+    trail: &mut Trail,
+) {
+    let rule = match stored.get_mut(name) {
         Some(held) if !held.is_null() => match kinds.get(name) {
             Some(Kind::Json) => merge_json(held, incoming),
-            kind => merge_value(held, incoming, kind),
+            kind => {
+                trail.enter(name);
+                let rule = merge_value(held, incoming, kind, trail);
+                trail.leave();
+                rule
+            }
         },
         // `insert` keeps the place of a stored null, so that the record's order does not change.
         _ => {
             stored.insert(name.to_owned(), incoming.clone());
+            Rule::Added
         }
-    }
+    };
+    trail.note(name, rule);
 }
 
 /// Merges two values that are both there; values of different types keep the stored one (A18).
-fn merge_value(stored: &mut Value, incoming: &Value, kind: Option<&Kind>) {
+fn merge_value(
+    stored: &mut Value,
+    incoming: &Value,
+    kind: Option<&Kind>,
+    trail: &mut Trail,
+) -> Rule {
     match (stored, incoming) {
-        (Value::Array(stored), Value::Array(incoming)) => stored.extend_from_slice(incoming),
+        (Value::Array(stored), Value::Array(incoming)) => {
+            stored.extend_from_slice(incoming);
+            Rule::Appended
+        }
         (Value::Object(stored), Value::Object(incoming)) => {
             let inner = Kinds::new();
             let kinds = match kind {
@@ -55,356 +95,32 @@ fn merge_value(stored: &mut Value, incoming: &Value, kind: Option<&Kind>) {
                 _ => &inner,
             };
             for (name, incoming) in incoming {
-                merge_member(stored, name, incoming, kinds);
+                merge_member(stored, name, incoming, kinds, trail);
             }
+            Rule::Merged
         }
-        _ => {}
+        (stored, incoming) if stored == incoming => Rule::Equal,
+        _ => Rule::Rejected,
     }
 }
 
 /// Merges inside JSON text (A17). The stored text is kept, byte for byte, unless its meaning changes.
-fn merge_json(stored: &mut Value, incoming: &Value) {
-    let (Some(mut held), Some(sent)) = (parsed(stored), parsed(incoming)) else {
-        return;
+fn merge_json(stored: &mut Value, incoming: &Value) -> Rule {
+    let (Some(mut held), Some(sent)) = (json_text::parsed(stored), json_text::parsed(incoming))
+    else {
+        return Rule::Rejected;
     };
     if held.is_null() {
         *stored = incoming.clone();
-        return;
+        return Rule::Added;
     }
     let before = held.clone();
-    merge_value(&mut held, &sent, None);
+    let rule = merge_value(&mut held, &sent, None, &mut Trail::default());
     if held != before {
-        *stored = Value::String(held.to_string());
+        *stored = json_text::written(&held);
     }
-}
-
-fn parsed(text: &Value) -> Option<Value> {
-    serde_json::from_str(text.as_str()?).ok()
+    rule
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::record::{Change, Fields, Record, Timestamp, Version};
-
-    fn object(value: Value) -> Fields {
-        match value {
-            Value::Object(members) => members,
-            other => panic!("not an object: {other}"),
-        }
-    }
-
-    fn kinds() -> Kinds {
-        let nested = Kinds::from([
-            ("a".to_owned(), Kind::Scalar),
-            ("b".to_owned(), Kind::List),
-            ("meta".to_owned(), Kind::Json),
-        ]);
-        Kinds::from([
-            ("name".to_owned(), Kind::Scalar),
-            ("jersey".to_owned(), Kind::Scalar),
-            ("points".to_owned(), Kind::List),
-            ("nested".to_owned(), Kind::Map(nested)),
-            ("meta".to_owned(), Kind::Json),
-        ])
-    }
-
-    fn record(fields: Value) -> Record {
-        Record {
-            fields: object(fields),
-            version: Version(5),
-            last_changed_at: Timestamp(0),
-            deleted: false,
-        }
-    }
-
-    fn resolve(stored: &Record, incoming: Value) -> Fields {
-        let change = Change {
-            fields: object(incoming),
-            base: Some(Version(4)),
-        };
-        let conflict = Conflict {
-            model: "Player",
-            stored,
-            change: &change,
-            kinds: &kinds(),
-        };
-        match Automerge.resolve(conflict) {
-            Resolution::Replace(fields) => fields,
-            Resolution::Reject => panic!("Automerge never rejects"),
-        }
-    }
-
-    fn merge(stored: Value, incoming: Value) -> Value {
-        Value::Object(resolve(&record(stored), incoming))
-    }
-
-    #[test]
-    fn a1_a_stored_scalar_wins() {
-        assert_eq!(
-            merge(json!({"jersey": 5}), json!({"jersey": 55})),
-            json!({"jersey": 5})
-        );
-    }
-
-    #[test]
-    fn a2_absent_fields_are_added() {
-        assert_eq!(
-            merge(
-                json!({"name": "Nadia", "jersey": 5}),
-                json!({"name": "Shaggy", "interests": ["breakfast", "lunch"], "points": [24, 30, 27]})
-            ),
-            json!({"name": "Nadia", "jersey": 5, "interests": ["breakfast", "lunch"], "points": [24, 30, 27]})
-        );
-    }
-
-    /// Amplify never stores sets, so A3's `interests` cannot occur; its list does.
-    #[test]
-    fn a3_lists_append_and_keep_duplicates() {
-        assert_eq!(
-            merge(json!({"points": [24, 30, 27]}), json!({"points": [30, 35]})),
-            json!({"points": [24, 30, 27, 30, 35]})
-        );
-    }
-
-    #[test]
-    fn a4_maps_merge_member_by_member() {
-        assert_eq!(
-            merge(
-                json!({"nested": {"ppg": 35.4, "apg": 6.3}}),
-                json!({"nested": {"ppg": 25.7, "rpg": 6.9}})
-            ),
-            json!({"nested": {"ppg": 35.4, "apg": 6.3, "rpg": 6.9}})
-        );
-    }
-
-    #[test]
-    fn a5_a_list_the_client_grew_is_appended_whole() {
-        assert_eq!(
-            merge(
-                json!({"points": ["a", "b"]}),
-                json!({"points": ["a", "b", "c"]})
-            ),
-            json!({"points": ["a", "b", "a", "b", "c"]})
-        );
-    }
-
-    #[test]
-    fn a6_an_equal_list_is_appended_too() {
-        assert_eq!(
-            merge(
-                json!({"name": "t", "points": [0, 1, 2]}),
-                json!({"name": "x", "points": [0, 1, 2]})
-            ),
-            json!({"name": "t", "points": [0, 1, 2, 0, 1, 2]})
-        );
-    }
-
-    #[test]
-    fn a7_a9_a10_a12_a_stale_scalar_loses_whoever_changed_it() {
-        assert_eq!(
-            merge(
-                json!({"name": "original", "blogId": "second"}),
-                json!({"name": "post 0", "blogId": "third"})
-            ),
-            json!({"name": "original", "blogId": "second"})
-        );
-    }
-
-    #[test]
-    fn a11_a_stored_null_counts_as_absent_and_keeps_its_place() {
-        let merged = merge(
-            json!({"name": "post 0", "blogId": null, "jersey": 1}),
-            json!({"blogId": "second"}),
-        );
-        assert_eq!(
-            merged.to_string(),
-            r#"{"name":"post 0","blogId":"second","jersey":1}"#
-        );
-    }
-
-    #[test]
-    fn a13_a_deleted_record_stays_as_it_was_deleted() {
-        let mut stored = record(json!({"name": "n", "points": [1]}));
-        stored.deleted = true;
-        let merged = resolve(&stored, json!({"name": "x", "points": [2], "jersey": 5}));
-        assert_eq!(merged, stored.fields);
-    }
-
-    #[test]
-    fn a15_a_stale_removal_is_lost() {
-        assert_eq!(
-            merge(json!({"name": "n"}), json!({"name": null})),
-            json!({"name": "n"})
-        );
-        assert_eq!(merge(json!({}), json!({"name": null})), json!({}));
-    }
-
-    #[test]
-    fn a16_nested_values_follow_the_same_table() {
-        assert_eq!(
-            merge(
-                json!({"nested": {"a": 1, "b": [1]}}),
-                json!({"nested": {"a": 2, "b": [2], "c": 3}})
-            ),
-            json!({"nested": {"a": 1, "b": [1, 2], "c": 3}})
-        );
-    }
-
-    #[test]
-    fn a17_json_text_merges_by_what_it_holds() {
-        assert_eq!(
-            merge(
-                json!({"meta": "{\"k\":1}"}),
-                json!({"meta": "{\"k\":2,\"z\":1}"})
-            ),
-            json!({"meta": "{\"k\":1,\"z\":1}"})
-        );
-        assert_eq!(
-            merge(json!({"meta": "[1]"}), json!({"meta": "[2]"})),
-            json!({"meta": "[1,2]"})
-        );
-        assert_eq!(
-            merge(
-                json!({"nested": {"meta": "{\"k\":1}"}}),
-                json!({"nested": {"meta": "{\"z\":1}"}})
-            ),
-            json!({"nested": {"meta": "{\"k\":1,\"z\":1}"}})
-        );
-    }
-
-    #[test]
-    fn json_text_that_does_not_change_keeps_its_spelling() {
-        let stored = json!({"meta": "{ \"k\" : 1.0 }"});
-        for text in ["{\"k\":2}", "{}", "[1]", "7", "null", "{broken"] {
-            assert_eq!(
-                merge(stored.clone(), json!({"meta": text})),
-                stored,
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn json_null_is_replaced_by_what_the_client_sent() {
-        assert_eq!(
-            merge(json!({"meta": "null"}), json!({"meta": "{ \"k\": 1 }"})),
-            json!({"meta": "{ \"k\": 1 }"})
-        );
-    }
-
-    #[test]
-    fn a_plain_string_that_looks_like_json_is_a_scalar() {
-        assert_eq!(
-            merge(json!({"name": "{\"k\":1}"}), json!({"name": "{\"z\":1}"})),
-            json!({"name": "{\"k\":1}"})
-        );
-    }
-
-    #[test]
-    fn a18_values_of_different_types_keep_the_stored_one() {
-        for (stored, incoming) in [
-            (json!("x"), json!(["y"])),
-            (json!(["x"]), json!("y")),
-            (json!({"a": 1}), json!(["y"])),
-            (json!(["x"]), json!({"a": 1})),
-        ] {
-            assert_eq!(
-                merge(json!({"points": stored}), json!({"points": incoming})),
-                json!({"points": stored})
-            );
-        }
-    }
-
-    #[test]
-    fn numbers_keep_their_text() {
-        let stored: Value = serde_json::from_str(r#"{"points":[1.50],"jersey":1e+2}"#).unwrap();
-        let incoming: Value = serde_json::from_str(r#"{"points":[2.00],"other":0.10}"#).unwrap();
-        assert_eq!(
-            merge(stored, incoming).to_string(),
-            r#"{"points":[1.50,2.00],"jersey":1e+2,"other":0.10}"#
-        );
-    }
-
-    fn scalar() -> impl Strategy<Value = Value> {
-        prop_oneof![
-            any::<bool>().prop_map(Value::from),
-            any::<i32>().prop_map(Value::from),
-            "[a-z]{0,3}".prop_map(Value::from),
-        ]
-    }
-
-    fn value() -> impl Strategy<Value = Value> {
-        prop_oneof![scalar(), Just(Value::Null)].prop_recursive(3, 24, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-                members(inner).prop_map(Value::Object),
-            ]
-        })
-    }
-
-    fn members(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Fields> {
-        prop::collection::vec(("[a-e]", value), 0..5).prop_map(|pairs| pairs.into_iter().collect())
-    }
-
-    fn without_lists() -> impl Strategy<Value = Fields> {
-        let value =
-            scalar().prop_recursive(3, 24, 4, |inner| members(inner).prop_map(Value::Object));
-        members(value)
-    }
-
-    proptest! {
-        #[test]
-        fn a_stored_value_is_never_lost(stored in members(value()), incoming in members(value())) {
-            let merged = resolve(&record(Value::Object(stored.clone())), Value::Object(incoming));
-            for (name, held) in stored.iter().filter(|(_, held)| !held.is_null()) {
-                prop_assert!(contains(&merged[name], held), "{name}: {held} became {}", merged[name]);
-            }
-        }
-
-        #[test]
-        fn every_incoming_field_is_there_afterwards(stored in members(value()), incoming in members(value())) {
-            let merged = resolve(&record(Value::Object(stored)), Value::Object(incoming.clone()));
-            for (name, _) in incoming.iter().filter(|(_, sent)| !sent.is_null()) {
-                prop_assert!(merged.get(name).is_some_and(|held| !held.is_null()));
-            }
-        }
-
-        #[test]
-        fn equal_documents_without_lists_do_not_change(fields in without_lists()) {
-            let merged = resolve(&record(Value::Object(fields.clone())), Value::Object(fields.clone()));
-            prop_assert_eq!(merged, fields);
-        }
-
-        #[test]
-        fn merging_twice_adds_nothing_where_there_are_no_lists(stored in without_lists(), incoming in without_lists()) {
-            let once = resolve(&record(Value::Object(stored)), Value::Object(incoming.clone()));
-            let twice = resolve(&record(Value::Object(once.clone())), Value::Object(incoming));
-            prop_assert_eq!(twice, once);
-        }
-
-        #[test]
-        fn json_text_merges_as_a_map_of_the_same_content_does(stored in members(value()), incoming in members(value())) {
-            let text = |fields: &Fields| Value::String(Value::Object(fields.clone()).to_string());
-            let as_text = merge(json!({"meta": text(&stored)}), json!({"meta": text(&incoming)}));
-            let as_map = merge(json!({"nested": {"x": stored}}), json!({"nested": {"x": incoming}}));
-            let parsed: Value = serde_json::from_str(as_text["meta"].as_str().unwrap()).unwrap();
-            prop_assert_eq!(&parsed, &as_map["nested"]["x"]);
-        }
-    }
-
-    /// Whether everything `held` says is still said: scalars equal, lists a prefix, maps member by member.
-    fn contains(merged: &Value, held: &Value) -> bool {
-        match (merged, held) {
-            (Value::Array(merged), Value::Array(held)) => merged.starts_with(held),
-            (Value::Object(merged), Value::Object(held)) => held
-                .iter()
-                .filter(|(_, value)| !value.is_null())
-                .all(|(name, value)| merged.get(name).is_some_and(|m| contains(m, value))),
-            _ => merged == held,
-        }
-    }
-}
+mod tests;

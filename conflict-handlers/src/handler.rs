@@ -1,53 +1,147 @@
-//! The question a version conflict asks, and the answers it can get.
+//! Who answers a conflict: a pure rule of ours, or a program of the user's.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::record::{Change, Fields, Record};
+use futures_util::future::BoxFuture;
 
-/// How a stored value takes part in a merge (`sync-semantics` 6.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// Strings, numbers, booleans, enums and every AWS scalar but `AWSJSON`.
-    Scalar,
-    /// A list of anything; merged by appending.
-    List,
-    /// A nested type; merged field by field.
-    Map(Kinds),
-    /// `AWSJSON`: JSON in a string, merged by what the text holds.
-    Json,
+use crate::conflict::{Conflict, Operation};
+use crate::decision::{Decision, Resolution};
+
+/// What a strategy wants to know of the record's past. Each costs reads of the log, so none is looked up in vain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The record as the client saw it.
+    pub base: bool,
+    /// Every version since then.
+    pub steps: bool,
 }
 
-/// The kinds of a type's fields, by field name.
-pub type Kinds = BTreeMap<String, Kind>;
-
-/// A write that was based on another version than the stored one.
-#[derive(Debug, Clone, Copy)]
-pub struct Conflict<'a> {
-    /// The model's name.
-    pub model: &'a str,
-    /// The record as it is stored now.
-    pub stored: &'a Record,
-    /// What the client asked for.
-    pub change: &'a Change,
-    /// The kinds of the model's fields.
-    pub kinds: &'a Kinds,
-}
-
-/// What shall become of a conflicting update.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Resolution {
-    /// Store these fields as the next version; the mutation succeeds with them.
-    Replace(Fields),
-    /// Refuse; the client gets `ConflictUnhandled` with the stored record.
-    Reject,
-}
-
-/// Decides what becomes of an update whose version is not the stored one.
-///
-/// Deletes never get here: a stale delete is refused whatever the strategy (`sync-semantics` 2.2 row 14).
-pub trait ConflictHandler: Send + Sync {
+/// A built-in rule: a pure function of the conflict.
+pub trait Strategy: Send + Sync {
     /// The name used in configuration and logs.
-    fn name(&self) -> &'static str;
-    /// The decision, a pure function of the conflict.
-    fn resolve(&self, conflict: Conflict<'_>) -> Resolution;
+    fn name(&self) -> &str;
+
+    /// What it wants to know.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// What becomes of a conflicting update.
+    fn resolve(&self, conflict: &Conflict<'_>) -> Resolution;
+
+    /// What becomes of a conflicting delete: refused, as AppSync's two built-in strategies do (`sync-semantics` 2.2
+    /// row 14).
+    fn resolve_delete(&self, _conflict: &Conflict<'_>) -> Resolution {
+        Resolution::whole(Decision::reject())
+    }
+}
+
+/// A program of the user's: a Wasm component, a function behind HTTP. It is called outside of any transaction, it may
+/// fail, and it is given a limited time.
+pub trait External: Send + Sync {
+    /// The name used in logs and the journal, e.g. `plugin:handlers/stock.wasm`.
+    fn name(&self) -> &str;
+
+    /// What it wants to know.
+    fn needs(&self) -> Needs {
+        Needs {
+            base: true,
+            steps: true,
+        }
+    }
+
+    /// Asks it. `patience` is what is left of the time the client waits; the handler's own limit may be shorter.
+    fn resolve<'a>(
+        &'a self,
+        conflict: &'a Conflict<'a>,
+        patience: Duration,
+    ) -> BoxFuture<'a, Result<Resolution, Fault>>;
+}
+
+/// Who decides the conflicts of a model.
+#[derive(Clone)]
+pub enum Handler {
+    /// One of our rules. It always has an answer.
+    Builtin(Arc<dyn Strategy>),
+    /// The user's. The number of rounds is limited (`errata.md` row 3).
+    External(Arc<dyn External>),
+}
+
+impl Handler {
+    /// A rule of ours.
+    pub fn builtin(strategy: impl Strategy + 'static) -> Self {
+        Handler::Builtin(Arc::new(strategy))
+    }
+
+    /// A program of the user's.
+    pub fn external(handler: impl External + 'static) -> Self {
+        Handler::External(Arc::new(handler))
+    }
+
+    /// Its name in logs and the journal.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Handler::Builtin(strategy) => strategy.name(),
+            Handler::External(handler) => handler.name(),
+        }
+    }
+
+    /// What it wants to know.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self {
+            Handler::Builtin(strategy) => strategy.needs(),
+            Handler::External(handler) => handler.needs(),
+        }
+    }
+
+    /// The decision.
+    pub async fn resolve(
+        &self,
+        conflict: &Conflict<'_>,
+        patience: Duration,
+    ) -> Result<Resolution, Fault> {
+        match (self, conflict.operation) {
+            (Handler::Builtin(strategy), Operation::Update) => Ok(strategy.resolve(conflict)),
+            (Handler::Builtin(strategy), Operation::Delete) => {
+                Ok(strategy.resolve_delete(conflict))
+            }
+            (Handler::External(handler), _) => handler.resolve(conflict, patience).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_tuple("Handler")
+            .field(&self.name())
+            .finish()
+    }
+}
+
+/// Why a user's program gave no answer that can be used. The client gets `ConflictError` with the stored record; what
+/// exactly went wrong is for the operator's log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It ran longer than it may.
+    #[error("it took longer than {} ms", .0.as_millis())]
+    TooSlow(Duration),
+    /// It wanted more memory than it may have.
+    #[error("it wanted more than {0} bytes of memory")]
+    TooMuchMemory(usize),
+    /// It said more than it may.
+    #[error("its answer has more than {0} bytes")]
+    TooMuchOutput(usize),
+    /// It broke: a trap, an exception, an error it reported.
+    #[error("it failed: {0}")]
+    Broken(String),
+    /// Its answer makes no sense here.
+    #[error("its answer cannot be used: {0}")]
+    Malformed(String),
+    /// It cannot be reached.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
 }
