@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Change, Fields, Record, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Change, Fields, Record, Version};
 
 /// How a stored value takes part in a merge (`sync-semantics` 6.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,20 +23,24 @@ pub enum Kind {
 pub type Kinds = BTreeMap<String, Kind>;
 
 /// What the client asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
     /// `updateX`.
+    #[default]
     Update,
     /// `deleteX`.
     Delete,
 }
 
 /// One of the versions that were written since the client looked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// The record as that write left it.
     pub record: Record,
     /// Who wrote it, if the log knows.
+    #[serde(default)]
     pub writer: Option<String>,
 }
 
@@ -83,8 +89,6 @@ pub struct Request {
     pub stamps: Vec<String>,
     /// How often a mutation is decided at most.
     pub max_attempts: u32,
-    /// When it was asked.
-    pub at: Timestamp,
 }
 
 impl Conflict<'_> {

@@ -9,7 +9,8 @@
 //! * [`handler`] – who answers: a rule of ours or a program of the user's;
 //! * [`automerge`] – AppSync's Automerge rules (the default); [`optimistic`] – refuse and show the stored record;
 //! * [`three_way`], [`last_writer`], [`policies`] – better strategies, chosen by name;
-//! * [`payload`], [`answer`] – the same question and answers as AppSync's Lambda handlers know them, and more.
+//! * [`payload`], [`answer`] – the same question and answers as AppSync's Lambda handlers know them, and more;
+//! * [`recorded`] – a conflict written down, to be read and decided again.
 
 pub mod answer;
 pub mod automerge;
@@ -24,6 +25,7 @@ pub mod past;
 pub mod payload;
 pub mod policies;
 pub mod record;
+pub mod recorded;
 #[cfg(test)]
 mod testing;
 pub mod three_way;
@@ -33,3 +35,4 @@ pub use conflict::{Conflict, Kind, Kinds, Operation, Request, Step};
 pub use decision::{Decision, Resolution, Rule, Verdict};
 pub use handler::{External, Fault, Handler, Needs, Strategy};
 pub use record::{Change, Fields, Record, Timestamp, Version};
+pub use recorded::Recorded;

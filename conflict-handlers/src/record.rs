@@ -30,16 +30,24 @@ impl Version {
 pub struct Timestamp(pub i64);
 
 /// One stored version of a record. A tombstone keeps its fields (`sync-semantics` MUT-6).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// The document: key fields, plain fields, foreign keys and timestamps.
     pub fields: Fields,
     /// `_version`.
+    #[serde(default = "first")]
     pub version: Version,
     /// `_lastChangedAt`.
+    #[serde(default)]
     pub last_changed_at: Timestamp,
     /// Whether this is a tombstone (`_deleted: true`).
+    #[serde(default)]
     pub deleted: bool,
+}
+
+fn first() -> Version {
+    Version::FIRST
 }
 
 /// What an update asks for: only what the client sent, plus what the server sets itself.

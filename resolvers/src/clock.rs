@@ -1,6 +1,6 @@
 //! The only nondeterminism: time and fresh ids, injected so that tests can hold them still.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use driftless_conflict_handlers::Timestamp;
 
@@ -14,6 +14,25 @@ pub trait Clock: Send + Sync {
 pub trait IdSource: Send + Sync {
     /// A fresh UUID v4 as text, as AppSync's `util.autoId()` makes it.
     fn fresh_id(&self) -> String;
+}
+
+/// When patience ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(tokio::time::Instant);
+
+impl Deadline {
+    /// So much time from now.
+    #[must_use]
+    pub fn after(patience: Duration) -> Self {
+        Deadline(tokio::time::Instant::now() + patience)
+    }
+
+    /// What is left.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0
+            .saturating_duration_since(tokio::time::Instant::now())
+    }
 }
 
 /// The machine's own clock and random ids.

@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use driftless_conflict_handlers::ConflictHandler;
+use driftless_conflict_handlers::Handler;
 use driftless_conflict_handlers::automerge::Automerge;
 
 use crate::authz::{self, Rules};
 use crate::clock::{Clock, IdSource};
+use crate::journal::Notebook;
 use crate::page::Sealer;
 use crate::schema::Schema;
 use crate::storage::Storage;
 use crate::tombstone;
+
+/// How long the user's own code may take over one mutation, all its calls together: clients wait eight seconds at most
+/// (`errata.md` rows 49, 2.13), and what was decided must still be written and answered.
+pub const HANDLER_BUDGET: Duration = Duration::from_millis(7_500);
 
 /// The long-lived parts of a served schema.
 pub struct Engine {
@@ -29,33 +35,52 @@ pub struct Engine {
     pub sealer: Sealer,
     /// Who decides conflicts.
     pub strategies: Strategies,
+    /// Where conflicts are written down.
+    pub journal: Notebook,
     /// Switches and limits.
     pub settings: Settings,
 }
 
 /// The conflict handler of each model.
+#[derive(Debug, Clone)]
 pub struct Strategies {
     /// For models without an entry of their own.
-    pub default: Arc<dyn ConflictHandler>,
+    pub default: Handler,
     /// Per model, by name.
-    pub models: HashMap<String, Arc<dyn ConflictHandler>>,
+    pub models: HashMap<String, Handler>,
 }
 
 impl Default for Strategies {
     fn default() -> Self {
-        Strategies {
-            default: Arc::new(Automerge),
-            models: HashMap::new(),
-        }
+        Strategies::all(Handler::builtin(Automerge))
     }
 }
 
 impl Strategies {
+    /// One handler for every model.
+    #[must_use]
+    pub fn all(handler: Handler) -> Self {
+        Strategies {
+            default: handler,
+            models: HashMap::new(),
+        }
+    }
+
     /// The handler for a model.
     #[must_use]
-    pub fn of(&self, model: &str) -> &dyn ConflictHandler {
-        self.models.get(model).unwrap_or(&self.default).as_ref()
+    pub fn of(&self, model: &str) -> &Handler {
+        self.models.get(model).unwrap_or(&self.default)
     }
+}
+
+/// What an update or delete without `_version` is based on (`sync-semantics` 2.2 row 8, P2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MissingVersion {
+    /// Nothing: it is a conflict, as in AppSync.
+    #[default]
+    Conflict,
+    /// What is stored now.
+    Latest,
 }
 
 /// Switches and limits; the defaults are AppSync's behaviour wherever a client could tell (`errata.md` row 31).
@@ -82,6 +107,13 @@ pub struct Settings {
     pub hide_tombstones: bool,
     /// How rules are applied.
     pub authz: authz::Settings,
+    /// What a write without a version is based on.
+    pub missing_version: MissingVersion,
+    /// Whether a stale write is none if the same device wrote every version since the one it names.
+    pub same_writer: bool,
+    /// How often a plugin or function is asked about one mutation, because the record moved meanwhile (`sync-semantics`
+    /// LAM-1).
+    pub max_conflicts: u32,
 }
 
 impl Default for Settings {
@@ -97,6 +129,9 @@ impl Default for Settings {
             revive: false,
             hide_tombstones: false,
             authz: authz::Settings::default(),
+            missing_version: MissingVersion::Conflict,
+            same_writer: false,
+            max_conflicts: 10,
         }
     }
 }

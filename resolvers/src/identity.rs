@@ -164,6 +164,50 @@ impl Identity {
     }
 }
 
+/// Stands between a principal and the session in the log's actor.
+const SESSION: &str = " session:";
+
+impl Identity {
+    /// The sign-in this token descends from, if it says so (`origin_jti`): one device, as far as can be told.
+    fn session(&self) -> Option<&str> {
+        match self {
+            Identity::UserPool(token) | Identity::Oidc(token) => {
+                token.claims.get("origin_jti")?.as_str()
+            }
+            Identity::ApiKey { .. } | Identity::Iam(_) | Identity::Lambda(_) => None,
+        }
+    }
+
+    /// What the log calls the actor: the principal, and the session where there is one.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        let principal = self.principal();
+        match self.session() {
+            Some(session) => format!("{principal}{SESSION}{session}"),
+            None => principal,
+        }
+    }
+
+    /// The actor, if no other device can have the same one.
+    #[must_use]
+    pub fn device(&self) -> Option<String> {
+        self.session().map(|_| self.actor())
+    }
+
+    /// The actor, if two writes of the same one count as one writer's: never for API keys, which everybody has
+    /// (`errata` 2.6).
+    #[must_use]
+    pub fn writer(&self) -> Option<String> {
+        (self.mode() != AuthMode::ApiKey).then(|| self.actor())
+    }
+
+    /// Whether the log's actor is this principal, in whatever session.
+    #[must_use]
+    pub fn is_actor(&self, actor: &str) -> bool {
+        actor.split(SESSION).next() == Some(self.principal().as_str())
+    }
+}
+
 /// Everything a resolver may know about the caller of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {

@@ -11,7 +11,7 @@
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
 //! * [`tombstone`] – when a deleted record is gone for good;
 //! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens;
-//! * [`storage`], [`feed`], [`clock`] – the ports.
+//! * [`storage`], [`feed`], [`journal`], [`clock`] – the ports.
 
 pub mod api;
 pub mod authz;
@@ -22,6 +22,7 @@ pub mod filter;
 #[cfg(test)]
 mod fixtures;
 pub mod identity;
+pub mod journal;
 pub mod mutation;
 pub mod page;
 pub mod query;

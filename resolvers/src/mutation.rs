@@ -5,10 +5,14 @@
 
 mod decision;
 mod document;
+mod mediation;
+mod past;
+mod principal;
 mod refusal;
 mod replay;
 mod request;
 mod turn;
+mod unversioned;
 mod validity;
 
 use std::sync::Arc;
@@ -21,8 +25,9 @@ use crate::engine::Engine;
 use crate::feed::Operation;
 use crate::identity::Caller;
 use crate::schema::model::{Model, ModelOperation};
-use crate::storage::{Expected, Put, Write};
+use crate::storage::{Expected, Key, Put, StorageError, Write};
 use decision::{Next, Verdict};
+use mediation::Mediation;
 use refusal::Refusal;
 use request::{Create, Intent, Request};
 
@@ -39,11 +44,11 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
     let create = Create::read(&permit, args)?;
     if !create.condition.matches(&document::nothing()) {
         let stored = permit.stored(&create.key).await?;
-        return Err(refusal::error(&permit, Refusal::Condition, stored).into());
+        return Err(refusal::error(&permit, &Refusal::Condition, stored).into());
     }
     let mut expected = Expected::Absent;
     for _ in 0..ROUNDS {
-        let write = create.write(&permit.principal(), expected);
+        let write = create.write(&permit.identity().actor(), expected);
         let (approved, _) = permit.may_create(&create.asked)?;
         expected = match permit.put(approved, write).await? {
             Put::Done(record) => return Ok(shown(record)),
@@ -80,7 +85,7 @@ pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
 fn over_shell(permit: &WritePermit<'_>, shell: &Record) -> Result<Expected, Failure> {
     match shell.version.next() {
         Some(_) => Ok(Expected::Version(shell.version)),
-        None => Err(refusal::error(permit, Refusal::VersionsUsedUp, None).into()),
+        None => Err(refusal::error(permit, &Refusal::VersionsUsedUp, None).into()),
     }
 }
 
@@ -90,7 +95,7 @@ async fn existing(permit: &WritePermit<'_>, create: &Create, stored: Record) -> 
     if engine.settings.create_replay && replay::of_create(permit, create, &stored).await? {
         return Ok(shown(stored));
     }
-    Err(refusal::error(permit, Refusal::Condition, Some(stored)).into())
+    Err(refusal::error(permit, &Refusal::Condition, Some(stored)).into())
 }
 
 /// Decides and writes until one of the two settles the request.
@@ -100,11 +105,15 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
     if let Some(fault) = &request.fault {
         return Err(refusal::invalid(permit, fault, stored).into());
     }
+    if request.base().is_none() && stored.is_some() {
+        unversioned::warn(permit);
+    }
+    let mut mediation = Mediation::new(permit, request);
     let mut replay_ruled_out = false;
     let mut turn = None;
     for round in 0..ROUNDS {
         if round == FREE_ROUNDS {
-            turn = Some(turn::take(&permit.model().name, &request.key).await);
+            turn = take_turn(&mediation, &request.key).await;
         }
         if let Some(record) = stored.take_if(|record| !replay_ruled_out && request.trails(record)) {
             if replay::of_write(permit, request).await? {
@@ -114,17 +123,27 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             replay_ruled_out = true;
             stored = Some(record);
         }
-        let next = match decide(permit, request, stored.as_ref()) {
+        let next = match decide(&mut mediation, request, stored.as_ref()).await? {
             Verdict::Write(next) => next,
-            Verdict::Refuse(refusal) => return Err(refusal::error(permit, refusal, stored).into()),
+            Verdict::Show | Verdict::Conflict => {
+                mediation.conclude(Ok(None));
+                return Ok(stored.map_or(Resolved::Null, shown));
+            }
+            Verdict::Refuse(refusal) => {
+                mediation.conclude(Err(&refusal));
+                return Err(refusal::error(permit, &refusal, stored).into());
+            }
         };
-        if matches!(request.intent, Intent::Update(_))
+        if next.operation == Operation::Update
             && let Err(fault) = validity::check_sizes(permit.model(), &request.key, &next.fields)
         {
             return Err(refusal::invalid(permit, &fault, stored).into());
         }
         match permit.put(approved, write(permit, request, next)).await? {
-            Put::Done(record) => return Ok(shown(record)),
+            Put::Done(record) => {
+                mediation.conclude(Ok(Some(&record)));
+                return Ok(shown(record));
+            }
             Put::Stale(now) => stored = now.filter(|record| !permit.is_shell(record)),
         }
         // The record may have become somebody else's meanwhile.
@@ -146,19 +165,37 @@ fn approve(
     }
 }
 
-fn decide(permit: &WritePermit<'_>, request: &Request, stored: Option<&Record>) -> Verdict {
-    let engine = permit.engine();
-    let model = permit.model();
-    match &request.intent {
+/// The turn of a mutation that was overtaken too often. The user's code may be slow, so that a client does not wait for
+/// others' calls longer than for its own.
+async fn take_turn(mediation: &Mediation<'_>, key: &Key) -> Option<turn::Turn> {
+    let model = mediation.model();
+    if mediation.is_external() {
+        let turn = turn::take(turn::Queue::External, model, key);
+        tokio::time::timeout(mediation.patience(), turn).await.ok()
+    } else {
+        Some(turn::take(turn::Queue::Builtin, model, key).await)
+    }
+}
+
+async fn decide(
+    mediation: &mut Mediation<'_>,
+    request: &Request,
+    stored: Option<&Record>,
+) -> Result<Verdict, StorageError> {
+    let base = match stored {
+        Some(stored) => mediation.base(stored).await?,
+        None => request.base(),
+    };
+    let verdict = match &request.intent {
         Intent::Update(change) => {
-            let strategy = decision::Strategy {
-                handler: engine.strategies.of(&model.name),
-                schema: &engine.schema,
-                model,
-            };
-            decision::update(stored, change, &request.condition, strategy)
+            let model = mediation.model();
+            decision::update(model, stored, base, change, &request.condition)
         }
-        Intent::Delete(base) => decision::delete(stored, *base, &request.condition),
+        Intent::Delete(_) => decision::delete(stored, base, &request.condition),
+    };
+    match (verdict, stored) {
+        (Verdict::Conflict, Some(stored)) => mediation.resolve(stored).await,
+        (verdict, _) => Ok(verdict),
     }
 }
 
@@ -166,13 +203,10 @@ fn write(permit: &WritePermit<'_>, request: &Request, next: Next) -> Write {
     Write {
         key: request.key.clone(),
         expected: Expected::Version(next.over),
-        operation: match request.intent {
-            Intent::Update(_) => Operation::Update,
-            Intent::Delete(_) => Operation::Delete,
-        },
+        operation: next.operation,
         fields: next.fields,
         deleted: next.deleted,
-        actor: Some(permit.principal()),
+        actor: Some(permit.identity().actor()),
         request: Some(request.digest.clone()),
     }
 }

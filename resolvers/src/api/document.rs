@@ -120,6 +120,7 @@ fn limit_error(error_type: ErrorType, message: String) -> Rejection {
         path: None,
         data: None,
         error_type: Some(error_type),
+        custom: None,
         locations: None,
         message,
     })

@@ -16,6 +16,8 @@ pub enum ErrorType {
     ConditionalCheckFailed,
     /// A conflict handler failed.
     ConflictError,
+    /// A conflict handler was asked as often as it may be, and the record moved each time.
+    MaxConflicts,
     /// An argument is out of its range or does not go with another one.
     InvalidArguments,
     /// A page token is not one of this query's.
@@ -43,6 +45,7 @@ impl ErrorType {
             ErrorType::ConflictUnhandled => "ConflictUnhandled",
             ErrorType::ConditionalCheckFailed => "ConditionalCheckFailedException",
             ErrorType::ConflictError => "ConflictError",
+            ErrorType::MaxConflicts => "MaxConflicts",
             ErrorType::InvalidArguments => "InvalidArgumentsError",
             ErrorType::InvalidToken => "DynamoDB:UserIllegalArgumentException",
             ErrorType::UnrecognizedFilter => "Unrecognized Filter",
@@ -71,6 +74,17 @@ pub struct FieldError {
     /// The stored record a rejected mutation shows (`errata.md` row 16), in full; the executor projects it to the
     /// mutation's selection.
     pub record: Option<Box<crate::Record>>,
+    /// What the user's own code says beyond that.
+    pub custom: Option<Box<Custom>>,
+}
+
+/// What the user's own code puts into an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Custom {
+    /// In place of the type.
+    pub error_type: Option<String>,
+    /// `errorInfo`; Android's and Flutter's clients bear none (`client-native` R19).
+    pub info: Option<Value>,
 }
 
 impl FieldError {
@@ -80,6 +94,7 @@ impl FieldError {
             message: message.into(),
             error_type: Some(error_type),
             record: None,
+            custom: None,
         }
     }
 
@@ -89,6 +104,7 @@ impl FieldError {
             message: message.into(),
             error_type: None,
             record: None,
+            custom: None,
         }
     }
 
@@ -96,6 +112,13 @@ impl FieldError {
     #[must_use]
     pub fn with_record(mut self, record: crate::Record) -> Self {
         self.record = Some(Box::new(record));
+        self
+    }
+
+    /// The same error, with what the user's code says.
+    #[must_use]
+    pub fn with_custom(mut self, custom: Custom) -> Self {
+        self.custom = Some(Box::new(custom));
         self
     }
 }
@@ -140,6 +163,8 @@ pub struct GraphqlError {
     pub data: Option<Value>,
     /// The type, if any.
     pub error_type: Option<ErrorType>,
+    /// What the user's own code says beyond that.
+    pub custom: Option<Box<Custom>>,
     /// Where in the document; `None` is `null` on the wire.
     pub locations: Option<Vec<Location>>,
     /// For people.

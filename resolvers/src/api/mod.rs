@@ -189,6 +189,7 @@ fn not_over_http() -> GraphqlError {
         path: None,
         data: None,
         error_type: Some(ErrorType::OperationNotSupported),
+        custom: None,
         locations: None,
         message: "Subscriptions are served by the real-time endpoint.".to_owned(),
     }

@@ -37,11 +37,15 @@ fn entry(out: &mut Vec<u8>, error: &GraphqlError) {
     }
     // Errors of the request (validation, coercion) have path, locations and message only (`sync-semantics` 8.3).
     if error.path.is_some() || error.error_type.is_some() {
+        let custom = error.custom.as_deref();
+        let own_type = custom.and_then(|custom| custom.error_type.as_deref());
         out.extend_from_slice(b",\"data\":");
         json(out, &error.data);
         out.extend_from_slice(b",\"errorType\":");
-        json(out, &error.error_type.map(super::error::ErrorType::name));
-        out.extend_from_slice(b",\"errorInfo\":null");
+        let error_type = error.error_type.map(super::error::ErrorType::name);
+        json(out, &own_type.or(error_type));
+        out.extend_from_slice(b",\"errorInfo\":");
+        json(out, &custom.and_then(|custom| custom.info.as_ref()));
     }
     out.extend_from_slice(b",\"locations\":");
     match &error.locations {

@@ -88,6 +88,7 @@ fn invalid(message: String, error_type: Option<ErrorType>, field: &Field) -> Ref
         path: None,
         data: None,
         error_type,
+        custom: None,
         locations: Some(vec![field.location]),
         message,
     }])

@@ -157,6 +157,7 @@ pub(super) fn serve_schema(schema: Schema) -> Served {
         ids: Arc::new(Noon),
         sealer: Sealer::new([7; 32]),
         strategies: Strategies::default(),
+        journal: crate::journal::Notebook::default(),
         settings: Settings::default(),
     };
     Served {

@@ -162,6 +162,7 @@ impl<'a> Validator<'a> {
             path: None,
             data: None,
             error_type: None,
+            custom: None,
             locations: Some(vec![location(pos)]),
             message: format!("Schema is not configured for {kind}s."),
         });

@@ -67,6 +67,7 @@ fn request_error(message: String, location: Option<Location>) -> Rejection {
         path: None,
         data: None,
         error_type: None,
+        custom: None,
         locations: location.map(|location| vec![location]),
         message,
     })

@@ -9,7 +9,7 @@ use crate::api::error::{ErrorType, Failure, FieldError};
 use crate::api::outcome::Arguments;
 use crate::engine::Engine;
 use crate::filter::Filter;
-use crate::identity::Caller;
+use crate::identity::{Caller, Family, Identity};
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Key, Page, Put, Query, Revision, StorageError, SyncPage, SyncQuery, Write};
 use crate::{Fields, Record, tombstone};
@@ -217,9 +217,14 @@ impl<'a> WritePermit<'a> {
         self.model
     }
 
-    /// The caller, as the log knows them.
-    pub(crate) fn principal(&self) -> String {
-        self.caller.identity.principal()
+    /// Who calls.
+    pub(crate) fn identity(&self) -> &'a Identity {
+        &self.caller.identity
+    }
+
+    /// The library the caller uses.
+    pub(crate) fn family(&self) -> Family {
+        self.caller.family
     }
 
     /// Whether the rules let the caller create a record from this input, to which defaults have been added; and the

@@ -2,12 +2,12 @@
 //!
 //! Authorisation came before; existence, version and condition follow in this order (MUT-4).
 
-use driftless_conflict_handlers::{Change, Conflict, ConflictHandler, Resolution, Version};
+use driftless_conflict_handlers::{Change, Decision, Version};
 
 use super::document;
 use super::refusal::Refusal;
+use crate::feed::Operation;
 use crate::filter::Filter;
-use crate::schema::Schema;
 use crate::schema::model::Model;
 use crate::{Fields, Record};
 
@@ -16,8 +16,12 @@ use crate::{Fields, Record};
 pub(super) enum Verdict {
     /// This image is to be the next version.
     Write(Next),
+    /// What is stored is the answer.
+    Show,
     /// Nothing is written.
     Refuse(Refusal),
+    /// The stored version is another one: a strategy has to decide.
+    Conflict,
 }
 
 /// The next image of a record.
@@ -25,43 +29,31 @@ pub(super) enum Verdict {
 pub(super) struct Next {
     /// The version it replaces.
     pub(super) over: Version,
+    pub(super) operation: Operation,
     pub(super) fields: Fields,
     pub(super) deleted: bool,
 }
 
-/// Who decides conflicts, and what the fields mean.
-#[derive(Clone, Copy)]
-pub(super) struct Strategy<'a> {
-    pub(super) handler: &'a dyn ConflictHandler,
-    pub(super) schema: &'a Schema,
-    pub(super) model: &'a Model,
-}
-
 /// Rows 4 to 11. A tombstone stays one whatever is written over it (rows 10, 11).
 pub(super) fn update(
+    model: &Model,
     stored: Option<&Record>,
+    base: Option<Version>,
     change: &Change,
     condition: &Filter,
-    strategy: Strategy<'_>,
 ) -> Verdict {
     let stored = match writable(stored) {
         Ok(stored) => stored,
         Err(refusal) => return Verdict::Refuse(refusal),
     };
-    let fields = if change.base == Some(stored.version) {
-        document::changed(strategy.model, &stored.fields, &change.fields)
-    } else {
-        match resolved(stored, change, strategy) {
-            Resolution::Replace(fields) => {
-                document::replaced(strategy.model, &stored.fields, fields)
-            }
-            Resolution::Reject => return Verdict::Refuse(Refusal::Conflict),
-        }
-    };
-    conditional(stored, condition, fields, stored.deleted)
+    if base != Some(stored.version) {
+        return Verdict::Conflict;
+    }
+    let fields = document::changed(model, &stored.fields, &change.fields);
+    write(stored, condition, Operation::Update, fields, stored.deleted)
 }
 
-/// Rows 12 to 16: a stale delete is refused whatever the strategy.
+/// Rows 12 to 16.
 pub(super) fn delete(
     stored: Option<&Record>,
     base: Option<Version>,
@@ -72,9 +64,33 @@ pub(super) fn delete(
         Err(refusal) => return Verdict::Refuse(refusal),
     };
     if base != Some(stored.version) {
-        return Verdict::Refuse(Refusal::Conflict);
+        return Verdict::Conflict;
     }
-    conditional(stored, condition, stored.fields.clone(), true)
+    let fields = stored.fields.clone();
+    write(stored, condition, Operation::Delete, fields, true)
+}
+
+/// What a strategy's decision comes to. The condition speaks of the stored record, also after a merge (MUT-4).
+pub(super) fn decided(
+    model: &Model,
+    stored: &Record,
+    decision: Decision,
+    condition: &Filter,
+) -> Verdict {
+    match decision {
+        Decision::Replace(fields) => {
+            let fields = document::replaced(model, &stored.fields, fields);
+            write(stored, condition, Operation::Update, fields, stored.deleted)
+        }
+        Decision::Remove => {
+            let fields = stored.fields.clone();
+            write(stored, condition, Operation::Delete, fields, true)
+        }
+        Decision::Keep if condition.matches(stored) => Verdict::Show,
+        Decision::Keep => Verdict::Refuse(Refusal::Condition),
+        Decision::Reject(words) => Verdict::Refuse(Refusal::Conflict(words)),
+        Decision::Fail(error) => Verdict::Refuse(Refusal::Custom(error)),
+    }
 }
 
 /// The stored record, if there is one and another version of it can be counted (META-1).
@@ -86,20 +102,17 @@ fn writable(stored: Option<&Record>) -> Result<&Record, Refusal> {
     }
 }
 
-fn resolved(stored: &Record, change: &Change, strategy: Strategy<'_>) -> Resolution {
-    strategy.handler.resolve(Conflict {
-        model: &strategy.model.name,
-        stored,
-        change,
-        kinds: &document::kinds(strategy.schema, strategy.model),
-    })
-}
-
-/// The condition speaks of the stored record, also after a merge (MUT-4).
-fn conditional(stored: &Record, condition: &Filter, fields: Fields, deleted: bool) -> Verdict {
+fn write(
+    stored: &Record,
+    condition: &Filter,
+    operation: Operation,
+    fields: Fields,
+    deleted: bool,
+) -> Verdict {
     if condition.matches(stored) {
         Verdict::Write(Next {
             over: stored.version,
+            operation,
             fields,
             deleted,
         })

@@ -1,18 +1,26 @@
 //! Why a mutation is refused, in AppSync's words (`sync-semantics` 8.1).
 
+use driftless_conflict_handlers::decision::{CustomError, Rejection};
 use ring::digest::{SHA256, digest};
+use serde_json::Value;
 
 use crate::Record;
-use crate::api::error::{ErrorType, FieldError};
+use crate::api::error::{Custom, ErrorType, FieldError};
 use crate::authz::WritePermit;
 
 /// Why nothing is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Refusal {
     /// There is no record to change.
     Missing,
     /// The stored version is another one, and the strategy gives way to it.
-    Conflict,
+    Conflict(Rejection),
+    /// A plugin or function refuses in its own words.
+    Custom(CustomError),
+    /// A plugin or function gave no answer that can be used.
+    Handler,
+    /// A plugin or function was asked as often as it may be.
+    MaxConflicts,
     /// The client's condition does not hold, or the record to create exists already.
     Condition,
     /// The version cannot be counted any further (META-1).
@@ -22,7 +30,7 @@ pub(super) enum Refusal {
 /// The error a client sees; it shows what is stored (`errata.md` row 16).
 pub(super) fn error(
     permit: &WritePermit<'_>,
-    refusal: Refusal,
+    refusal: &Refusal,
     stored: Option<Record>,
 ) -> FieldError {
     let error = match refusal {
@@ -33,9 +41,29 @@ pub(super) fn error(
                 failed(permit)
             ),
         ),
-        Refusal::Conflict => FieldError::new(
-            ErrorType::ConflictUnhandled,
-            "Conflict resolver rejects mutation.",
+        Refusal::Conflict(words) => {
+            let message = words.message.as_deref();
+            let message = message.unwrap_or("Conflict resolver rejects mutation.");
+            said(
+                ErrorType::ConflictUnhandled,
+                message,
+                None,
+                words.info.as_ref(),
+            )
+        }
+        Refusal::Custom(own) => {
+            let error_type = Some(own.error_type.clone());
+            said(
+                ErrorType::ConflictError,
+                &own.message,
+                error_type,
+                own.info.as_ref(),
+            )
+        }
+        Refusal::Handler => FieldError::new(ErrorType::ConflictError, "Conflict handler failed."),
+        Refusal::MaxConflicts => FieldError::new(
+            ErrorType::MaxConflicts,
+            "Maximum number of conflict resolution attempts reached.",
         ),
         Refusal::Condition => FieldError::new(ErrorType::ConditionalCheckFailed, failed(permit)),
         Refusal::VersionsUsedUp => FieldError::new(
@@ -49,6 +77,23 @@ pub(super) fn error(
     }
 }
 
+/// An error in the words of the user's code.
+fn said(
+    error_type: ErrorType,
+    message: &str,
+    own_type: Option<String>,
+    info: Option<&Value>,
+) -> FieldError {
+    let error = FieldError::new(error_type, message);
+    if own_type.is_none() && info.is_none() {
+        return error;
+    }
+    error.with_custom(Custom {
+        error_type: own_type,
+        info: info.cloned(),
+    })
+}
+
 /// The error of an update that would leave a record nobody can read. Existence comes first (MUT-4).
 pub(super) fn invalid(
     permit: &WritePermit<'_>,
@@ -60,7 +105,7 @@ pub(super) fn invalid(
             Some(record) => fault.clone().with_record(record),
             None => fault.clone(),
         },
-        None => error(permit, Refusal::Missing, None),
+        None => error(permit, &Refusal::Missing, None),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn of_create(
         None if stored.version == Version::FIRST => (stored.clone(), None),
         None => return Ok(false),
     };
-    let same_caller = actor.is_none_or(|actor| actor == permit.principal());
+    let same_caller = actor.is_none_or(|actor| permit.identity().is_actor(&actor));
     let same_content = create
         .sent
         .iter()
@@ -47,7 +47,8 @@ pub(super) async fn of_past_create(
 ) -> Result<bool, StorageError> {
     let birth = birth(permit, create, tombstone).await?;
     Ok(birth.is_some_and(|made| {
-        made.actor.as_deref() == Some(permit.principal().as_str())
+        made.actor
+            .is_some_and(|actor| permit.identity().is_actor(&actor))
             && made.request.as_deref() == Some(create.digest.as_str())
     }))
 }
@@ -88,6 +89,8 @@ pub(super) async fn of_write(
         Intent::Delete(_) => Operation::Delete,
     };
     Ok(revision.operation == operation
-        && revision.actor.as_deref() == Some(permit.principal().as_str())
+        && revision
+            .actor
+            .is_some_and(|actor| permit.identity().is_actor(&actor))
         && revision.request.as_deref() == Some(request.digest.as_str()))
 }

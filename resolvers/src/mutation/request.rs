@@ -37,6 +37,12 @@ pub(super) struct Request {
     pub(super) key: Key,
     pub(super) intent: Intent,
     pub(super) condition: Filter,
+    /// The mutation's field.
+    pub(super) field: String,
+    /// Its arguments.
+    pub(super) arguments: Arguments,
+    /// The fields that the server set, not the client.
+    pub(super) stamps: Vec<String>,
     /// Recognises the request when it comes again.
     pub(super) digest: String,
     /// Why its values cannot be stored, if they cannot; the answer shows the stored record (`errata.md` row 16).
@@ -113,9 +119,11 @@ impl Request {
                 fields.insert(name.clone(), input[&name].clone());
             }
         }
+        let mut stamps = Vec::new();
         if let Some(updated) = stamped(model, model.timestamps.updated.as_deref())
             && fields.get(&updated.name).is_none_or(Value::is_null)
         {
+            stamps.push(updated.name.clone());
             let now = date_time(engine.clock.now());
             fields.insert(updated.name.clone(), Value::String(now));
         }
@@ -123,7 +131,11 @@ impl Request {
         let fault = validity::check(&engine.schema, model, &fields).err();
         let intent = Intent::Update(Change { fields, base });
         let request = Request::new(permit, args, input, intent)?;
-        Ok(Request { fault, ..request })
+        Ok(Request {
+            fault,
+            stamps,
+            ..request
+        })
     }
 
     /// The key and the version it is based on (`transformer.md` 6.3).
@@ -139,10 +151,18 @@ impl Request {
         input: Fields,
         intent: Intent,
     ) -> Result<Self, FieldError> {
+        let operations = &permit.model().operations;
+        let field = match &intent {
+            Intent::Update(_) => operations.update.clone(),
+            Intent::Delete(_) => operations.delete.clone(),
+        };
         Ok(Request {
             key: key(permit.model(), &input)?,
             intent,
             condition: permit.condition(args)?,
+            field: field.unwrap_or_default(),
+            arguments: args.clone(),
+            stamps: Vec::new(),
             digest: request_digest(args),
             fault: None,
             input,

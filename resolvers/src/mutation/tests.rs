@@ -2,6 +2,8 @@
 
 mod automerge;
 mod create;
+mod external;
+mod options;
 mod repeated;
 mod shells;
 mod table;

@@ -9,6 +9,7 @@ use crate::api::generate::nested_input;
 use crate::api::scalars;
 use crate::schema::Schema;
 use crate::schema::model::{Base, Field, FieldType, Model};
+use crate::schema::suggestion::did_you_mean;
 use crate::storage::Key;
 use crate::storage::attributes::Attributes;
 
@@ -20,6 +21,75 @@ pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Checks a whole document that the user's code made in place of the stored one: what it changes must be fit to be
+/// stored, as if a client had sent it, and what is required must be there.
+pub(super) fn check_document(
+    schema: &Schema,
+    model: &Model,
+    stored: &Fields,
+    made: &Fields,
+) -> Result<(), FieldError> {
+    let known: Vec<&str> = model
+        .stored_fields()
+        .map(|field| field.name.as_str())
+        .collect();
+    for (name, value) in made {
+        if !known.contains(&name.as_str()) && stored.get(name) != Some(value) {
+            let hint = did_you_mean(name, known.iter().copied(), "It has no such field.");
+            let model = &model.name;
+            return Err(FieldError::untyped(format!(
+                "'{name}' is no field of {model}. {hint}"
+            )));
+        }
+    }
+    for field in model.stored_fields() {
+        let value = made.get(&field.name);
+        if value != stored.get(&field.name) {
+            field_of(schema, field, value)?;
+            strict(schema, field, value.unwrap_or(&Value::Null))?;
+        }
+    }
+    Ok(())
+}
+
+/// The grammar of scalars and the words of enums, as for a client's input.
+fn strict(schema: &Schema, field: &Field, value: &Value) -> Result<(), FieldError> {
+    match (&field.ty.base, value) {
+        (_, Value::Null) => Ok(()),
+        (_, Value::Array(elements)) if field.ty.list.is_some() => elements
+            .iter()
+            .try_for_each(|element| strict_element(schema, field, element)),
+        _ => strict_element(schema, field, value),
+    }
+}
+
+fn strict_element(schema: &Schema, field: &Field, value: &Value) -> Result<(), FieldError> {
+    if value.is_null() {
+        return Ok(());
+    }
+    match &field.ty.base {
+        Base::Scalar(scalar) => scalars::coerce(*scalar, value)
+            .map(|_| ())
+            .map_err(|reason| FieldError::untyped(format!("'{}': {reason}", field.name))),
+        Base::Enum(name) => {
+            let words = schema.enums.get(name).map(|words| &words.values);
+            match (words, value.as_str()) {
+                (Some(words), Some(word)) if words.iter().any(|known| known == word) => Ok(()),
+                _ => Err(misfit(field)),
+            }
+        }
+        Base::Object(name) => {
+            let nested = schema.types.get(name).ok_or_else(|| misfit(field))?;
+            let null = &Value::Null;
+            let members = value.as_object().ok_or_else(|| misfit(field))?;
+            nested.fields.values().try_for_each(|inner| {
+                strict(schema, inner, members.get(&inner.name).unwrap_or(null))
+            })
+        }
+        Base::Model(_) => Ok(()),
+    }
 }
 
 /// How many bytes a key, or the fields of an index together, may have. An entry of an index holds both, and Postgres
@@ -111,6 +181,15 @@ fn misfit(field: &Field) -> FieldError {
     ))
 }
 
+/// A type as the schema writes it.
+pub(super) fn stored_type(ty: &FieldType) -> String {
+    let base = match &ty.base {
+        Base::Scalar(scalar) => scalar.name(),
+        Base::Object(name) | Base::Enum(name) | Base::Model(name) => name,
+    };
+    wrapped(base, ty)
+}
+
 /// A type as the input of a create writes it.
 fn type_text(ty: &FieldType) -> String {
     let base = match &ty.base {
@@ -118,6 +197,10 @@ fn type_text(ty: &FieldType) -> String {
         Base::Object(name) => nested_input(name),
         Base::Enum(name) | Base::Model(name) => name.clone(),
     };
+    wrapped(&base, ty)
+}
+
+fn wrapped(base: &str, ty: &FieldType) -> String {
     let bang = |required: bool| if required { "!" } else { "" };
     match ty.list {
         Some(elements) => format!("[{base}{}]{}", bang(elements.0), bang(ty.required)),

@@ -18,7 +18,7 @@ pub(crate) mod plural;
 mod relations;
 pub mod roles;
 mod source;
-mod suggestion;
+pub mod suggestion;
 mod syntax;
 #[cfg(test)]
 mod testing;

@@ -1,10 +1,8 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to a name, if any is near enough (the threshold is that of graphql-js).
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let threshold = name.chars().count() * 2 / 5 + 1;
     candidates
         .into_iter()
@@ -15,7 +13,8 @@ pub(crate) fn nearest<'a>(
 }
 
 /// "Did you mean `x`?", or else the given sentence.
-pub(crate) fn did_you_mean<'a>(
+#[must_use]
+pub fn did_you_mean<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     otherwise: &str,

@@ -87,6 +87,7 @@ fn bad_faith(field: &Positioned<Field>) -> Rejection {
         path: None,
         data: None,
         error_type: None,
+        custom: None,
         locations: Some(vec![location(field.pos)]),
         message: format!(
             "This request is not asking for introspection in good faith: '{}' is selected below itself.",

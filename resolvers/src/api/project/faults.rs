@@ -52,6 +52,7 @@ impl<'a> Projection<'a> {
             path: Some(self.path()),
             data: None,
             error_type: None,
+            custom: None,
             locations: None,
             message,
         });
@@ -100,6 +101,7 @@ impl<'a> Projection<'a> {
                 path: Some(self.path()),
                 data: None,
                 error_type: error.error_type,
+                custom: None,
                 locations: Some(vec![field.location]),
                 message: error.message,
             });
@@ -135,6 +137,7 @@ impl<'a> Projection<'a> {
             path: Some(self.path()),
             data,
             error_type: error.error_type,
+            custom: error.custom.clone(),
             locations: Some(vec![field.location]),
             message: error.message.clone(),
         });

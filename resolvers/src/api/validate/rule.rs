@@ -55,6 +55,7 @@ pub(crate) fn violation(
         path: None,
         data: None,
         error_type: None,
+        custom: None,
         locations: Some(vec![location(pos)]),
         message: format!("Validation error of type {rule:?}: {detail}{place}"),
     }

@@ -10,7 +10,7 @@ use crate::api::error::{ErrorType, Failure};
 use crate::feed::Operation;
 use crate::filter::Filter;
 use crate::fixtures::{World, object, post, record, schema};
-use crate::mutation::decision::{self, Strategy, Verdict};
+use crate::mutation::decision::{self, Verdict};
 use crate::mutation::refusal::Refusal;
 
 async fn created(world: &World) {
@@ -201,16 +201,10 @@ fn the_last_version_is_not_counted_past() {
         fields: crate::Fields::new(),
         base: Some(stored.version),
     };
-    let (schema, model) = (schema(), post());
-    let strategy = Strategy {
-        handler: &driftless_conflict_handlers::automerge::Automerge,
-        schema: &schema,
-        model: &model,
-    };
     let everything = Filter::everything();
     let used_up = Verdict::Refuse(Refusal::VersionsUsedUp);
     assert_eq!(
-        decision::update(Some(&stored), &change, &everything, strategy),
+        decision::update(&post(), Some(&stored), change.base, &change, &everything),
         used_up
     );
     assert_eq!(

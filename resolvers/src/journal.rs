@@ -1,0 +1,133 @@
+//! The conflict journal: every conflict and its outcome, written down beside the road.
+//!
+//! A mutation hands its conflict over and goes on; whoever keeps the journal writes it later. Nothing a journal does can
+//! delay or fail a write, so under great load conflicts are left out rather than waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use driftless_conflict_handlers::Recorded;
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::storage::StorageError;
+
+/// How many conflicts may wait to be written.
+const WAITING: usize = 1_024;
+
+/// How many are written at once.
+const BATCH: usize = 64;
+
+/// A conflict in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalEntry {
+    /// Its number; later conflicts have greater ones.
+    pub id: i64,
+    /// What happened.
+    pub conflict: Recorded,
+}
+
+/// Which conflicts are wanted, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalQuery {
+    /// Only of this model.
+    pub model: Option<String>,
+    /// Only of the record with this canonical key.
+    pub key: Option<String>,
+    /// Only older ones than this number.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// So many conflicts at most.
+    pub entries: u32,
+    /// For so many milliseconds at most.
+    pub age: i64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention {
+            entries: 10_000,
+            age: 30 * 24 * 3_600_000,
+        }
+    }
+}
+
+/// Where conflicts are kept. Implemented by every store.
+pub trait Journal: Send + Sync {
+    /// Adds conflicts, and forgets what is beyond the retention. Where an entry lacks the image of the version the
+    /// client saw, the store adds it from its log.
+    fn append<'a>(
+        &'a self,
+        conflicts: &'a [Recorded],
+        retention: Retention,
+    ) -> BoxFuture<'a, Result<(), StorageError>>;
+
+    /// The conflicts that match, newest first.
+    fn conflicts<'a>(
+        &'a self,
+        query: &'a JournalQuery,
+    ) -> BoxFuture<'a, Result<Vec<JournalEntry>, StorageError>>;
+
+    /// One conflict by its number.
+    fn conflict(&self, id: i64) -> BoxFuture<'_, Result<Option<JournalEntry>, StorageError>>;
+}
+
+/// Where mutations leave their conflicts.
+#[derive(Debug, Clone, Default)]
+pub struct Notebook {
+    waiting: Option<mpsc::Sender<Recorded>>,
+    missed: Arc<AtomicU64>,
+}
+
+impl Notebook {
+    /// A notebook, and the work of carrying its pages to a journal: it ends when every notebook is gone.
+    pub fn kept_by(
+        journal: Arc<dyn Journal>,
+        retention: Retention,
+    ) -> (Notebook, impl Future<Output = ()>) {
+        let (waiting, mut pages) = mpsc::channel(WAITING);
+        let notebook = Notebook {
+            waiting: Some(waiting),
+            missed: Arc::default(),
+        };
+        let missed = Arc::clone(&notebook.missed);
+        let work = async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while pages.recv_many(&mut batch, BATCH).await > 0 {
+                if let Err(error) = journal.append(&batch, retention).await {
+                    tracing::warn!(%error, lost = batch.len(), "conflicts could not be written down");
+                }
+                let missed = missed.swap(0, Ordering::Relaxed);
+                if missed > 0 {
+                    tracing::warn!(
+                        missed,
+                        "too many conflicts at once: some were not written down"
+                    );
+                }
+                batch.clear();
+            }
+        };
+        (notebook, work)
+    }
+
+    /// Whether anybody reads it.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Leaves a conflict; never waits.
+    pub fn note(&self, conflict: Recorded) {
+        if let Some(waiting) = &self.waiting
+            && waiting.try_send(conflict).is_err()
+        {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

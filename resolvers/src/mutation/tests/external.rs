@@ -1,0 +1,321 @@
+//! Handlers that are programs of the user's: what may come of them, and what is written down (`sync-semantics` 7.2,
+//! LAM-1 to LAM-4).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use driftless_conflict_handlers::answer::{Answer, Form};
+use driftless_conflict_handlers::{Conflict, External, Fault, Handler, Recorded, Resolution, Rule};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use super::post_at;
+use crate::api::error::ErrorType;
+use crate::engine::Strategies;
+use crate::fixtures::{World, schema};
+use crate::journal::{Journal, JournalEntry, JournalQuery, Notebook, Retention};
+use crate::storage::StorageError;
+
+/// Answers every conflict alike.
+struct Scripted {
+    answer: Value,
+    asked: Arc<AtomicU32>,
+}
+
+impl External for Scripted {
+    fn name(&self) -> &'static str {
+        "plugin:scripted"
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        conflict: &'a Conflict<'a>,
+        _patience: Duration,
+    ) -> BoxFuture<'a, Result<Resolution, Fault>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match serde_json::from_value::<Answer>(self.answer.clone()) {
+                Ok(answer) => answer.resolution(conflict, Form::Component),
+                Err(error) => Err(Fault::Malformed(error.to_string())),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Never answers.
+struct Silent;
+
+impl External for Silent {
+    fn name(&self) -> &'static str {
+        "http:silent"
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        _conflict: &'a Conflict<'a>,
+        _patience: Duration,
+    ) -> BoxFuture<'a, Result<Resolution, Fault>> {
+        std::future::pending().boxed()
+    }
+}
+
+fn world(answer: Value) -> (World, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let handler = Handler::external(Scripted {
+        answer,
+        asked: Arc::clone(&asked),
+    });
+    (World::over(schema(), Strategies::all(handler)), asked)
+}
+
+fn stale() -> Value {
+    json!({"id": "p", "title": "mine", "_version": 1})
+}
+
+#[tokio::test]
+async fn lam_1_a_resolved_item_is_stored_as_the_next_version() {
+    let item = json!({"id": "other", "title": "both", "_version": 99, "createdAt": "2024-01-01T00:00:00Z"});
+    let (world, asked) = world(json!({"action": "RESOLVE", "item": item}));
+    post_at(&world, 3, json!({"title": "theirs"})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!(record.version.0, 4);
+    assert_eq!(
+        record.fields["id"],
+        json!("p"),
+        "the key is not its to change"
+    );
+    assert_eq!(record.fields["title"], json!("both"));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// LAM-4.
+#[tokio::test]
+async fn lam_4_what_a_resolved_item_lacks_goes_away() {
+    let (world, _) = world(json!({"action": "RESOLVE", "item": {"title": "both"}}));
+    post_at(&world, 2, json!({"title": "theirs", "rating": 5})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert!(!record.fields.contains_key("rating"), "{record:?}");
+}
+
+#[tokio::test]
+async fn lam_1_an_item_that_was_overtaken_is_asked_for_again_up_to_a_limit() {
+    let (mut world, asked) = world(json!({"action": "ACCEPT"}));
+    world.engine.settings.max_conflicts = 4;
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    world.store.rivals.store(2, Ordering::SeqCst);
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!((record.version.0, asked.load(Ordering::SeqCst)), (5, 3));
+
+    world.store.rivals.store(100, Ordering::SeqCst);
+    let error = world.update("Post", stale()).await.unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::MaxConflicts));
+    let shown = error.record.expect("the stored record");
+    assert_eq!(shown.fields["title"], json!("mine"));
+    assert_eq!(asked.load(Ordering::SeqCst), 3 + 4);
+}
+
+/// LAM-2.
+#[tokio::test]
+async fn lam_2_a_false_condition_asks_nobody() {
+    let (world, asked) = world(json!({"action": "ACCEPT"}));
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let current = json!({"id": "p", "title": "mine", "_version": 2});
+    let condition = json!({"title": {"eq": "other"}});
+    let error = world
+        .update_if("Post", current, condition)
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConditionalCheckFailed));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_rejection_is_a_conflict_with_the_stored_record() {
+    for (answer, message) in [
+        (
+            json!({"action": "REJECT"}),
+            "Conflict resolver rejects mutation.",
+        ),
+        (
+            json!({"action": "REJECT", "message": "sold out"}),
+            "sold out",
+        ),
+    ] {
+        let (world, _) = world(answer);
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let error = world.update("Post", stale()).await.unwrap_err();
+        assert_eq!(error.error_type, Some(ErrorType::ConflictUnhandled));
+        assert_eq!(error.message, message);
+        assert_eq!(error.record.unwrap().version.0, 2);
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_handlers_own_keeps_its_type() {
+    let answer = json!({
+        "action": "ERROR", "errorType": "SoldOut", "message": "none left", "errorInfo": {"left": 0}
+    });
+    let (world, _) = world(answer);
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let error = world.update("Post", stale()).await.unwrap_err();
+    let custom = error.custom.expect("the handler's words");
+    assert_eq!(custom.error_type.as_deref(), Some("SoldOut"));
+    assert_eq!(custom.info, Some(json!({"left": 0})));
+}
+
+#[tokio::test]
+async fn a_stale_delete_is_the_handlers_to_decide() {
+    for (answer, expected) in [
+        (json!({"action": "REMOVE"}), Ok(3)),
+        (
+            json!({"action": "REJECT"}),
+            Err(ErrorType::ConflictUnhandled),
+        ),
+        (
+            json!({"action": "RESOLVE", "item": {}}),
+            Err(ErrorType::ConflictError),
+        ),
+    ] {
+        let (world, _) = world(answer.clone());
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let deleted = world
+            .delete("Post", json!({"id": "p", "_version": 1}))
+            .await;
+        let deleted = deleted.map(|record| {
+            assert!(record.deleted);
+            record.version.0
+        });
+        let deleted = deleted.map_err(|error| error.error_type.unwrap());
+        assert_eq!(deleted, expected, "{answer}");
+    }
+}
+
+/// `errata.md` row 50.
+#[tokio::test]
+async fn an_update_may_be_answered_with_removal() {
+    let (world, _) = world(json!({"action": "REMOVE"}));
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!((record.version.0, record.deleted), (3, true));
+    let last = world.events("Post").await.pop().unwrap();
+    assert_eq!(last.operation, crate::feed::Operation::Delete);
+}
+
+#[tokio::test]
+async fn keeping_makes_a_version_or_none() {
+    for (bump, version) in [(true, 3), (false, 2)] {
+        let (world, _) = world(json!({"action": "KEEP", "bump": bump}));
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let record = world.update("Post", stale()).await.unwrap();
+        assert_eq!(
+            (record.version.0, &record.fields["title"]),
+            (version, &json!("theirs"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_record_of_the_model_is_not_stored() {
+    for item in [
+        json!({"title": 5}),
+        json!({"rating": "five"}),
+        json!({"status": "NO_SUCH_WORD"}),
+        json!({"tags": "one"}),
+        json!({"meta": "{broken"}),
+        json!({"titel": "a typing error"}),
+        json!({"place": {"lines": 5}}),
+        json!({"createdAt": "yesterday"}),
+    ] {
+        let (world, _) = world(json!({"action": "MERGE", "patch": item}));
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let error = world.update("Post", stale()).await.unwrap_err();
+        assert_eq!(error.error_type, Some(ErrorType::ConflictError), "{item}");
+        assert_eq!(error.message, "Conflict handler failed.");
+        assert_eq!(error.record.unwrap().version.0, 2);
+        assert_eq!(world.events("Post").await.len(), 2, "nothing was written");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_never_answers_is_given_up_before_the_client_is() {
+    let strategies = Strategies::all(Handler::external(Silent));
+    let world = World::over(schema(), strategies);
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let before = tokio::time::Instant::now();
+    let error = world.update("Post", stale()).await.unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConflictError));
+    assert_eq!(error.record.unwrap().version.0, 2);
+    assert!(before.elapsed() < Duration::from_secs(8));
+}
+
+/// Keeps everything in memory.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Recorded>>);
+
+impl Journal for Kept {
+    fn append<'a>(
+        &'a self,
+        conflicts: &'a [Recorded],
+        _retention: Retention,
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        self.0.lock().unwrap().extend_from_slice(conflicts);
+        futures_util::future::ready(Ok(())).boxed()
+    }
+
+    fn conflicts<'a>(
+        &'a self,
+        _query: &'a JournalQuery,
+    ) -> BoxFuture<'a, Result<Vec<JournalEntry>, StorageError>> {
+        futures_util::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn conflict(&self, _id: i64) -> BoxFuture<'_, Result<Option<JournalEntry>, StorageError>> {
+        futures_util::future::ready(Ok(None)).boxed()
+    }
+}
+
+#[tokio::test]
+async fn every_conflict_is_written_down_and_no_other_write_is() {
+    let journal = Arc::new(Kept::default());
+    let (notebook, work) = Notebook::kept_by(journal.clone(), Retention::default());
+    let mut world = World::new();
+    world.engine.journal = notebook;
+    post_at(&world, 3, json!({"title": "theirs", "tags": ["a"]})).await;
+    let input = json!({"id": "p", "title": "mine", "tags": ["b"], "rating": 5, "_version": 1});
+    let merged = world.update("Post", input).await.unwrap();
+    world
+        .delete("Post", json!({"id": "p", "_version": 2}))
+        .await
+        .unwrap_err();
+    drop(world);
+    work.await;
+
+    let kept = journal.0.lock().unwrap();
+    let [update, delete] = &kept[..] else {
+        panic!("{} conflicts", kept.len());
+    };
+    assert_eq!(
+        (update.strategy.as_str(), update.outcome.as_str()),
+        ("automerge", "resolved")
+    );
+    assert_eq!(update.client_version.map(|version| version.0), Some(1));
+    assert_eq!(update.stored.version.0, 3);
+    assert_eq!(update.result.as_ref(), Some(&merged));
+    assert_eq!(update.actor.as_deref(), Some("api_key:k1"));
+    let rule = |field: &str| {
+        let verdict = update
+            .verdicts
+            .iter()
+            .find(|verdict| verdict.field == field);
+        verdict.map(|verdict| verdict.rule)
+    };
+    assert_eq!(rule("title"), Some(Rule::Rejected));
+    assert_eq!(rule("tags"), Some(Rule::Appended));
+    assert_eq!(rule("rating"), Some(Rule::Added));
+    assert_eq!(delete.outcome, "rejected");
+    assert_eq!(delete.result, None);
+}

@@ -1,0 +1,139 @@
+//! Better behaviour than AppSync's, by name: each option in both positions (`sync-semantics` 6.5, 10).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use driftless_conflict_handlers::Handler;
+use driftless_conflict_handlers::automerge::Automerge;
+use driftless_conflict_handlers::last_writer::LastWriterWins;
+use driftless_conflict_handlers::policies::{Policies, Policy};
+use driftless_conflict_handlers::three_way::ThreeWay;
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::api::error::ErrorType;
+use crate::engine::{MissingVersion, Strategies};
+use crate::fixtures::{World, object, schema};
+
+fn world(handler: Handler) -> World {
+    World::over(schema(), Strategies::all(handler))
+}
+
+async fn seen_and_changed(world: &World, seen: Value, changed: Value) {
+    let mut created = json!({"id": "p"});
+    created.as_object_mut().unwrap().append(&mut object(seen));
+    world.create("Post", created).await.unwrap();
+    let mut update = json!({"id": "p", "_version": 1});
+    update.as_object_mut().unwrap().append(&mut object(changed));
+    world.update("Post", update).await.unwrap();
+}
+
+/// A6 and P3, in both positions.
+#[tokio::test]
+async fn a6_three_way_doubles_no_list_of_a_whole_model_and_automerge_does() {
+    let sent = json!({"id": "p", "title": "x", "tags": ["a", "b"], "rating": null, "_version": 1});
+    for (handler, title, tags) in [
+        (
+            Handler::builtin(Automerge),
+            "t",
+            json!(["a", "b", "a", "b"]),
+        ),
+        (Handler::builtin(ThreeWay), "x", json!(["a", "b"])),
+    ] {
+        let world = world(handler);
+        seen_and_changed(
+            &world,
+            json!({"title": "t", "tags": ["a", "b"]}),
+            json!({"score": 2}),
+        )
+        .await;
+        let merged = world.update("Post", sent.clone()).await.unwrap();
+        assert_eq!(merged.version.0, 3);
+        assert_eq!(merged.fields["title"], json!(title));
+        assert_eq!(merged.fields["tags"], tags);
+    }
+}
+
+#[tokio::test]
+async fn three_way_without_the_clients_version_is_automerge() {
+    let world = world(Handler::builtin(ThreeWay));
+    seen_and_changed(&world, json!({"tags": ["a"]}), json!({"tags": ["a"]})).await;
+    let merged = world
+        .update("Post", json!({"id": "p", "tags": ["b"]}))
+        .await
+        .unwrap();
+    assert_eq!(merged.fields["tags"], json!(["a", "b"]));
+}
+
+#[tokio::test]
+async fn the_last_writer_wins_updates_and_deletes() {
+    let world = world(Handler::builtin(LastWriterWins));
+    seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+    let late = json!({"id": "p", "title": "late", "_version": 1});
+    let record = world.update("Post", late).await.unwrap();
+    assert_eq!(
+        (record.version.0, &record.fields["title"]),
+        (3, &json!("late"))
+    );
+    let record = world
+        .delete("Post", json!({"id": "p", "_version": 1}))
+        .await
+        .unwrap();
+    assert_eq!((record.version.0, record.deleted), (4, true));
+}
+
+#[tokio::test]
+async fn counters_add_up_and_the_rest_merges() {
+    let fields = BTreeMap::from([("rating".to_owned(), Policy::Counter)]);
+    let world = world(Handler::builtin(Policies::new(fields, Arc::new(Automerge))));
+    world
+        .create("Post", json!({"id": "p", "rating": 100, "title": "t"}))
+        .await
+        .unwrap();
+    for taken in 1..=10 {
+        let sent = json!({"id": "p", "rating": 100 - taken, "title": "x", "_version": 1});
+        world.update("Post", sent).await.unwrap();
+    }
+    let stored = world.stored_post("p").await;
+    // The first was no conflict, so its title was taken.
+    assert_eq!(stored.fields["title"], json!("x"));
+    assert_eq!(stored.fields["rating"], json!(100 - (1..=10).sum::<i32>()));
+}
+
+/// P2 in both positions: row 8 as AppSync, and without loss.
+#[tokio::test]
+async fn a_missing_version_is_a_conflict_or_the_latest() {
+    for (option, title) in [
+        (MissingVersion::Conflict, "two"),
+        (MissingVersion::Latest, "mine"),
+    ] {
+        let mut world = World::new();
+        world.engine.settings.missing_version = option;
+        seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+        let input = json!({"id": "p", "title": "mine"});
+        let record = world.update("Post", input).await.unwrap();
+        assert_eq!(
+            (record.version.0, &record.fields["title"]),
+            (3, &json!(title))
+        );
+
+        let delete = world.delete("Post", json!({"id": "p"})).await;
+        match option {
+            MissingVersion::Conflict => assert_eq!(
+                delete.unwrap_err().error_type,
+                Some(ErrorType::ConflictUnhandled)
+            ),
+            MissingVersion::Latest => assert!(delete.unwrap().deleted),
+        }
+    }
+}
+
+#[tokio::test]
+async fn holders_of_one_api_key_are_not_one_writer() {
+    let mut world = World::new();
+    world.engine.settings.same_writer = true;
+    seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+    let late = json!({"id": "p", "title": "three", "_version": 1});
+    let record = world.update("Post", late).await.unwrap();
+    assert_eq!(record.fields["title"], json!("two"));
+}
