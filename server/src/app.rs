@@ -10,6 +10,7 @@ use driftless_resolvers::api::Api;
 use driftless_resolvers::authz::Rules;
 use driftless_resolvers::clock::System;
 use driftless_resolvers::engine::{Engine, Strategies};
+use driftless_resolvers::journal::Notebook;
 use driftless_resolvers::page::Sealer;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::diff::Change;
@@ -23,7 +24,8 @@ use tokio_util::task::TaskTracker;
 use crate::auth::documents::Web;
 use crate::auth::token::issuer::DevelopmentIssuer;
 use crate::auth::{self, Authenticator};
-use crate::config::{Config, TlsMode};
+use crate::config::{Config, ConfigError, TlsMode};
+use crate::conflict;
 use crate::http::listener::Listener;
 use crate::http::{self, Parts, State};
 use crate::migration::{Plan, refusal};
@@ -82,10 +84,17 @@ impl From<StorageError> for NotReady {
     }
 }
 
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        StartError::Setting(error.0)
+    }
+}
+
 /// A running server.
 pub struct App {
     address: SocketAddr,
     config: Config,
+    strategies: Strategies,
     loaded: Loaded,
     took_443: Option<Result<(), String>>,
     state: Arc<State>,
@@ -102,6 +111,8 @@ impl App {
     /// (`errata.md` 2.16). [`App::ready`] waits for it.
     pub async fn start(config: Config) -> Result<App, StartError> {
         let loaded = schema::load(&config.schema, &config.schema_options())?;
+        conflict::check(&config.conflict, &loaded.schema)?;
+        let strategies = conflict::strategies(&config.conflict)?;
         let authenticator = Arc::new(authenticator(&config)?);
         let tls = certificate(&config)?;
         let mut sockets = bind(&config).await?;
@@ -125,6 +136,7 @@ impl App {
         let serving = serve(listener, &state, finish.clone());
         let opening = Opening {
             config: config.clone(),
+            strategies: strategies.clone(),
             schema: Arc::clone(&loaded.schema),
             authenticator,
             state: Arc::clone(&state),
@@ -134,6 +146,7 @@ impl App {
         Ok(App {
             address,
             config,
+            strategies,
             loaded,
             took_443,
             state,
@@ -243,6 +256,7 @@ impl App {
     /// Serves another schema from now on; answers what changed. Subscriptions keep the plan they were admitted with
     /// (`errata.md` 2.7).
     pub async fn reload(&mut self, loaded: Loaded) -> Result<Vec<Change>, StartError> {
+        conflict::check(&self.config.conflict, &loaded.schema)?;
         let changes = self.take(&loaded).await;
         let changes = changes.map_err(|error| self.unready(error))?;
         self.loaded = loaded;
@@ -256,7 +270,8 @@ impl App {
         };
         let changes = prepare(&self.config, store, &loaded.schema).await?;
         let storage = Arc::clone(&store.storage);
-        let engine = engine(&self.config, Arc::clone(&loaded.schema), storage).await?;
+        let schema = Arc::clone(&loaded.schema);
+        let engine = engine(&self.config, &self.strategies, schema, storage).await?;
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         Ok(changes)
     }
@@ -408,6 +423,7 @@ fn advice(error: &std::io::Error, port: u16) -> String {
 /// Opens the store and makes the API, while the port is open already.
 struct Opening {
     config: Config,
+    strategies: Strategies,
     schema: Arc<Schema>,
     authenticator: Arc<Authenticator>,
     state: Arc<State>,
@@ -459,7 +475,8 @@ impl Opening {
             tracing::info!(kind, class, subject = change.subject, "{}", change.message);
         }
         let storage = Arc::clone(&store.storage);
-        Ok(engine(&self.config, Arc::clone(&self.schema), storage).await?)
+        let schema = Arc::clone(&self.schema);
+        Ok(engine(&self.config, &self.strategies, schema, storage).await?)
     }
 
     fn publish(self, store: &Store, engine: Engine) {
@@ -496,11 +513,11 @@ async fn prepare(config: &Config, store: &Store, schema: &Schema) -> Result<Vec<
 /// What resolvers work with, for a schema over a store that is prepared for it.
 pub async fn engine(
     config: &Config,
+    strategies: &Strategies,
     schema: Arc<Schema>,
     storage: Arc<dyn driftless_resolvers::storage::Storage>,
 ) -> Result<Engine, StorageError> {
     let sealer = Sealer::new(storage.secret("page-tokens").await?);
-    let models = &config.conflict.models;
     Ok(Engine {
         rules: Rules::of(&schema, &config.engine.authz),
         schema,
@@ -508,13 +525,8 @@ pub async fn engine(
         clock: Arc::new(System),
         ids: Arc::new(System),
         sealer,
-        strategies: Strategies {
-            default: config.conflict.default.handler(),
-            models: models
-                .iter()
-                .map(|(name, strategy)| (name.clone(), strategy.handler()))
-                .collect(),
-        },
+        strategies: strategies.clone(),
+        journal: Notebook::default(),
         settings: config.engine.clone(),
     })
 }

@@ -3,7 +3,7 @@
 //! * [`cli`] – the commands; [`config`] – what they are told; [`app`] – a running server;
 //! * [`http`] – routes and refusals, one port for HTTP and TLS ([`tls`]);
 //! * [`realtime`] – subscriptions over WebSockets;
-//! * [`auth`] – credentials become identities;
+//! * [`auth`] – credentials become identities; [`conflict`] – who decides conflicts;
 //! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file; [`migration`] – what it means for a store;
 //! * [`telemetry`], [`files`] – logs and small files.
 
@@ -11,6 +11,7 @@ pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod conflict;
 pub mod files;
 pub mod http;
 pub mod migration;

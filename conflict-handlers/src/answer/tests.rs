@@ -149,6 +149,6 @@ fn an_event_that_is_too_large_loses_its_extras_before_it_is_given_up() {
     case.change
         .fields
         .insert("name".to_owned(), Value::from(long));
-    let event = case.ask(|conflict| Payload::of(conflict));
+    let event = case.ask(Payload::of);
     assert!(event.is_err(), "{event:?}");
 }

@@ -1,4 +1,5 @@
-use proptest::prelude::*;
+use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::strategy::Strategy as _;
 use serde_json::json;
 
 use super::*;

@@ -13,6 +13,7 @@ fn policies<const N: usize>(fields: [(&str, Policy); N]) -> Policies {
     Policies::new(BTreeMap::from(fields), Arc::new(Automerge))
 }
 
+#[allow(clippy::needless_pass_by_value)]
 fn with(policy: Policy, base: Value, stored: Value, incoming: Value) -> Value {
     let case = Case::over(
         json!({"f": base}),

@@ -249,10 +249,7 @@ fn summary(app: &App) -> String {
             names.on_create.len() + names.on_update.len() + names.on_delete.len()
         })
         .sum();
-    let conflict = match app.config().conflict.default {
-        Strategy::Automerge => "automerge",
-        Strategy::Optimistic => "optimistic",
-    };
+    let conflict = app.config().conflict.default.name();
     format!("{models} models, {subscriptions} subscriptions, {conflict}")
 }
 

@@ -1,5 +1,6 @@
 //! Profiles: many switches by one word, laid under whatever else is configured.
 
+use driftless_resolvers::engine::MissingVersion;
 use serde::Deserialize;
 
 use super::Config;
@@ -28,6 +29,8 @@ fn appsync(config: &mut Config) {
     engine.create_replay = false;
     engine.revive = false;
     engine.hide_tombstones = false;
+    engine.missing_version = MissingVersion::Conflict;
+    engine.same_writer = false;
     config.realtime.repairs = false;
     config.realtime.subscriptions = 100;
 }

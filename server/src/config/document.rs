@@ -1,17 +1,18 @@
 //! The form of `driftless.toml`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use driftless_resolvers::engine::MissingVersion;
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::auth;
 use super::compat::Compat;
+use super::conflict;
 use super::lifetime::{self, Lifetime};
-use super::{Config, ConfigError, Database, SchemaSource, Strategy, TlsMode};
+use super::{Config, ConfigError, Database, SchemaSource, TlsMode};
 
 const DEFAULT_FILE: &str = "driftless.toml";
 
@@ -22,7 +23,7 @@ struct Document {
     schema: Option<PathBuf>,
     listen: Listen,
     database: DatabaseSection,
-    conflict: Conflict,
+    conflict: conflict::Section,
     auth: auth::Auth,
     limits: Limits,
     realtime: Realtime,
@@ -54,13 +55,6 @@ struct DatabaseSection {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Conflict {
-    default: Option<Strategy>,
-    models: BTreeMap<String, Strategy>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 struct Limits {
     body: Option<usize>,
     page: Option<usize>,
@@ -87,6 +81,8 @@ struct Sync {
     create_on_tombstone: Option<OnTombstone>,
     create_replay: Option<bool>,
     hide_tombstones: Option<bool>,
+    missing_version: Option<Missing>,
+    same_writer: Option<bool>,
 }
 
 /// What a create does with an id whose record was deleted.
@@ -97,6 +93,13 @@ enum OnTombstone {
     Error,
     /// It makes the next version.
     Revive,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Missing {
+    Conflict,
+    Latest,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -146,10 +149,10 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     if let Some(url) = document.database.direct_url {
         config.direct_database = Some(Database(url));
     }
-    if let Some(strategy) = document.conflict.default {
-        config.conflict.default = strategy;
-    }
-    config.conflict.models.extend(document.conflict.models);
+    let Config {
+        conflict, engine, ..
+    } = config;
+    document.conflict.apply(conflict, engine);
     listen(config, document.listen)?;
     auth::apply(&mut config.auth, document.auth)?;
     limits(config, &document.limits);
@@ -220,6 +223,12 @@ fn sync(config: &mut Config, sync: &Sync) {
     set(&mut config.engine.revive, revive);
     set(&mut config.engine.create_replay, sync.create_replay);
     set(&mut config.engine.hide_tombstones, sync.hide_tombstones);
+    let missing = sync.missing_version.map(|missing| match missing {
+        Missing::Conflict => MissingVersion::Conflict,
+        Missing::Latest => MissingVersion::Latest,
+    });
+    set(&mut config.engine.missing_version, missing);
+    set(&mut config.engine.same_writer, sync.same_writer);
 }
 
 fn log(config: &mut Config, log: Log) {

@@ -86,6 +86,19 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         Form::Switch,
         false,
     ),
+    (
+        "CONFLICT_MAX_ATTEMPTS",
+        "conflict.max_attempts",
+        Form::Number,
+        false,
+    ),
+    (
+        "SYNC_MISSING_VERSION",
+        "sync.missing_version",
+        Form::Text,
+        false,
+    ),
+    ("SYNC_SAME_WRITER", "sync.same_writer", Form::Switch, false),
     ("SYNC_DELTA_TTL", "sync.delta_ttl", Form::Minutes, false),
     (
         "SYNC_HIDE_TOMBSTONES",

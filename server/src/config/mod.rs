@@ -2,23 +2,21 @@
 
 mod auth;
 mod compat;
+mod conflict;
 mod document;
 mod environment;
 mod lifetime;
 
 pub use compat::Compat;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use driftless_conflict_handlers::ConflictHandler;
-use driftless_conflict_handlers::automerge::Automerge;
-use driftless_conflict_handlers::optimistic::OptimisticConcurrency;
 use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::Options;
+
+pub use conflict::{Choice, Conflicts, Function, Plugin, Secret, Strategy};
 
 use crate::http::Limits;
 use crate::migration::Consent;
@@ -150,37 +148,6 @@ impl Database {
     }
 }
 
-/// Who decides conflicts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conflicts {
-    /// For models without an entry.
-    pub default: Strategy,
-    /// Per model.
-    pub models: BTreeMap<String, Strategy>,
-}
-
-/// A built-in conflict strategy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Merge field by field.
-    #[default]
-    Automerge,
-    /// Refuse, and show the stored record.
-    Optimistic,
-}
-
-impl Strategy {
-    /// What does it.
-    #[must_use]
-    pub fn handler(self) -> Arc<dyn ConflictHandler> {
-        match self {
-            Strategy::Automerge => Arc::new(Automerge),
-            Strategy::Optimistic => Arc::new(OptimisticConcurrency),
-        }
-    }
-}
-
 /// A configuration that makes no sense: what, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -302,7 +269,7 @@ impl Config {
             self.database = Database(url.clone());
         }
         if let Some(strategy) = flags.conflict {
-            self.conflict.default = strategy;
+            self.conflict.default = strategy.into();
         }
         self.listen.public_hosts.extend(flags.hosts.iter().cloned());
         self.name_signed_hosts()?;
@@ -429,8 +396,8 @@ mod tests {
         "#;
         let config = load(file, &[]).expect("a configuration");
         assert_eq!(config.listen.address.port(), 9000);
-        assert_eq!(config.conflict.models["Post"], Strategy::Automerge);
-        assert_eq!(config.conflict.default, Strategy::Optimistic);
+        assert_eq!(config.conflict.models["Post"], Strategy::Automerge.into());
+        assert_eq!(config.conflict.default, Strategy::Optimistic.into());
         assert_eq!(config.auth.api_keys.map(|keys| keys.len()), Some(1));
         assert!(matches!(config.listen.tls, TlsMode::Files { .. }));
     }

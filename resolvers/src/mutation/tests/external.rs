@@ -17,6 +17,7 @@ use crate::api::error::ErrorType;
 use crate::engine::Strategies;
 use crate::fixtures::{World, schema};
 use crate::journal::{Journal, JournalEntry, JournalQuery, Notebook, Retention};
+use crate::schema::model::ModelOperation;
 use crate::storage::StorageError;
 
 /// Answers every conflict alike.
@@ -237,6 +238,34 @@ async fn what_is_no_record_of_the_model_is_not_stored() {
         assert_eq!(error.message, "Conflict handler failed.");
         assert_eq!(error.record.unwrap().version.0, 2);
         assert_eq!(world.events("Post").await.len(), 2, "nothing was written");
+    }
+}
+
+/// `resolvers` 5: a handler is no way to hand a record over, or to set a field, where the caller may not.
+#[tokio::test]
+async fn a_handler_does_nothing_that_its_caller_may_not_do() {
+    for (patch, refused) in [
+        (json!({"rating": 5}), true),
+        (json!({"title": "both"}), false),
+    ] {
+        let handler = Handler::external(Scripted {
+            answer: json!({"action": "MERGE", "patch": patch}),
+            asked: Arc::default(),
+        });
+        let mut schema = schema();
+        let post = Arc::make_mut(schema.models.get_mut("Post").unwrap());
+        let mut own = post.auth.clone();
+        own[0].operations = vec![ModelOperation::Get];
+        post.fields.get_mut("rating").unwrap().auth = Some(own);
+        let world = World::over(schema, Strategies::all(handler));
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let result = world.update("Post", stale()).await;
+        let refusal = result.err().map(|error| error.error_type.unwrap());
+        assert_eq!(
+            refusal,
+            refused.then_some(ErrorType::ConflictError),
+            "{patch}"
+        );
     }
 }
 

@@ -14,9 +14,35 @@ use serde_json::{Value, json};
 use crate::api::error::ErrorType;
 use crate::engine::{MissingVersion, Strategies};
 use crate::fixtures::{World, object, schema};
+use crate::identity::{AuthMode, Caller, Identity, TokenIdentity};
+use crate::schema::model::Allow;
 
 fn world(handler: Handler) -> World {
     World::over(schema(), Strategies::all(handler))
+}
+
+/// Somebody signed in on one device.
+fn device(user: &str, session: &str) -> Caller {
+    Caller {
+        identity: Identity::Oidc(Arc::new(TokenIdentity {
+            issuer: "https://issuer.example".to_owned(),
+            subject: user.to_owned(),
+            claims: object(json!({"origin_jti": session})),
+        })),
+        ..crate::fixtures::caller("k1")
+    }
+}
+
+/// A world whose records belong to whoever is signed in.
+fn signed_in() -> World {
+    let mut schema = schema();
+    for model in schema.models.values_mut() {
+        for rule in &mut Arc::make_mut(model).auth {
+            rule.allow = Allow::Private;
+            rule.provider = AuthMode::Oidc;
+        }
+    }
+    World::over(schema, Strategies::default())
 }
 
 async fn seen_and_changed(world: &World, seen: Value, changed: Value) {
@@ -136,4 +162,44 @@ async fn holders_of_one_api_key_are_not_one_writer() {
     let late = json!({"id": "p", "title": "three", "_version": 1});
     let record = world.update("Post", late).await.unwrap();
     assert_eq!(record.fields["title"], json!("two"));
+}
+
+/// P1 in both positions.
+#[tokio::test]
+async fn quick_edits_of_one_device_are_kept_if_the_same_writer_is_no_conflict() {
+    for (same_writer, title) in [(false, "two"), (true, "three")] {
+        let mut world = signed_in();
+        world.engine.settings.same_writer = same_writer;
+        world.caller = device("ann", "phone");
+        seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+        let quick = json!({"id": "p", "title": "three", "_version": 1});
+        let record = world.update("Post", quick).await.unwrap();
+        assert_eq!(
+            (record.version.0, &record.fields["title"]),
+            (3, &json!(title))
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_device_of_the_same_person_is_another_writer() {
+    let mut world = signed_in();
+    world.engine.settings.same_writer = true;
+    world.caller = device("ann", "phone");
+    seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+    world.caller = device("ann", "tablet");
+    let late = json!({"id": "p", "title": "three", "_version": 1});
+    let record = world.update("Post", late).await.unwrap();
+    assert_eq!(record.fields["title"], json!("two"));
+}
+
+/// `errata.md` row 15 speaks of the caller, not of its sign-in.
+#[tokio::test]
+async fn a_repetition_after_a_new_sign_in_is_still_one() {
+    let mut world = signed_in();
+    world.caller = device("ann", "phone");
+    seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
+    world.caller = device("ann", "phone again");
+    let again = json!({"id": "p", "title": "two", "_version": 1});
+    assert_eq!(world.update("Post", again).await.unwrap().version.0, 2);
 }

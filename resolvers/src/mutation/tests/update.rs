@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::error::{ErrorType, Failure};
 use crate::feed::Operation;
 use crate::filter::Filter;
-use crate::fixtures::{World, object, post, record, schema};
+use crate::fixtures::{World, object, post, record};
 use crate::mutation::decision::{self, Verdict};
 use crate::mutation::refusal::Refusal;
 
