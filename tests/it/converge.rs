@@ -43,7 +43,7 @@ async fn agrees(stage: &Stage, first_seed: u64, families: &[Family]) {
 }
 
 fn optimistic(config: &mut config::Config) {
-    config.conflict.default = config::Strategy::Optimistic;
+    config.conflict.default = config::Strategy::Optimistic.into();
 }
 
 #[tokio::test(flavor = "multi_thread")]

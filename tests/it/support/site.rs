@@ -207,7 +207,7 @@ async fn serve(plan: Plan, database: String) -> Server {
         config.schema = SchemaSource::Text(plan.schema.to_owned());
         config.listen.tls = TlsMode::Off;
         config.database = Database(database);
-        config.conflict.default = plan.strategy;
+        config.conflict.default = plan.strategy.into();
         config.drain = Duration::ZERO;
         config
             .auth
