@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod cli;
 mod converge;
+mod crash;
 mod http;
 mod migrations;
 mod realtime;

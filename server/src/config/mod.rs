@@ -21,6 +21,7 @@ pub use conflict::{Choice, Conflicts, Function, Plugin, Secret, Strategy};
 use crate::http::Limits;
 use crate::migration::Consent;
 use crate::realtime::Settings;
+use crate::storage::moment::Moments;
 use crate::telemetry::Log;
 use crate::tls;
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub drain: Duration,
     /// Whose consent there is to changes of the schema.
     pub consent: Consent,
+    /// Who looks at writes; nothing that a configuration is read from can say.
+    pub moments: Moments,
 }
 
 /// Where the schema is.
@@ -216,6 +219,7 @@ impl Config {
             log: Log::default(),
             drain: Duration::from_secs(5),
             consent: Consent::Nobody,
+            moments: Moments::default(),
         }
     }
 
@@ -282,6 +286,7 @@ impl Config {
     #[must_use]
     pub fn place(&self) -> crate::storage::Place {
         crate::storage::Place {
+            moments: self.moments.clone(),
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
             ..crate::storage::Place::at(&self.database.0)
         }

@@ -6,6 +6,7 @@ use super::database::{Arg, Dialect, Row, Statement};
 use super::ddl::Index;
 use super::group::Batch;
 use super::migrate::Step;
+use super::moment::{Moment, Moments};
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::table::Table;
@@ -22,6 +23,18 @@ impl Engine {
             Engine::Postgres(_) => Dialect::Postgres,
             Engine::Sqlite(_) => Dialect::Sqlite,
         }
+    }
+
+    fn moments(&self) -> &Moments {
+        match self {
+            Engine::Postgres(postgres) => postgres.moments(),
+            Engine::Sqlite(sqlite) => sqlite.moments(),
+        }
+    }
+
+    /// Says that a moment is there.
+    pub(super) async fn at(&self, moment: Moment) {
+        self.moments().at(moment).await;
     }
 
     /// The wall clock as an argument, where the database does not ask its own.

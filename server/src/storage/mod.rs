@@ -7,6 +7,7 @@
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `wake` – how subscribers and other nodes learn of a write; `pooler` – what is different behind one;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
+//! * [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table` – what is made for it; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
@@ -16,6 +17,7 @@ mod engine;
 mod filter_sql;
 mod group;
 mod migrate;
+pub mod moment;
 mod page;
 mod pooler;
 mod postgres;
@@ -43,6 +45,7 @@ use tokio::task::JoinSet;
 
 use engine::Engine;
 pub use migrate::{Count, Leftover, Outlook, Prepared, Progress, Work};
+use moment::Moments;
 use postgres::Postgres;
 use sql::SqlStore;
 use sqlite::Sqlite;
@@ -111,6 +114,8 @@ pub struct Place {
     pub direct_url: Option<String>,
     /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
     pub clock: Arc<dyn Clock>,
+    /// Who looks at its writes: nobody, but in tests of crashes.
+    pub moments: Moments,
 }
 
 impl Place {
@@ -121,6 +126,7 @@ impl Place {
             url: url.to_owned(),
             direct_url: None,
             clock: Arc::new(System),
+            moments: Moments::default(),
         }
     }
 }
@@ -134,12 +140,12 @@ pub async fn open(url: &str) -> anyhow::Result<Store> {
 pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
     match place.url.split(':').next() {
         Some("sqlite") => {
-            let sqlite = Sqlite::open(&place.url, Arc::clone(&place.clock)).await?;
+            let sqlite = Sqlite::open(place).await?;
             let engine = Arc::new(Engine::Sqlite(sqlite));
             Ok(store(engine, Arc::new(Board::alone()), JoinSet::new()))
         }
         Some("postgres" | "postgresql") => {
-            let postgres = Postgres::open(&place.url).await?;
+            let postgres = Postgres::open(&place.url, place.moments.clone()).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let engine = Arc::new(Engine::Postgres(postgres));
             let board = Arc::new(Board::shared(false));

@@ -21,6 +21,7 @@ use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::ddl;
 use super::group::{Batch, Outcome};
 use super::migrate::{Session, Step};
+use super::moment::{Moment, Moments};
 use super::pooler::{self, Found};
 use super::statements;
 use super::table::Table;
@@ -50,6 +51,7 @@ pub(super) struct Postgres {
     options: Box<PgConnectOptions>,
     /// Tables that another node changed after this one was prepared.
     reread: RwLock<HashMap<i64, Arc<Table>>>,
+    moments: Moments,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -81,7 +83,7 @@ fn is_unknown_function(error: &sqlx::Error) -> bool {
 
 impl Postgres {
     /// Connects and brings the system tables up to date.
-    pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
+    pub(super) async fn open(url: &str, moments: Moments) -> anyhow::Result<Self> {
         let plain = options(url)?;
         let place = format!("{}:{}", plain.get_host(), plain.get_port());
         let trial = pooler::try_out(plain.clone().options(OPTIONS), plain);
@@ -107,12 +109,17 @@ impl Postgres {
             pooled,
             options: Box::new(options),
             reread: RwLock::default(),
+            moments,
         };
         postgres
             .migrate()
             .await
             .with_context(|| format!("cannot bring the database at {place} up to date"))?;
         Ok(postgres)
+    }
+
+    pub(super) fn moments(&self) -> &Moments {
+        &self.moments
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
@@ -162,6 +169,7 @@ impl Postgres {
     pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
         let mut transaction = self.begin().await.map_err(failed)?;
         let done = step.run(&mut Session::Postgres(&mut transaction)).await?;
+        self.moments.at(Moment::Prepared).await;
         transaction.commit().await.map_err(failed)?;
         Ok(done)
     }
@@ -325,7 +333,11 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let opened = Postgres::open(&format!("postgres://someone@{address}/db")).await;
+        let opened = Postgres::open(
+            &format!("postgres://someone@{address}/db"),
+            Moments::default(),
+        )
+        .await;
         let error = format!("{:#}", opened.err().expect("nobody listens there"));
         assert!(error.contains(&address.to_string()), "{error}");
         assert!(error.contains("refused"), "{error}");

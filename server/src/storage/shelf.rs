@@ -10,6 +10,7 @@ use driftless_resolvers::storage::{Put, StorageError, Write};
 
 use super::engine::Engine;
 use super::group::{Batch, Commit, Outcome, Queue};
+use super::moment::Moment;
 use super::table::Table;
 use super::wake::Board;
 
@@ -60,9 +61,12 @@ impl Commit for Committer {
     ) -> BoxFuture<'a, Result<Vec<Outcome>, StorageError>> {
         async move {
             let table = current(&self.table);
+            self.engine.at(Moment::Taken).await;
             match self.engine.commit(&table, writes).await {
                 Ok(batch) => {
+                    self.engine.at(Moment::Committed).await;
                     self.publish(&table, writes, &batch);
+                    self.engine.at(Moment::Told).await;
                     Ok(batch.outcomes)
                 }
                 Err(error) => {

@@ -21,9 +21,11 @@ use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
+use super::Place;
 use super::database::{Dialect, Row, Statement, storage_error};
 use super::group::Batch;
 use super::migrate::{Session, Step};
+use super::moment::{Moment, Moments};
 use super::statements::{self, Stored};
 use super::table::Table;
 
@@ -44,6 +46,7 @@ pub(super) struct Sqlite {
     readers: SqlitePool,
     writer: Mutex<Option<Writer>>,
     clock: Arc<dyn Clock>,
+    moments: Moments,
     /// The directory to remove at the end, for stores that are not to last.
     scratch: Option<PathBuf>,
 }
@@ -51,7 +54,8 @@ pub(super) struct Sqlite {
 impl Sqlite {
     /// Opens (or creates) the file of a `sqlite:` URL; `sqlite::memory:` is a file nobody else can find, removed at the
     /// end.
-    pub(super) async fn open(url: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) async fn open(place: &Place) -> anyhow::Result<Self> {
+        let url = place.url.as_str();
         let ephemeral = url.contains(":memory:");
         let scratch = ephemeral.then(scratch_directory).transpose()?;
         let options = match &scratch {
@@ -87,9 +91,14 @@ impl Sqlite {
                 connection: writer,
                 _lock: lock,
             })),
-            clock,
+            clock: Arc::clone(&place.clock),
+            moments: place.moments.clone(),
             scratch,
         })
+    }
+
+    pub(super) fn moments(&self) -> &Moments {
+        &self.moments
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -115,6 +124,7 @@ impl Sqlite {
         let mut writer = self.writer.lock().await;
         let mut transaction = begin(&mut writer).await?;
         let done = step.run(&mut Session::Sqlite(&mut transaction)).await?;
+        self.moments.at(Moment::Prepared).await;
         transaction.commit().await.map_err(failed)?;
         Ok(done)
     }
@@ -166,6 +176,7 @@ impl Sqlite {
             store(&mut transaction, table, write, &place).await?;
             batch.push(Ok(Put::Done(place.record(write))), Some(Seq(seq)));
         }
+        self.moments.at(Moment::Written).await;
         transaction.commit().await.map_err(failed)?;
         Ok(batch)
     }

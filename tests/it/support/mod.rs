@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod issuer;
 pub(crate) mod models;
 pub(crate) mod postgres;
@@ -7,3 +9,4 @@ pub(crate) mod server;
 pub(crate) mod signer;
 pub(crate) mod site;
 pub(crate) mod stores;
+pub(crate) mod victim;

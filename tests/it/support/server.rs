@@ -39,6 +39,13 @@ pub(crate) fn configured(config: &Config, file: &str) -> Config {
     loaded.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Says once per process whose cryptography clients use.
+pub(crate) fn provide_cryptography() {
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
 /// A running server. Its files vanish with it.
 pub(crate) struct Server {
     pub(crate) app: App,
@@ -60,9 +67,7 @@ impl Server {
 
     /// Listening, but the store may not be there yet.
     pub(crate) async fn start_without_store(change: impl FnOnce(&mut Config)) -> Server {
-        PROVIDER.call_once(|| {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        provide_cryptography();
         let folder = tempfile::tempdir().expect("a folder");
         let key = api_key::generate().expect("random bytes");
         let mut config = Config::development(folder.path());

@@ -1,0 +1,111 @@
+//! A client's side of the story of a crash: what it was told is done, and what it never heard of again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::victim::Victim;
+
+const SELECTION: &str = "id title rating status _version _lastChangedAt _deleted";
+
+/// What a client wrote to a victim.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    acknowledged: BTreeMap<String, Value>,
+}
+
+/// A mutation that can be sent again as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Mutation {
+    query: String,
+    variables: Value,
+    /// The version it makes.
+    pub(crate) version: u64,
+    /// The record it writes.
+    pub(crate) id: String,
+}
+
+/// The create of a post.
+pub(crate) fn create(id: &str) -> Mutation {
+    let input = json!({"id": id, "title": format!("post {id}"), "rating": 1, "status": "ACTIVE"});
+    mutation("create", "CreatePostInput!", &input, 1)
+}
+
+/// An update of a post that is at a version.
+pub(crate) fn update(id: &str, version: u64) -> Mutation {
+    let input = json!({"id": id, "rating": version + 1, "_version": version});
+    mutation("update", "UpdatePostInput!", &input, version + 1)
+}
+
+/// The delete of a post that is at a version.
+pub(crate) fn delete(id: &str, version: u64) -> Mutation {
+    let input = json!({"id": id, "_version": version});
+    mutation("delete", "DeletePostInput!", &input, version + 1)
+}
+
+fn mutation(name: &str, ty: &str, input: &Value, version: u64) -> Mutation {
+    Mutation {
+        query: format!(
+            "mutation operation($input: {ty}) {{ {name}Post(input: $input) {{ {SELECTION} }} }}"
+        ),
+        id: input["id"].as_str().expect("a key").to_owned(),
+        variables: json!({ "input": input }),
+        version,
+    }
+}
+
+impl Mutation {
+    /// Sends it; the answer may never come.
+    pub(crate) fn send(
+        &self,
+        victim: &Victim,
+    ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
+        victim.request(&self.query, &self.variables)
+    }
+}
+
+impl Accounts {
+    /// Sends a mutation that must succeed, and keeps what the answer says.
+    pub(crate) async fn settle(&mut self, victim: &Victim, mutation: &Mutation) {
+        let record = victim.value(&mutation.query, &mutation.variables).await;
+        assert_eq!(record["_version"], mutation.version, "{record}");
+        self.acknowledged.insert(mutation.id.clone(), record);
+    }
+
+    /// Some posts in several versions, one of them deleted.
+    pub(crate) async fn open(&mut self, victim: &Victim) {
+        for id in ["a", "b", "c"] {
+            self.settle(victim, &create(id)).await;
+        }
+        self.settle(victim, &update("a", 1)).await;
+        self.settle(victim, &delete("b", 1)).await;
+    }
+
+    /// Fails unless everything that was acknowledged is stored as it was answered.
+    pub(crate) async fn assert_kept(&self, victim: &Victim) {
+        let mut stored = everything(victim).await;
+        for (id, record) in &self.acknowledged {
+            assert_eq!(stored.remove(id).as_ref(), Some(record), "{id}");
+        }
+    }
+}
+
+/// Every post that a base sync brings, by its key.
+pub(crate) async fn everything(victim: &Victim) -> BTreeMap<String, Value> {
+    let query = format!(
+        "query operation($next: String) {{ \
+         syncPosts(limit: 1000, lastSync: 0, nextToken: $next) {{ items {{ {SELECTION} }} nextToken }} }}"
+    );
+    let mut found = BTreeMap::new();
+    let mut next = Value::Null;
+    loop {
+        let page = victim.value(&query, &json!({ "next": next })).await;
+        for item in page["items"].as_array().expect("items") {
+            found.insert(item["id"].as_str().expect("a key").to_owned(), item.clone());
+        }
+        next = page["nextToken"].clone();
+        if next.is_null() {
+            return found;
+        }
+    }
+}

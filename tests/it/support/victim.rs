@@ -1,0 +1,181 @@
+//! The server as a process of its own that stands still where a test wants it to die (`tests/src/bin/victim.rs`).
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use super::server::{PATIENCE, provide_cryptography};
+
+/// The key that every victim takes.
+const KEY: &str = "da2-victimvictimvictimvictimvi";
+/// The schema that a victim serves if it is not told another.
+const SCHEMA: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/whitepaper/schema.graphql"
+);
+
+/// Where a victim stands still: the moment's name, and how many batches pass it first.
+pub(crate) type Hold = (&'static str, usize);
+
+/// A running victim; killed with its value.
+pub(crate) struct Victim {
+    child: Child,
+    orders: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// `127.0.0.1:PORT`, the same after each start.
+    pub(crate) address: String,
+    home: Home,
+    client: reqwest::Client,
+}
+
+impl Victim {
+    /// Listening on a free port; see [`Victim::ready`].
+    pub(crate) async fn start(database: &str, hold: Option<Hold>) -> Victim {
+        Victim::of(SCHEMA.as_ref(), database, hold).await
+    }
+
+    /// Of another schema.
+    pub(crate) async fn of(schema: &Path, database: &str, hold: Option<Hold>) -> Victim {
+        let home = Home {
+            schema: schema.to_owned(),
+            database: database.to_owned(),
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        Victim::launch(home, "127.0.0.1:0", hold).await
+    }
+
+    async fn launch(home: Home, at: &str, hold: Option<Hold>) -> Victim {
+        provide_cryptography();
+        let mut command = home.command(at);
+        if let Some((moment, skipped)) = hold {
+            command.args([moment, &skipped.to_string()]);
+        }
+        let mut child = command.spawn().expect("the victim starts");
+        let out = child.stdout.take().expect("a pipe");
+        let mut victim = Victim {
+            orders: child.stdin.take().expect("a pipe"),
+            child,
+            lines: BufReader::new(out).lines(),
+            address: String::new(),
+            home,
+            client: reqwest::Client::new(),
+        };
+        victim.address = victim.says("listening").await;
+        victim
+    }
+
+    /// The same on the same port, after its end; standing still elsewhere or nowhere.
+    pub(crate) async fn again(self, hold: Option<Hold>) -> Victim {
+        let Victim { home, address, .. } = self;
+        Victim::launch(home, &address, hold).await
+    }
+
+    /// The next thing that it says.
+    async fn line(&mut self) -> String {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+        let line = line.expect("it says something").expect("a pipe");
+        line.expect("it lives")
+    }
+
+    /// Waits until it says something that begins with this word, and gives back the rest.
+    async fn says(&mut self, word: &str) -> String {
+        loop {
+            if let Some(rest) = self.line().await.strip_prefix(word) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    /// Waits until it stands still or answers requests, and says which.
+    pub(crate) async fn held_or_ready(&mut self) -> bool {
+        self.line().await == "held"
+    }
+
+    /// Waits until it answers requests.
+    pub(crate) async fn ready(mut self) -> Victim {
+        self.says("ready").await;
+        self
+    }
+
+    /// Waits until it stands still.
+    pub(crate) async fn held(&mut self) {
+        self.says("held").await;
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is told.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.expect("it runs");
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.orders.write_all(b"stop\n").await.expect("it listens");
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("an end").expect("a process")
+    }
+
+    /// A request, as a client makes it that is free to send it again: the answer's status and body, or the text of
+    /// why there is none.
+    pub(crate) fn request(
+        &self,
+        query: &str,
+        variables: &Value,
+    ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
+        let request = self
+            .client
+            .post(format!("http://{}/graphql", self.address))
+            .header("x-api-key", KEY)
+            .header("content-type", "application/json")
+            .header(
+                "x-amz-user-agent",
+                "aws-amplify/6.22.1 datastore/2 framework/0",
+            )
+            .body(json!({"query": query, "variables": variables}).to_string());
+        async move {
+            let response = request.send().await.map_err(|error| error.to_string())?;
+            let status = response.status().as_u16();
+            let text = response.text().await.map_err(|error| error.to_string())?;
+            let body = serde_json::from_str(&text).map_err(|_| format!("no JSON: {text}"))?;
+            Ok((status, body))
+        }
+    }
+
+    /// The value of the one field of a request that succeeds.
+    pub(crate) async fn value(&self, query: &str, variables: &Value) -> Value {
+        let (status, body) = self.request(query, variables).await.expect("an answer");
+        assert_eq!(status, 200, "{body}");
+        assert!(body.get("errors").is_none(), "{body}");
+        let data = body["data"].as_object().expect("data");
+        data.values().next().expect("one field").clone()
+    }
+}
+
+/// What a victim has again after its end.
+struct Home {
+    schema: PathBuf,
+    database: String,
+    folder: TempDir,
+}
+
+impl Home {
+    /// The command without a hold.
+    fn command(&self, at: &str) -> Command {
+        // What writes to a full disk gets an error only if its process does not ask for a signal instead.
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_victim"))
+            .arg(&self.schema)
+            .args([&self.database, at])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
