@@ -1,9 +1,10 @@
-//! Role × field × operation: what the rules of a model come to, computed once per schema (`transformer` 8.1).
+//! Role × field × operation as decisions ask for it: made from [`roles::Matrix`] once per schema, in bits.
 
 use indexmap::IndexMap;
 
 use super::role::Role;
-use crate::schema::model::{AuthRule, Model, ModelOperation, Origin};
+use crate::schema::model::{Model, ModelOperation};
+use crate::schema::roles;
 
 /// A set of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,19 +26,16 @@ impl Operations {
     }
 
     /// Whether the operation is in the set.
-    #[must_use]
     pub(super) fn has(self, operation: ModelOperation) -> bool {
         self.0 & bit(operation) != 0
     }
 
     /// Whether one of these is in the set.
-    #[must_use]
     pub(super) fn has_any(self, operations: &[ModelOperation]) -> bool {
         self.0 & Operations::of(operations).0 != 0
     }
 
     /// Whether all of these are in the set.
-    #[must_use]
     pub(super) fn has_all(self, operations: &[ModelOperation]) -> bool {
         let wanted = Operations::of(operations).0;
         self.0 & wanted == wanted
@@ -80,60 +78,23 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// What the rules of a model come to. A field's own rules replace the model's.
+    /// What the rules of a model come to.
     pub(super) fn of(model: &Model) -> Self {
-        let mut matrix = Matrix {
-            fields: columns(model),
-            rows: Vec::new(),
-        };
-        for rule in &model.auth {
-            matrix.grant(model, rule, None);
-        }
-        let columns: Vec<(String, usize)> = matrix
-            .fields
-            .iter()
-            .map(|(name, column)| (name.clone(), *column))
-            .collect();
-        for (name, column) in columns {
-            if let Some(rules) = &model.fields[&name].auth {
-                for row in &mut matrix.rows {
-                    row.cells[column] = Operations::default();
-                }
-                for rule in rules {
-                    matrix.grant(model, rule, Some(column));
-                }
+        let matrix = roles::Matrix::of(model);
+        let fields = matrix.fields().map(str::to_owned);
+        let rows = matrix.rows().map(|(role, row)| {
+            let cells: Vec<_> = row.iter().map(|cell| Operations::of(cell)).collect();
+            let bits = || cells.iter().map(|cell| cell.0);
+            Row {
+                role: Role::of(model, role),
+                some: Operations(bits().fold(0, std::ops::BitOr::bitor)),
+                every: Operations(bits().fold(u8::MAX, std::ops::BitAnd::bitand)),
+                cells,
             }
-        }
-        for row in &mut matrix.rows {
-            let cells = || row.cells.iter().map(|cell| cell.0);
-            row.some = Operations(cells().fold(0, std::ops::BitOr::bitor));
-            row.every = Operations(cells().fold(u8::MAX, std::ops::BitAnd::bitand));
-        }
-        matrix
-    }
-
-    /// Gives the roles of a rule its operations on a field, or on all.
-    fn grant(&mut self, model: &Model, rule: &AuthRule, column: Option<usize>) {
-        let operations = Operations::of(&rule.operations);
-        for role in Role::of(model, rule) {
-            let row = match self.rows.iter().position(|row| row.role.is(&role)) {
-                Some(row) => row,
-                None => {
-                    self.rows.push(Row {
-                        role,
-                        cells: vec![Operations::default(); self.fields.len()],
-                        some: Operations::default(),
-                        every: Operations::default(),
-                    });
-                    self.rows.len() - 1
-                }
-            };
-            let cells = &mut self.rows[row].cells;
-            match column {
-                Some(column) => cells[column] = operations,
-                // Two rules of a model for one role are one rule with the operations of both.
-                None => cells.iter_mut().for_each(|cell| cell.0 |= operations.0),
-            }
+        });
+        Matrix {
+            fields: fields.zip(0..).collect(),
+            rows: rows.collect(),
         }
     }
 
@@ -155,21 +116,4 @@ impl Matrix {
         };
         self.rows.iter().filter(takes_part)
     }
-}
-
-/// The declared fields. A model that declares none (one that joins two others may not) has the others instead.
-fn columns(model: &Model) -> IndexMap<String, usize> {
-    let numbered = |origins: fn(Origin) -> bool| -> IndexMap<String, usize> {
-        let fields = model.fields.values().filter(|field| origins(field.origin));
-        let names = fields.map(|field| field.name.clone());
-        names
-            .enumerate()
-            .map(|(column, name)| (name, column))
-            .collect()
-    };
-    let declared = numbered(|origin| origin == Origin::Declared);
-    if declared.is_empty() {
-        return numbered(|_| true);
-    }
-    declared
 }

@@ -6,8 +6,8 @@ use super::Settings;
 use super::claims::{self, Identities};
 use crate::filter::{AttributeType, Filter, Test};
 use crate::identity::{AuthMode, Identity};
-use crate::schema::Span;
-use crate::schema::model::{Allow, AuthRule, Model};
+use crate::schema::model::{Allow, Model};
+use crate::schema::roles;
 
 /// Some of the callers of one mode (`transformer` 8.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +16,15 @@ pub(super) struct Role {
     pub(super) provider: AuthMode,
     /// Which of them.
     pub(super) who: Who,
-    /// Where the rule stands that names them.
-    pub(super) span: Span,
 }
 
-/// Which callers of a mode.
+/// Which callers of a mode ([`Allow`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Who {
     Public,
     Private,
     Custom,
-    Group { group: String, claim: String },
+    Groups { groups: Vec<String>, claim: String },
     Owner(Named),
     GroupsField(Named),
 }
@@ -43,13 +41,8 @@ pub(super) struct Named {
 }
 
 impl Role {
-    /// The roles of a rule: one, or one per group.
-    pub(super) fn of(model: &Model, rule: &AuthRule) -> Vec<Role> {
-        let role = |who| Role {
-            provider: rule.provider,
-            who,
-            span: rule.span,
-        };
+    /// A role of the schema. What a record names its callers by is looked up in the model.
+    pub(super) fn of(model: &Model, role: &roles::Role) -> Role {
         let named = |field: &str, claim: &str| Named {
             field: field.to_owned(),
             claim: claim.to_owned(),
@@ -58,29 +51,21 @@ impl Role {
                 .get(field)
                 .is_some_and(|field| field.ty.list.is_some()),
         };
-        match &rule.allow {
-            Allow::Public => vec![role(Who::Public)],
-            Allow::Private => vec![role(Who::Private)],
-            Allow::Custom => vec![role(Who::Custom)],
-            Allow::Owner { field, claim } => vec![role(Who::Owner(named(field, claim)))],
-            Allow::GroupsField { field, claim } => {
-                vec![role(Who::GroupsField(named(field, claim)))]
-            }
-            Allow::Groups { groups, claim } => groups
-                .iter()
-                .map(|group| {
-                    role(Who::Group {
-                        group: group.clone(),
-                        claim: claim.clone(),
-                    })
-                })
-                .collect(),
+        let who = match &role.allow {
+            Allow::Public => Who::Public,
+            Allow::Private => Who::Private,
+            Allow::Custom => Who::Custom,
+            Allow::Owner { field, claim } => Who::Owner(named(field, claim)),
+            Allow::GroupsField { field, claim } => Who::GroupsField(named(field, claim)),
+            Allow::Groups { groups, claim } => Who::Groups {
+                groups: groups.clone(),
+                claim: claim.clone(),
+            },
+        };
+        Role {
+            provider: role.provider,
+            who,
         }
-    }
-
-    /// Whether both are the same callers, whatever the rule.
-    pub(super) fn is(&self, other: &Role) -> bool {
-        self.provider == other.provider && self.who == other.who
     }
 
     /// Whether a record decides who has the role.
@@ -98,8 +83,9 @@ impl Role {
             (Who::Public, Identity::Iam(signer)) => signer.authenticated == Some(false),
             (Who::Private, Identity::Iam(signer)) => signer.authenticated == Some(true),
             (Who::Private, Identity::UserPool(_) | Identity::Oidc(_)) => true,
-            (Who::Group { group, claim }, Identity::UserPool(token) | Identity::Oidc(token)) => {
-                claims::groups(token, claim).contains(group)
+            (Who::Groups { groups, claim }, Identity::UserPool(token) | Identity::Oidc(token)) => {
+                let known = claims::groups(token, claim);
+                groups.iter().any(|group| known.contains(group))
             }
             (Who::Owner(named), Identity::UserPool(token) | Identity::Oidc(token)) => {
                 let identities = Identities::of(token, &named.claim, settings.strict_owner);

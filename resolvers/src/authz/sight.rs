@@ -134,7 +134,7 @@ fn hides(ours: &[&Role], theirs: &[&Role]) -> bool {
                 our.provider,
                 AuthMode::UserPool | AuthMode::Oidc | AuthMode::Iam
             );
-            our.is(their) || (our.provider == their.provider && pooled && either_private)
+            our == *their || (our.provider == their.provider && pooled && either_private)
         })
     };
     let is_static = |role: &Role| !role.is_dynamic() && role.who != Who::Custom;
@@ -142,7 +142,7 @@ fn hides(ours: &[&Role], theirs: &[&Role]) -> bool {
         ours.len() == theirs.len()
             && theirs
                 .iter()
-                .all(|their| ours.iter().any(|our| our.is(their) && is_static(our)))
+                .all(|their| ours.iter().any(|our| our == their && is_static(our)))
     };
     ours.iter().any(|our| meets(our)) && !same()
 }

@@ -209,7 +209,7 @@ fn in_order<'m>(
         .collect();
     standings.sort_by_key(|(row, _)| match row.role.who {
         Who::Private => 0,
-        Who::Public | Who::Custom | Who::Group { .. } => 1,
+        Who::Public | Who::Custom | Who::Groups { .. } => 1,
         Who::Owner(_) => 2,
         Who::GroupsField(_) => 3,
     });

@@ -126,6 +126,16 @@ impl Matrix {
         &mut self.rows[at].1
     }
 
+    /// The fields, in schema order.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(String::as_str)
+    }
+
+    /// Every role, with what it may do with each of the fields.
+    pub fn rows(&self) -> impl Iterator<Item = (&Role, &[Vec<ModelOperation>])> {
+        self.rows.iter().map(|(role, row)| (role, row.as_slice()))
+    }
+
     /// Every role that any rule names.
     pub fn roles(&self) -> impl Iterator<Item = &Role> {
         self.rows.iter().map(|(role, _)| role)
