@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::Fields;
 use crate::api::outcome::Arguments;
-use crate::filter::Filter;
+use crate::filter::{Filter, Test};
 use crate::identity::Identity;
 use crate::schema::model::{Model, ModelOperation};
 
@@ -170,13 +170,48 @@ impl Rules {
             .is_some_and(|model| model.modes.model.contains(&identity.mode()))
     }
 
-    /// A client's filter or condition as this caller may use it: what it may not read is missing to it.
+    /// A client's filter or condition as this caller may use it: what it may not read is missing to it, and owners may be
+    /// named by any form.
     #[must_use]
     pub(crate) fn usable(&self, model: &str, identity: &Identity, filter: Filter) -> Filter {
         let sight = self.sight(model, identity);
         if sight.is_plain() {
             return filter;
         }
+        let filter = access::by_any_name(filter, &|field| self.own_names(model, identity, field));
         access::blinded(filter, &|field| sight.access(field))
+    }
+
+    /// The records that an owner argument of a subscription speaks of; null speaks of those without an owner
+    /// (`errata.md` 2.12).
+    #[must_use]
+    pub(crate) fn argument(
+        &self,
+        model: &str,
+        identity: &Identity,
+        field: &str,
+        value: &Value,
+    ) -> Filter {
+        let test = |test| Filter::Field {
+            name: field.to_owned(),
+            test,
+        };
+        let own = self.own_names(model, identity, field).unwrap_or_default();
+        let named = access::named(field, std::slice::from_ref(value), &own);
+        let filter = match value {
+            Value::Null => Filter::Any(vec![named, test(Test::Exists(false))]),
+            _ => named,
+        };
+        self.usable(model, identity, filter)
+    }
+
+    /// The names by which a field of owners knows the caller; `None` if it is none, or one of a single form.
+    fn own_names(&self, model: &str, identity: &Identity, field: &str) -> Option<Vec<String>> {
+        let known = self.model(model)?;
+        known.owners.iter().find(|owner| *owner == field)?;
+        let rows = known.matrix.iter().flat_map(|matrix| &matrix.rows);
+        let standings = rows.map(|row| row.role.standing(identity, &self.settings));
+        let names = standings.filter_map(|standing| standing.names_for(field));
+        Some(names.flatten().collect())
     }
 }

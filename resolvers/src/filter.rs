@@ -54,6 +54,9 @@ pub enum Test {
     Between(Value, Value),
     /// A string begins with this one.
     BeginsWith(String),
+    /// A string that is this one, or one of whose parts between `::` is: an owner, by whichever form a client knows
+    /// (`errata.md` row 43).
+    Names(String),
     /// A substring of a string, or an element of a list.
     Contains(Value),
     /// The opposite of `Contains`; true for missing and NULL.

@@ -39,9 +39,15 @@ pub fn admit(
         return Err(unauthorized(field, "Subscription"));
     }
     let filter = Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?;
+    let filter = engine.rules.usable(&model.name, &caller.identity, filter);
+    let owners = args.iter().filter(|(name, _)| *name != "filter");
+    let owned = owners.map(|(name, owner)| {
+        let rules = &engine.rules;
+        rules.argument(&model.name, &caller.identity, name, owner)
+    });
     Ok(Interest {
         operation,
-        filter: engine.rules.usable(&model.name, &caller.identity, filter),
+        filter: owned.fold(filter, Filter::and),
         access,
     })
 }

@@ -148,6 +148,54 @@ pub(super) fn blinded(filter: Filter, access: &impl Fn(&str) -> Access) -> Filte
     }
 }
 
+/// A filter in which owners may be named by any form: as stored, by a part of it, or as clients see it; and the caller by
+/// any of its identities (`errata.md` row 43). `own` are those of an owner field, `None` for all other fields.
+pub(super) fn by_any_name(filter: Filter, own: &impl Fn(&str) -> Option<Vec<String>>) -> Filter {
+    let each = |parts: Vec<Filter>| {
+        parts
+            .into_iter()
+            .map(|part| by_any_name(part, own))
+            .collect()
+    };
+    match filter {
+        Filter::All(parts) => Filter::All(each(parts)),
+        Filter::Any(parts) => Filter::Any(each(parts)),
+        Filter::Not(part) => Filter::Not(Box::new(by_any_name(*part, own))),
+        Filter::Field { name, test } => match own(&name) {
+            None => Filter::Field { name, test },
+            Some(own) => match test {
+                Test::Eq(value) => named(&name, &[value], &own),
+                Test::In(values) => named(&name, &values, &own),
+                Test::Ne(value) => Filter::Not(Box::new(named(&name, &[value], &own))),
+                Test::NotIn(values) => Filter::Not(Box::new(named(&name, &values, &own))),
+                test => Filter::Field { name, test },
+            },
+        },
+    }
+}
+
+/// The records whose owner is one of these, by any name.
+pub(super) fn named(field: &str, values: &[Value], own: &[String]) -> Filter {
+    let test = |test| Filter::Field {
+        name: field.to_owned(),
+        test,
+    };
+    let mut names = Vec::new();
+    for value in values {
+        match value.as_str() {
+            None => names.push(test(Test::Eq(value.clone()))),
+            Some(text) => {
+                if own.iter().any(|identity| identity == text) {
+                    let all = own.iter().map(|identity| identity.as_str().into());
+                    names.push(test(Test::In(all.collect())));
+                }
+                names.push(test(Test::Names(text.to_owned())));
+            }
+        }
+    }
+    Filter::Any(names)
+}
+
 /// What a test comes to on a missing attribute.
 fn on_missing(test: &Test) -> Filter {
     if test.passes(None) {

@@ -142,6 +142,16 @@ impl Standing<'_> {
         }
     }
 
+    /// The names by which records know the caller in this field.
+    pub(super) fn names_for(&self, field: &str) -> Option<Vec<String>> {
+        match self {
+            Standing::Owner(named, identities) if named.field == field => {
+                Some(identities.all().map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the caller has the role on a record with this document ([`Standing::held`]).
     pub(super) fn holds_on(&self, fields: &crate::Fields) -> bool {
         match self {

@@ -55,6 +55,7 @@ fn holds(test: &Test, held: &Value) -> bool {
         Test::BeginsWith(prefix) => held
             .as_str()
             .is_some_and(|text| text.as_bytes().starts_with(prefix.as_bytes())),
+        Test::Names(name) => held.as_str().is_some_and(|text| names(text, name)),
         Test::Contains(value) => contains(held, value),
         Test::In(values) => one_of(held, values),
         Test::Type(wanted) => attribute_type(held) == *wanted,
@@ -89,6 +90,11 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::String(left), Value::String(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
         _ => None,
     }
+}
+
+/// Whether a text is a name, or some whole parts of it in a row are.
+fn names(text: &str, name: &str) -> bool {
+    format!("::{text}::").contains(&format!("::{name}::"))
 }
 
 fn contains(held: &Value, value: &Value) -> bool {
@@ -208,6 +214,19 @@ mod tests {
         for (filter, expected) in table {
             assert_eq!(matches(&filter, &record), expected, "{filter}");
         }
+    }
+
+    #[test]
+    fn an_owner_is_named_as_a_whole_and_by_each_part() {
+        let names = |name: &str, held: Value| Test::Names(name.to_owned()).passes(Some(&held));
+        for name in ["s::alice", "s", "alice"] {
+            assert!(names(name, json!("s::alice")), "{name}");
+        }
+        for name in ["ali", "lice", "s::", "::alice", "", "S"] {
+            assert!(!names(name, json!("s::alice")), "{name}");
+        }
+        assert!(!names("alice", json!(["alice"])));
+        assert!(!Test::Names("alice".to_owned()).passes(None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::rules::Rules;
 use super::{ConfigError, environment};
 use crate::auth::api_key::KeySetting;
 use crate::auth::iam::{ACCOUNT, IamSettings, Principal};
@@ -30,6 +31,7 @@ pub(super) struct Auth {
     users: BTreeMap<String, UserSection>,
     blocked: Vec<String>,
     leeway_s: Option<u32>,
+    pub(super) rules: Rules,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,11 +8,10 @@ use driftless_resolvers::engine::MissingVersion;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::auth;
 use super::compat::Compat;
-use super::conflict;
 use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, SchemaSource, TlsMode};
+use super::{auth, conflict, rules};
 
 const DEFAULT_FILE: &str = "driftless.toml";
 
@@ -154,7 +153,9 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     } = config;
     document.conflict.apply(conflict, engine);
     listen(config, document.listen)?;
-    auth::apply(&mut config.auth, document.auth)?;
+    let mut auth = document.auth;
+    rules::apply(config, std::mem::take(&mut auth.rules));
+    auth::apply(&mut config.auth, auth)?;
     limits(config, &document.limits);
     realtime(config, &document.realtime);
     sync(config, &document.sync);

@@ -6,6 +6,7 @@ mod conflict;
 mod document;
 mod environment;
 mod lifetime;
+mod rules;
 
 pub use compat::Compat;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub conflict: Conflicts,
     /// Who may call.
     pub auth: crate::auth::Settings,
+    /// Whether owner rules that name no claim compare the user's name alone.
+    pub username_claim: bool,
     /// Bounds of HTTP requests.
     pub limits: Limits,
     /// Switches and limits of the API.
@@ -188,6 +191,7 @@ impl Config {
             database_patience: Some(Duration::from_secs(15)),
             drain: Duration::from_millis(200),
             consent: Consent::Author,
+            username_claim: false,
             auth: crate::auth::Settings {
                 default: Some(AuthMode::ApiKey),
                 development: Some(folder.join(ISSUER_KEY)),
@@ -212,6 +216,7 @@ impl Config {
             direct_database: None,
             database_patience: None,
             conflict: Conflicts::default(),
+            username_claim: false,
             auth: crate::auth::Settings::default(),
             limits: Limits::default(),
             engine: driftless_resolvers::engine::Settings::default(),
@@ -251,6 +256,7 @@ impl Config {
     pub fn schema_options(&self) -> Options {
         Options {
             modes: self.auth.modes(),
+            username_claim: self.username_claim,
             ..Options::default()
         }
     }

@@ -131,6 +131,12 @@ impl Compiler<'_> {
                 let place = self.position(&of.text, &prefix);
                 Some(self.string(&of, &format!("{place} = 1"), negated))
             }
+            Test::Names(name_of) => {
+                let of = self.attribute(name);
+                let part = push(self.args, Arg::Text(format!("::{name_of}::")));
+                let place = self.position(&format!("'::' || {} || '::'", of.text), &part);
+                Some(self.string(&of, &format!("{place} > 0"), negated))
+            }
             Test::Contains(value) => Some(self.contains(name, value, negated)),
             Test::Exists(expected) => {
                 let of = self.attribute(name);
@@ -274,8 +280,10 @@ impl Compiler<'_> {
                 Attribute {
                     ty: format!("json_type(doc, {path})"),
                     number: format!("cast(json_extract(doc, {path}) as real)"),
-                    // Beyond this many digits it does not always round as IEEE 754 asks.
-                    odd: format!("length(doc -> {path}) > 15"),
+                    // Beyond this many digits, and with large exponents, it does not always round as IEEE 754 asks.
+                    odd: format!(
+                        "(length(doc -> {path}) > 15 or doc -> {path} glob '*[eE]*[0-9][0-9]*')"
+                    ),
                     text: format!("json_extract(doc, {path})"),
                 }
             }

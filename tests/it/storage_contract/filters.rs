@@ -21,7 +21,7 @@ fn literal(text: &str) -> Value {
 
 fn text() -> impl Strategy<Value = String> {
     let parts = prop::sample::select(vec![
-        "a", "b", "A", "é", "\u{ffff}", "😀", "%", "_", "\\", "'", "\"", "#", "\n", "7", "$n",
+        "a", "b", "A", "é", "\u{ffff}", "😀", "%", "_", "\\", "'", "\"", "#", "\n", "7", "$n", "::",
     ]);
     vec(parts, 0..3).prop_map(|parts| parts.concat())
 }
@@ -112,6 +112,7 @@ fn test() -> BoxedStrategy<Test> {
     prop_oneof![
         6 => comparison(value().boxed()),
         1 => text().prop_map(Test::BeginsWith),
+        1 => text().prop_map(Test::Names),
         1 => value().prop_map(Test::Contains),
         1 => value().prop_map(Test::NotContains),
         1 => any::<bool>().prop_map(Test::Exists),
