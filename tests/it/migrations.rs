@@ -9,3 +9,4 @@ mod command;
 mod place;
 mod plan;
 mod steps;
+mod views;

@@ -96,6 +96,7 @@ impl Migrate {
 fn done(progress: &Progress) -> String {
     match progress {
         Progress::Expanded => "tables and columns are there".to_owned(),
+        Progress::Shown => "SQL views show the schema".to_owned(),
         Progress::Filled { model, records } => format!("{model}: {records} more records filled"),
         Progress::Indexed { model } => format!("{model}: an index is built"),
     }

@@ -16,11 +16,13 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0001_system.sql"),
             include_str!("../../../migrations/postgres/0002_layout.sql"),
             include_str!("../../../migrations/postgres/0003_schemas.sql"),
+            include_str!("../../../migrations/postgres/0004_views.sql"),
         ],
         Dialect::Sqlite => [
             include_str!("../../../migrations/sqlite/0001_system.sql"),
             include_str!("../../../migrations/sqlite/0002_layout.sql"),
             include_str!("../../../migrations/sqlite/0003_schemas.sql"),
+            include_str!("../../../migrations/sqlite/0004_views.sql"),
         ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {

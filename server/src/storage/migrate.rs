@@ -7,9 +7,10 @@
 //! 1. [`expand`] adds tables and empty columns and replaces the function that writes them. It holds the model's own lock,
 //!    so a write comes either before (and is filled like every older record) or after (and brings its values itself);
 //!    a caller with the former function is sent back to the registry by the function.
-//! 2. [`fill`] gives stored records their values, so many at a time.
-//! 3. [`index`] makes the indexes, on Postgres while others write.
-//! 4. [`memory`] notes the schema that the database is prepared for now.
+//! 2. [`view`] makes the SQL views of models anew, which only people read.
+//! 3. [`fill`] gives stored records their values, so many at a time.
+//! 4. [`index`] makes the indexes, on Postgres while others write.
+//! 5. [`memory`] notes the schema that the database is prepared for now.
 //!
 //! What a schema does not need any more stays until [`contract`] is asked to remove it.
 
@@ -20,6 +21,7 @@ mod index;
 mod inventory;
 mod memory;
 mod outlook;
+mod view;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -41,6 +43,7 @@ pub use memory::Prepared;
 pub(super) use memory::{knows, last};
 pub(super) use outlook::Look;
 pub use outlook::{Count, Leftover, Outlook, Work};
+use view::Show;
 
 /// How often a step is tried that others keep from its locks.
 const ATTEMPTS: u32 = 30;
@@ -114,6 +117,8 @@ pub(super) trait Step: Sync {
 pub enum Progress {
     /// Tables, columns and write functions are there.
     Expanded,
+    /// The SQL views of models show what the schema says.
+    Shown,
     /// So many further records of a model have their values of new columns.
     Filled {
         /// The model.
@@ -140,6 +145,13 @@ pub(super) async fn prepare(
     let tables = patiently(engine, &Expand { schema }).await?;
     if observer(Progress::Expanded).is_break() {
         return Ok(None);
+    }
+    let views = view::outdated(engine, schema, &tables).await?;
+    if !views.is_empty() {
+        patiently(engine, &Show { views: &views }).await?;
+        if observer(Progress::Shown).is_break() {
+            return Ok(None);
+        }
     }
     let unfinished = fill::unfinished(engine).await?;
     for (model, table) in schema.models.keys().zip(&tables) {

@@ -8,7 +8,7 @@
 //! * `wake` – how subscribers and other nodes learn of a write; `pooler` – what is different behind one;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * [`moment`] – when a crash matters, for those who try one out;
-//! * `migrate` – how a database comes to a schema; `ddl`, `table` – what is made for it; `database`, `rows`, `secret` – encodings.
+//! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
 mod database;
@@ -29,6 +29,7 @@ mod sql;
 mod sqlite;
 mod statements;
 mod table;
+mod view_sql;
 mod wake;
 mod write_sql;
 

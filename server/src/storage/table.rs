@@ -6,7 +6,7 @@ use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::attributes::{Attribute, Attributes, Kind};
 
 /// The longest identifier Postgres keeps whole.
-const LONGEST: usize = 63;
+pub(super) const LONGEST: usize = 63;
 
 /// A model's table as it is in the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,8 @@ pub(super) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-fn cut(text: &str, longest: usize) -> String {
+/// A text without its end, where it is longer than so many bytes.
+pub(super) fn cut(text: &str, longest: usize) -> String {
     let mut end = text.len().min(longest);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -87,7 +88,8 @@ fn cut(text: &str, longest: usize) -> String {
     text[..end].to_owned()
 }
 
-fn digest(content: &str) -> String {
+/// A short name for a content.
+pub(super) fn digest(content: &str) -> String {
     use std::fmt::Write as _;
     Sha256::digest(content.as_bytes())[..6]
         .iter()

@@ -10,7 +10,7 @@ use super::expand::{change_writer, drop_functions, layout};
 use super::inventory::Inventory;
 use super::memory::ForgetOthers;
 use super::outlook::surplus_columns;
-use super::{Session, Step, index, patiently};
+use super::{Session, Step, index, patiently, view};
 use crate::storage::database::{Arg, Statement};
 use crate::storage::engine::Engine;
 use crate::storage::table::Table;
@@ -89,6 +89,7 @@ impl Step for DropModel<'_> {
     async fn run(&self, session: &mut Session<'_>) -> Result<(), StorageError> {
         let Table { shard, name, .. } = self.table;
         session.lock(*shard).await?;
+        view::hide(session, *shard).await?;
         session.run(format!("drop table if exists {name}")).await?;
         drop_functions(session, &write_sql::prefix(self.table), "").await?;
         for table in ["change_log", "index_columns", "shards"] {
