@@ -56,6 +56,8 @@ pub(crate) fn schema() -> Schema {
                 plain("city", Scalar::String, true),
                 list("lines", Scalar::String),
             ]),
+            interfaces: Vec::new(),
+            gates: Vec::new(),
             description: None,
         },
     );
@@ -64,6 +66,7 @@ pub(crate) fn schema() -> Schema {
         EnumType {
             name: "Status".to_owned(),
             values: vec!["DRAFT".to_owned(), "ACTIVE".to_owned()],
+            deprecated: IndexMap::new(),
             description: None,
         },
     );
@@ -170,19 +173,15 @@ pub(crate) fn visit() -> Model {
 
 fn model<const N: usize>(name: &str, members: [Field; N], key: KeyFields) -> Model {
     Model {
-        name: name.to_owned(),
         fields: fields(members),
         key,
-        custom_key: false,
-        indexes: Vec::new(),
         auth: vec![public()],
         operations: operations(name),
         timestamps: Timestamps {
             created: Some("createdAt".to_owned()),
             updated: Some("updatedAt".to_owned()),
         },
-        span: Span::default(),
-        description: None,
+        ..Model::new(name, Span::default())
     }
 }
 
@@ -204,6 +203,7 @@ fn operations(name: &str) -> Operations {
         create: Some(format!("create{name}")),
         update: Some(format!("update{name}")),
         delete: Some(format!("delete{name}")),
+        search: None,
         on_create: vec![format!("onCreate{name}")],
         on_update: vec![format!("onUpdate{name}")],
         on_delete: vec![format!("onDelete{name}")],
@@ -235,20 +235,8 @@ fn fields<const N: usize>(members: [Field; N]) -> IndexMap<String, Field> {
 }
 
 fn plain(name: &str, scalar: Scalar, required: bool) -> Field {
-    Field {
-        name: name.to_owned(),
-        ty: FieldType {
-            base: Base::Scalar(scalar),
-            list: None,
-            required,
-        },
-        origin: Origin::Declared,
-        default: None,
-        relation: None,
-        auth: None,
-        span: Span::default(),
-        description: None,
-    }
+    let ty = FieldType::single(Base::Scalar(scalar), required);
+    Field::new(name, ty, Origin::Declared, Span::default())
 }
 
 fn list(name: &str, scalar: Scalar) -> Field {

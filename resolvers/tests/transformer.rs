@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use driftless_resolvers::api::client_models::client_models;
 use driftless_resolvers::api::generate::generate;
 use driftless_resolvers::api::introspection::Introspection;
-use driftless_resolvers::api::sdl::sdl;
+use driftless_resolvers::api::sdl::{sdl, sdl_with_directives};
 use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::{Options, Schema, load_with};
 use serde_json::{Map, Value};
@@ -52,6 +52,10 @@ impl Golden {
 
 /// The schemas of a folder that are served; the others are named with the reason.
 fn served(folder: &Path) -> Vec<Golden> {
+    loaded(folder, false)
+}
+
+fn loaded(folder: &Path, unsynced: bool) -> Vec<Golden> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -62,7 +66,11 @@ fn served(folder: &Path) -> Vec<Golden> {
     for path in paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = fs::read_to_string(path.join("schema.graphql")).unwrap();
-        match load_with(&source, &options(&path)) {
+        let options = Options {
+            unsynced,
+            ..options(&path)
+        };
+        match load_with(&source, &options) {
             Ok(loaded) => served.push(Golden {
                 name,
                 path,
@@ -137,11 +145,40 @@ fn differences(name: &str, expected: &str, generated: &str) -> String {
     table
 }
 
+/// Which SDL of a schema is compared.
+#[derive(Clone, Copy)]
+enum Sdl {
+    /// As clients see it, with sync.
+    Plain,
+    /// With the directives.
+    Directives,
+    /// As clients see it, without sync.
+    Unsynced,
+}
+
+impl Sdl {
+    fn file(self) -> &'static str {
+        match self {
+            Sdl::Plain => "expected.graphql",
+            Sdl::Directives => "expected.aws.graphql",
+            Sdl::Unsynced => "expected.nosync.graphql",
+        }
+    }
+
+    fn generated(self, schema: &Schema) -> String {
+        let types = generate(schema);
+        match self {
+            Sdl::Plain | Sdl::Unsynced => sdl(&types),
+            Sdl::Directives => sdl_with_directives(&types),
+        }
+    }
+}
+
 #[track_caller]
-fn assert_same_api(goldens: &[Golden]) {
+fn assert_same_api(goldens: &[Golden], kind: Sdl) {
     let mut table = String::new();
     for golden in goldens {
-        let Some(expected) = golden.read("expected.graphql") else {
+        let Some(expected) = golden.read(kind.file()) else {
             writeln!(
                 table,
                 "{}: the original refuses it, it should not be served",
@@ -150,7 +187,7 @@ fn assert_same_api(goldens: &[Golden]) {
             .unwrap();
             continue;
         };
-        let generated = sdl(&generate(&golden.schema));
+        let generated = kind.generated(&golden.schema);
         let differences = differences(&golden.name, &expected, &generated);
         if differences.is_empty() && expected.trim_end() != generated.trim_end() {
             writeln!(
@@ -237,7 +274,7 @@ fn assert_introspectable(goldens: &[Golden]) {
 fn the_api_is_the_transformers() {
     let goldens = served(&goldens());
     assert_eq!(goldens.len(), 2);
-    assert_same_api(&goldens);
+    assert_same_api(&goldens, Sdl::Plain);
     assert_introspectable(&goldens);
 }
 
@@ -271,19 +308,46 @@ fn the_version_of_client_models_changes_with_fields_and_types_only() {
     }
 }
 
+/// Every schema of the collection, but for those the original refuses.
+fn all_of(folder: &Path, unsynced: bool) -> Vec<Golden> {
+    let goldens = loaded(folder, unsynced);
+    let count = fs::read_dir(folder).unwrap().filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        let file = if unsynced {
+            "expected.nosync.graphql"
+        } else {
+            "expected.graphql"
+        };
+        path.join(file).is_file()
+    });
+    assert_eq!(goldens.len(), count.count(), "not every schema is served");
+    goldens
+}
+
 #[test]
-fn the_api_of_every_served_schema_of_the_collection_is_the_transformers() {
+fn the_api_of_every_schema_of_the_collection_is_the_transformers() {
     let Some(folder) = collection() else {
         return;
     };
-    let goldens = served(&folder);
-    assert!(
-        goldens.len() >= 30,
-        "only {} schemas are served",
-        goldens.len()
-    );
-    assert_same_api(&goldens);
+    let goldens = all_of(&folder, false);
+    assert_same_api(&goldens, Sdl::Plain);
     assert_introspectable(&goldens);
+}
+
+#[test]
+fn the_directives_of_every_schema_of_the_collection_are_the_transformers() {
+    let Some(folder) = collection() else {
+        return;
+    };
+    assert_same_api(&all_of(&folder, false), Sdl::Directives);
+}
+
+#[test]
+fn the_api_without_sync_of_every_schema_of_the_collection_is_the_transformers() {
+    let Some(folder) = collection() else {
+        return;
+    };
+    assert_same_api(&all_of(&folder, true), Sdl::Unsynced);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl<'a> Inputs<'a> {
                 ))),
             },
             Some(TypeDef::Input(def)) => self.object(def, value, site),
-            Some(TypeDef::Object(_)) | None => {
+            Some(TypeDef::Object(_) | TypeDef::Interface(_) | TypeDef::Union(_)) | None => {
                 Err(site.invalid(format!("'{name}' is not an input type.")))
             }
         }

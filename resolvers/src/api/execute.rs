@@ -235,6 +235,7 @@ impl<'a> Run<'a> {
             Resolver::Property
             | Resolver::Relation
             | Resolver::Nothing
+            | Resolver::Unserved(_)
             | Resolver::Subscribe(..) => Ok(Resolved::Null),
         }
     }

@@ -6,8 +6,9 @@
 use std::sync::OnceLock;
 
 use async_graphql::dynamic::{
-    Enum, Field, FieldFuture, FieldValue, InputObject, InputValue, Object, Scalar, Schema,
-    Subscription, SubscriptionField, SubscriptionFieldFuture, TypeRef as DynamicRef,
+    Enum, EnumItem, Field, FieldFuture, FieldValue, InputObject, InputValue, Interface,
+    InterfaceField, Object, Scalar, Schema, Subscription, SubscriptionField,
+    SubscriptionFieldFuture, TypeRef as DynamicRef, Union,
 };
 use async_graphql::{Name, Request, Value as GraphqlValue, Variables};
 use futures_util::FutureExt;
@@ -15,7 +16,8 @@ use futures_util::stream;
 use serde_json::{Map, Value};
 
 use super::types::{
-    EnumDef, FieldDef, InputDef, InputField, ObjectDef, TypeDef, TypeRef, TypeSystem, is_built_in,
+    EnumDef, FieldDef, InputDef, InputField, InterfaceDef, ObjectDef, TypeDef, TypeRef, TypeSystem,
+    is_built_in,
 };
 
 /// Answers the introspection fields of a query. The schema behind it is built by the first query that needs it.
@@ -81,16 +83,26 @@ fn build(types: &TypeSystem) -> Result<Schema, String> {
                 builder.register(subscription(object))
             }
             TypeDef::Object(object) => builder.register(output_object(object)),
+            TypeDef::Interface(interface) => builder.register(output_interface(interface)),
+            TypeDef::Union(union) => {
+                let built = Union::new(&union.name);
+                let members = union.members.iter();
+                builder.register(members.fold(built, Union::possible_type))
+            }
         };
     }
     builder.finish().map_err(|error| error.to_string())
 }
 
 fn enumeration(declared: &EnumDef) -> Enum {
-    declared
-        .values
-        .iter()
-        .fold(Enum::new(&declared.name), Enum::item)
+    let values = declared.values.iter().map(|value| {
+        let item = EnumItem::new(value);
+        match declared.deprecated.get(value) {
+            Some(deprecation) => item.deprecation(deprecation.reason.as_deref()),
+            None => item,
+        }
+    });
+    values.fold(Enum::new(&declared.name), Enum::item)
 }
 
 fn input_object(input: &InputDef) -> InputObject {
@@ -103,11 +115,30 @@ fn input_object(input: &InputDef) -> InputObject {
 }
 
 fn output_object(object: &ObjectDef) -> Object {
-    object
+    let empty = Object::new(&object.name);
+    let implementing = object.interfaces.iter().fold(empty, Object::implement);
+    object.fields.values().fold(implementing, |built, field| {
+        built.field(output_field(field))
+    })
+}
+
+fn output_interface(interface: &InterfaceDef) -> Interface {
+    let empty = Interface::new(&interface.name);
+    let implementing = interface
+        .interfaces
+        .iter()
+        .fold(empty, Interface::implement);
+    interface
         .fields
         .values()
-        .fold(Object::new(&object.name), |built, field| {
-            built.field(output_field(field))
+        .fold(implementing, |built, field| {
+            let empty = InterfaceField::new(&field.name, type_ref(&field.ty));
+            let with_arguments = field.arguments.values().map(input_value);
+            let made = with_arguments.fold(empty, InterfaceField::argument);
+            built.field(match &field.deprecated {
+                Some(deprecation) => made.deprecation(deprecation.reason.as_deref()),
+                None => made,
+            })
         })
 }
 
@@ -116,7 +147,11 @@ fn output_field(field: &FieldDef) -> Field {
         FieldFuture::Value(None)
     });
     let arguments = field.arguments.values().map(input_value);
-    arguments.fold(empty, Field::argument)
+    let made = arguments.fold(empty, Field::argument);
+    match &field.deprecated {
+        Some(deprecation) => made.deprecation(deprecation.reason.as_deref()),
+        None => made,
+    }
 }
 
 fn subscription(object: &ObjectDef) -> Subscription {

@@ -80,6 +80,8 @@ pub(crate) enum Shape {
     Object(Selection),
     /// Whatever introspection answers.
     Json,
+    /// An interface or a union. Nothing that is served yet has values of one.
+    Abstract,
 }
 
 /// Where the value of a field comes from.
@@ -120,6 +122,8 @@ pub(crate) enum Source {
     Introspection,
     /// Always null.
     Nothing,
+    /// Null, and an error that says what is not served yet.
+    Unserved(&'static str),
 }
 
 impl Plan {
@@ -172,7 +176,7 @@ impl Field {
     pub(crate) fn selection(&self) -> Option<&Selection> {
         match &self.shape {
             Shape::Object(selection) => Some(selection),
-            Shape::Scalar(_) | Shape::Enum(_) | Shape::Json => None,
+            Shape::Scalar(_) | Shape::Enum(_) | Shape::Json | Shape::Abstract => None,
         }
     }
 

@@ -41,7 +41,7 @@ fn predicate_field(inputs: Inputs<'_>, def: &InputDef, model: &str, name: &str) 
                 "ModelStringInput"
             }));
         }
-        Base::Object(_) | Base::Model(_) => return None,
+        Base::Object(_) | Base::Model(_) | Base::Abstract(_) => return None,
     };
     Some(named(operators))
 }

@@ -172,6 +172,7 @@ impl<'a> Projection<'a> {
                     | Source::Relation { .. },
                     _,
                 ) => self.resolved(selection, field, layer.column(index), row),
+                (Source::Unserved(what), _) => self.unserved(selection, field, what),
                 _ => self.property(seen, field),
             };
             let settled = self.settle(&field.ty, before, written);

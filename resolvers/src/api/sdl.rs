@@ -1,4 +1,4 @@
-//! The API as a schema document: sorted, without descriptions and directives, in graphql-js's layout.
+//! The API as a schema document: sorted, without descriptions, in graphql-js's layout.
 
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -6,40 +6,218 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::types::{FieldDef, InputField, TypeDef, TypeSystem, is_built_in};
+use super::types::{FieldDef, InputField, TypeDef, TypeRef, TypeSystem, is_built_in};
+use crate::schema::model::{Deprecation, Gate};
 
-/// The document. Types, fields, arguments and enum values are in graphql-js's `lexicographicSortSchema` order; of the
-/// scalars only AppSync's appear, as GraphQL's own need no definition.
+/// The document as a client sees it, without directives. Types, fields, arguments and enum values are in graphql-js's
+/// `lexicographicSortSchema` order; of the scalars only AppSync's appear, as GraphQL's own need no definition.
 #[must_use]
 pub fn sdl(types: &TypeSystem) -> String {
-    let mut definitions: Vec<&TypeDef> = types.types.values().collect();
-    definitions.sort_by(|a, b| natural_order(a.name(), b.name()));
-    let blocks: Vec<String> = definitions.into_iter().filter_map(definition).collect();
-    let mut text = blocks.join("\n\n");
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text
+    let writer = Writer {
+        types,
+        directives: false,
+    };
+    writer.document()
 }
 
-fn definition(definition: &TypeDef) -> Option<String> {
-    match definition {
-        TypeDef::Scalar(scalar) if is_built_in(*scalar) => None,
-        TypeDef::Scalar(scalar) => Some(format!("scalar {}", scalar.name())),
-        TypeDef::Enum(declared) => {
-            let mut values: Vec<&String> = declared.values.iter().collect();
-            values.sort_by(|a, b| natural_order(a, b));
-            let lines = values.into_iter().cloned().collect();
-            Some(block(&format!("enum {}", declared.name), lines))
+/// The document as AppSync is given it, with the directives that say who may call what, what a subscription listens to
+/// and what is deprecated. Everything is in the order of its characters.
+#[must_use]
+pub fn sdl_with_directives(types: &TypeSystem) -> String {
+    let writer = Writer {
+        types,
+        directives: true,
+    };
+    writer.document()
+}
+
+struct Writer<'a> {
+    types: &'a TypeSystem,
+    directives: bool,
+}
+
+impl Writer<'_> {
+    fn document(&self) -> String {
+        let mut definitions: Vec<&TypeDef> = self.types.types.values().collect();
+        definitions.sort_by(|a, b| self.order(a.name(), b.name()));
+        let blocks: Vec<String> = definitions
+            .into_iter()
+            .filter_map(|definition| self.definition(definition))
+            .collect();
+        let mut text = blocks.join("\n\n");
+        if !text.is_empty() {
+            text.push('\n');
         }
-        TypeDef::Input(input) => {
-            let lines = sorted(&input.fields).map(input_field).collect();
-            Some(block(&format!("input {}", input.name), lines))
+        text
+    }
+
+    fn order(&self, a: &str, b: &str) -> Ordering {
+        if self.directives {
+            a.cmp(b)
+        } else {
+            natural_order(a, b)
         }
-        TypeDef::Object(object) => {
-            let lines = sorted(&object.fields).map(field).collect();
-            Some(block(&format!("type {}", object.name), lines))
+    }
+
+    fn definition(&self, definition: &TypeDef) -> Option<String> {
+        match definition {
+            TypeDef::Scalar(_) if self.directives => None,
+            TypeDef::Scalar(scalar) if is_built_in(*scalar) => None,
+            TypeDef::Scalar(scalar) => Some(format!("scalar {}", scalar.name())),
+            TypeDef::Enum(declared) => {
+                let mut values: Vec<&String> = declared.values.iter().collect();
+                values.sort_by(|a, b| self.order(a, b));
+                let lines = values.into_iter().map(|value| {
+                    let deprecated = self.deprecated(declared.deprecated.get(value));
+                    format!("{value}{deprecated}")
+                });
+                Some(block(&format!("enum {}", declared.name), lines.collect()))
+            }
+            TypeDef::Input(input) => {
+                let fields = self.sorted(&input.fields);
+                let lines = fields.into_iter().map(|field| self.input_field(field));
+                Some(block(&format!("input {}", input.name), lines.collect()))
+            }
+            TypeDef::Union(union) => {
+                let mut members: Vec<&str> = union.members.iter().map(String::as_str).collect();
+                members.sort_by(|a, b| self.order(a, b));
+                Some(format!("union {} = {}", union.name, members.join(" | ")))
+            }
+            TypeDef::Interface(interface) => {
+                let implements = self.implements(&interface.interfaces);
+                let head = format!("interface {}{implements}", interface.name);
+                Some(block(&head, self.fields(&interface.fields)))
+            }
+            TypeDef::Object(object) => {
+                let implements = self.implements(&object.interfaces);
+                let gates = self.gates(&object.gates).join("");
+                let head = format!("type {}{implements}{gates}", object.name);
+                Some(block(&head, self.fields(&object.fields)))
+            }
         }
+    }
+
+    fn implements(&self, interfaces: &[String]) -> String {
+        let mut names: Vec<&str> = interfaces.iter().map(String::as_str).collect();
+        names.sort_by(|a, b| self.order(a, b));
+        if names.is_empty() {
+            String::new()
+        } else {
+            format!(" implements {}", names.join(" & "))
+        }
+    }
+
+    fn fields(&self, fields: &IndexMap<String, FieldDef>) -> Vec<String> {
+        let fields = self.sorted(fields).into_iter();
+        fields.map(|field| self.field(field)).collect()
+    }
+
+    fn field(&self, field: &FieldDef) -> String {
+        let arguments = self.sorted(&field.arguments).into_iter();
+        let arguments: Vec<String> = arguments.map(|field| self.input_field(field)).collect();
+        let directives = self.field_directives(field);
+        if arguments.is_empty() {
+            return format!("{}: {}{directives}", field.name, field.ty);
+        }
+        let arguments = arguments.join(", ");
+        format!("{}({arguments}): {}{directives}", field.name, field.ty)
+    }
+
+    /// The directives of a field by name.
+    fn field_directives(&self, field: &FieldDef) -> String {
+        let mut written = self.gates(&field.gates);
+        if self.directives && !field.subscribes.is_empty() {
+            let names = Value::from(field.subscribes.clone());
+            let mut text = " @aws_subscribe(mutations: ".to_owned();
+            self.literal(&names, None, &mut text);
+            text.push(')');
+            written.push(text);
+        }
+        written.push(self.deprecated(field.deprecated.as_ref()));
+        written.sort();
+        written.concat()
+    }
+
+    fn gates(&self, gates: &[Gate]) -> Vec<String> {
+        if !self.directives {
+            return Vec::new();
+        }
+        let mut written: Vec<String> = gates
+            .iter()
+            .map(|gate| {
+                let mut text = format!(" @{}", gate.directive());
+                if !gate.groups.is_empty() {
+                    text.push_str("(cognito_groups: ");
+                    self.literal(&Value::from(gate.groups.clone()), None, &mut text);
+                    text.push(')');
+                }
+                text
+            })
+            .collect();
+        written.sort();
+        written
+    }
+
+    fn deprecated(&self, deprecation: Option<&Deprecation>) -> String {
+        match deprecation {
+            Some(Deprecation {
+                reason: Some(reason),
+            }) if self.directives => {
+                format!(" @deprecated(reason: {})", Value::from(reason.as_str()))
+            }
+            Some(_) if self.directives => " @deprecated".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn input_field(&self, field: &InputField) -> String {
+        let mut text = format!("{}: {}", field.name, field.ty);
+        if let Some(default) = &field.default {
+            text.push_str(" = ");
+            self.literal(default, Some(&field.ty), &mut text);
+        }
+        text
+    }
+
+    /// A value as GraphQL writes it: keys without quotation marks, and enum values, where the type says that they are.
+    fn literal(&self, value: &Value, ty: Option<&TypeRef>, text: &mut String) {
+        let definition = ty.and_then(|ty| self.types.types.get(ty.name()));
+        match value {
+            Value::Array(items) => {
+                text.push('[');
+                for (position, item) in items.iter().enumerate() {
+                    text.push_str(if position == 0 { "" } else { ", " });
+                    self.literal(item, ty, text);
+                }
+                text.push(']');
+            }
+            Value::Object(fields) => {
+                text.push('{');
+                for (position, (name, item)) in fields.iter().enumerate() {
+                    text.push_str(if position == 0 { "" } else { ", " });
+                    text.push_str(name);
+                    text.push_str(": ");
+                    let inner = match definition {
+                        Some(TypeDef::Input(input)) => input.fields.get(name),
+                        _ => None,
+                    };
+                    self.literal(item, inner.map(|field| &field.ty), text);
+                }
+                text.push('}');
+            }
+            Value::String(word) if matches!(definition, Some(TypeDef::Enum(_))) => {
+                text.push_str(word);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                write!(text, "{value}").expect("a String takes every write");
+            }
+        }
+    }
+
+    fn sorted<'t, T>(&self, fields: &'t IndexMap<String, T>) -> Vec<&'t T> {
+        let mut entries: Vec<(&String, &T)> = fields.iter().collect();
+        entries.sort_by(|a, b| self.order(a.0, b.0));
+        entries.into_iter().map(|(_, field)| field).collect()
     }
 }
 
@@ -52,57 +230,6 @@ fn block(head: &str, lines: Vec<String>) -> String {
     }
     text.push('}');
     text
-}
-
-fn field(field: &FieldDef) -> String {
-    let arguments: Vec<String> = sorted(&field.arguments).map(input_field).collect();
-    if arguments.is_empty() {
-        return format!("{}: {}", field.name, field.ty);
-    }
-    format!("{}({}): {}", field.name, arguments.join(", "), field.ty)
-}
-
-fn input_field(field: &InputField) -> String {
-    let mut text = format!("{}: {}", field.name, field.ty);
-    if let Some(default) = &field.default {
-        text.push_str(" = ");
-        literal(default, &mut text);
-    }
-    text
-}
-
-/// A value as GraphQL writes it: keys without quotes. Enum values cannot be told from strings here; no generated type
-/// has a default that is one.
-fn literal(value: &Value, text: &mut String) {
-    match value {
-        Value::Array(items) => {
-            text.push('[');
-            for (position, item) in items.iter().enumerate() {
-                text.push_str(if position == 0 { "" } else { ", " });
-                literal(item, text);
-            }
-            text.push(']');
-        }
-        Value::Object(fields) => {
-            text.push('{');
-            for (position, (name, item)) in fields.iter().enumerate() {
-                text.push_str(if position == 0 { "" } else { ", " });
-                text.push_str(name);
-                text.push_str(": ");
-                literal(item, text);
-            }
-            text.push('}');
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            write!(text, "{value}").expect("a String takes every write");
-        }
-    }
-}
-
-fn sorted<T>(fields: &IndexMap<String, T>) -> impl Iterator<Item = &T> {
-    let mut entries: Vec<(&String, &T)> = fields.iter().collect();
-    entries.sort_by(|a, b| natural_order(a.0, b.0));
-    entries.into_iter().map(|(_, field)| field)
 }
 
 /// graphql-js's order of names: digits compare as numbers (`Post4` before `Post10`), everything else by character.
@@ -159,11 +286,13 @@ mod tests {
 
     #[test]
     fn defaults_are_written_as_graphql_values() {
+        let writer = Writer {
+            types: &TypeSystem::default(),
+            directives: false,
+        };
         let mut text = String::new();
-        literal(
-            &serde_json::json!({"a": [1, "x\"y", null], "b": {}}),
-            &mut text,
-        );
+        let value = serde_json::json!({"a": [1, "x\"y", null], "b": {}});
+        writer.literal(&value, None, &mut text);
         assert_eq!(text, r#"{a: [1, "x\"y", null], b: {}}"#);
     }
 }

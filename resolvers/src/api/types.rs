@@ -1,15 +1,21 @@
 //! The generated type system: what introspection shows, what validation checks, what execution runs.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::schema::model::Scalar;
+use crate::identity::AuthMode;
+use crate::schema::model::{Deprecation, Gate, Scalar};
 
 /// All types of an API.
 #[derive(Debug, Clone, Default)]
 pub struct TypeSystem {
-    /// By name: objects (with `Query`, `Mutation`, `Subscription` where they exist), inputs, enums, scalars.
+    /// By name: objects (with `Query`, `Mutation`, `Subscription` where they exist), interfaces, unions, inputs, enums,
+    /// scalars.
     pub types: IndexMap<String, TypeDef>,
+    /// The ways to authenticate, the default one first.
+    pub modes: Vec<AuthMode>,
 }
 
 impl TypeSystem {
@@ -21,6 +27,50 @@ impl TypeSystem {
             _ => None,
         }
     }
+
+    /// The gates of a field, one of which a caller has to pass: its own, or else those of its type, or else the default
+    /// mode's (`transformer` 8.2, gate 1).
+    #[must_use]
+    pub fn gates<'t>(&'t self, object: &'t ObjectDef, field: &'t FieldDef) -> Cow<'t, [Gate]> {
+        if field.gates.is_empty() {
+            return self.gates_of_type(object);
+        }
+        if field.keeps_default {
+            return Cow::Owned([&field.gates, self.gates_of_type(object).as_ref()].concat());
+        }
+        Cow::Borrowed(&field.gates)
+    }
+
+    fn gates_of_type<'t>(&'t self, object: &'t ObjectDef) -> Cow<'t, [Gate]> {
+        let default = self.modes.iter().take(1).copied().map(Gate::of);
+        if object.gates.is_empty() {
+            Cow::Owned(default.collect())
+        } else if object.keeps_default {
+            Cow::Owned(object.gates.iter().cloned().chain(default).collect())
+        } else {
+            Cow::Borrowed(&object.gates)
+        }
+    }
+
+    /// The object types an object, interface or union stands for.
+    pub fn possible<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t ObjectDef> {
+        let members: &[String] = match self.types.get(name) {
+            Some(TypeDef::Union(union)) => &union.members,
+            _ => &[],
+        };
+        self.types
+            .values()
+            .filter_map(move |definition| match definition {
+                TypeDef::Object(object)
+                    if object.name == name
+                        || object.interfaces.iter().any(|it| it == name)
+                        || members.contains(&object.name) =>
+                {
+                    Some(object)
+                }
+                _ => None,
+            })
+    }
 }
 
 /// A type.
@@ -28,6 +78,10 @@ impl TypeSystem {
 pub enum TypeDef {
     /// An object type.
     Object(ObjectDef),
+    /// An interface.
+    Interface(InterfaceDef),
+    /// A union.
+    Union(UnionDef),
     /// An input type.
     Input(InputDef),
     /// An enum.
@@ -42,6 +96,8 @@ impl TypeDef {
     pub fn name(&self) -> &str {
         match self {
             TypeDef::Object(object) => &object.name,
+            TypeDef::Interface(interface) => &interface.name,
+            TypeDef::Union(union) => &union.name,
             TypeDef::Input(input) => &input.name,
             TypeDef::Enum(declared) => &declared.name,
             TypeDef::Scalar(scalar) => scalar.name(),
@@ -52,8 +108,9 @@ impl TypeDef {
     pub fn references(&self) -> impl Iterator<Item = &TypeRef> {
         let (fields, inputs) = match self {
             TypeDef::Object(object) => (Some(&object.fields), None),
+            TypeDef::Interface(interface) => (Some(&interface.fields), None),
             TypeDef::Input(input) => (None, Some(&input.fields)),
-            TypeDef::Enum(_) | TypeDef::Scalar(_) => (None, None),
+            TypeDef::Enum(_) | TypeDef::Scalar(_) | TypeDef::Union(_) => (None, None),
         };
         let of_fields = fields.into_iter().flat_map(IndexMap::values);
         let of_inputs = inputs.into_iter().flat_map(IndexMap::values);
@@ -84,6 +141,32 @@ pub struct ObjectDef {
     pub fields: IndexMap<String, FieldDef>,
     /// What its values are.
     pub kind: ObjectKind,
+    /// The interfaces it implements.
+    pub interfaces: Vec<String>,
+    /// Who may reach it, where the default mode is not the whole answer; one of them is enough.
+    pub gates: Vec<Gate>,
+    /// Whether the default mode reaches it too, gates or not.
+    pub keeps_default: bool,
+}
+
+/// An interface.
+#[derive(Debug, Clone)]
+pub struct InterfaceDef {
+    /// Its name.
+    pub name: String,
+    /// Its fields in order.
+    pub fields: IndexMap<String, FieldDef>,
+    /// The interfaces it implements itself.
+    pub interfaces: Vec<String>,
+}
+
+/// A union.
+#[derive(Debug, Clone)]
+pub struct UnionDef {
+    /// Its name.
+    pub name: String,
+    /// The names of the object types it stands for.
+    pub members: Vec<String>,
 }
 
 /// What the values of an object type are.
@@ -110,6 +193,31 @@ pub struct FieldDef {
     pub ty: TypeRef,
     /// What it does.
     pub resolver: Resolver,
+    /// Who may reach it, where that is not what its type says; one of them is enough.
+    pub gates: Vec<Gate>,
+    /// Whether whoever reaches its type reaches it too, gates or not.
+    pub keeps_default: bool,
+    /// The mutations a subscription is told by, as the SDL writes it.
+    pub subscribes: Vec<String>,
+    /// Whether it should not be used any more.
+    pub deprecated: Option<Deprecation>,
+}
+
+impl FieldDef {
+    /// A field without arguments that everybody may reach who may reach its type.
+    #[must_use]
+    pub fn new(name: &str, ty: TypeRef, resolver: Resolver) -> FieldDef {
+        FieldDef {
+            name: name.to_owned(),
+            arguments: IndexMap::new(),
+            ty,
+            resolver,
+            gates: Vec::new(),
+            keeps_default: false,
+            subscribes: Vec::new(),
+            deprecated: None,
+        }
+    }
 }
 
 /// What a field does.
@@ -137,6 +245,8 @@ pub enum Resolver {
     Relation,
     /// Nothing: always null (a field without a resolver).
     Nothing,
+    /// What this server does not serve yet, as the end of "… is not served yet".
+    Unserved(&'static str),
 }
 
 /// An input type.
@@ -200,6 +310,8 @@ pub struct EnumDef {
     pub name: String,
     /// Its values in order.
     pub values: Vec<String>,
+    /// The values that should not be used any more.
+    pub deprecated: IndexMap<String, Deprecation>,
 }
 
 /// A reference to a type, with its wrappers.

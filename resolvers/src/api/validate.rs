@@ -1,7 +1,6 @@
 //! Validation of a parsed document, with AppSync's wording (`sync-semantics` 8.3).
 //!
-//! The types have no interfaces and no unions, so a selection has exactly one type and the rules stay short. Fields that
-//! cannot be merged are found by [`super::plan`], which merges them.
+//! Fields that cannot be merged are found by [`super::plan`], which merges them.
 
 mod directives;
 mod fragments;
@@ -20,7 +19,7 @@ use super::coerce::{Inputs, Leniency};
 use super::document::location;
 use super::error::GraphqlError;
 use super::literal;
-use super::types::{FieldDef, InputField, ObjectDef, Resolver, TypeDef};
+use super::types::{FieldDef, InputField, Resolver, TypeDef, TypeSystem};
 use super::variables::{self, Found};
 use directives::Place;
 
@@ -58,8 +57,8 @@ pub(crate) fn root_name(operation: OperationType) -> &'static str {
 }
 
 /// Whether a field of this object is answered by introspection.
-pub(crate) fn is_introspection(object: &ObjectDef, field: &str) -> bool {
-    object.name == "Query" && matches!(field, "__schema" | "__type")
+pub(crate) fn is_introspection(object: &str, field: &str) -> bool {
+    object == "Query" && matches!(field, "__schema" | "__type")
 }
 
 /// Whether this is the query DataStore sends after a discarded conflict: `getX(id: $id)` on a model whose key is another
@@ -81,6 +80,37 @@ pub(crate) fn keyless_get<'f>(
             }
         }
         _ => None,
+    }
+}
+
+/// A type that selections are made on.
+#[derive(Clone, Copy)]
+struct Composite<'a> {
+    name: &'a str,
+    /// Its fields; a union has none.
+    fields: Option<&'a IndexMap<String, FieldDef>>,
+}
+
+impl<'a> Composite<'a> {
+    fn of(definition: &'a TypeDef) -> Option<Self> {
+        let fields = match definition {
+            TypeDef::Object(object) => Some(&object.fields),
+            TypeDef::Interface(interface) => Some(&interface.fields),
+            TypeDef::Union(_) => None,
+            TypeDef::Input(_) | TypeDef::Enum(_) | TypeDef::Scalar(_) => return None,
+        };
+        Some(Composite {
+            name: definition.name(),
+            fields,
+        })
+    }
+
+    /// Whether one object can be of both types.
+    fn overlaps(self, other: Composite<'_>, types: &TypeSystem) -> bool {
+        self.name == other.name
+            || types
+                .possible(self.name)
+                .any(|one| types.possible(other.name).any(|two| one.name == two.name))
     }
 }
 
@@ -134,7 +164,9 @@ impl<'a> Validator<'a> {
             self.found.enter_operation();
             self.directives(&operation.node.directives, Place::Operation);
             let selections = &operation.node.selection_set.node;
-            match self.inputs.types.object(root_name(operation.node.ty)) {
+            let root = root_name(operation.node.ty);
+            let root = self.inputs.types.types.get(root);
+            match root.and_then(Composite::of) {
                 Some(root) => self.selections(root, selections),
                 None => self.no_root(operation.node.ty, operation.pos),
             }
@@ -176,7 +208,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn selections(&mut self, object: &'a ObjectDef, selections: &'a SelectionSet) {
+    fn selections(&mut self, object: Composite<'a>, selections: &'a SelectionSet) {
         for selection in &selections.items {
             match &selection.node {
                 Selection::Field(field) => self.field(object, field),
@@ -200,7 +232,8 @@ impl<'a> Validator<'a> {
                     self.found.spread(name);
                     let on = self.document.fragments.get(name);
                     let on = on.map(|fragment| &fragment.node.type_condition.node.on.node);
-                    if let Some(inner) = on.and_then(|on| self.inputs.types.object(on)) {
+                    let on = on.and_then(|on| self.inputs.types.types.get(on.as_str()));
+                    if let Some(inner) = on.and_then(Composite::of) {
                         self.same_type(object, inner, spread.pos);
                     }
                 }
@@ -208,9 +241,12 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn condition(&mut self, on: &Positioned<Name>, rule: Rule) -> Option<&'a ObjectDef> {
-        match self.inputs.types.types.get(on.node.as_str()) {
-            Some(TypeDef::Object(object)) => return Some(object),
+    fn condition(&mut self, on: &Positioned<Name>, rule: Rule) -> Option<Composite<'a>> {
+        let definition = self.inputs.types.types.get(on.node.as_str());
+        if let Some(composite) = definition.and_then(Composite::of) {
+            return Some(composite);
+        }
+        match definition {
             Some(_) => self.report(
                 rule,
                 "Invalid type condition, must be on Object/Interface/Union",
@@ -225,8 +261,8 @@ impl<'a> Validator<'a> {
         None
     }
 
-    fn same_type(&mut self, outer: &ObjectDef, inner: &ObjectDef, pos: Pos) {
-        if outer.name != inner.name {
+    fn same_type(&mut self, outer: Composite<'_>, inner: Composite<'_>, pos: Pos) {
+        if !outer.overlaps(inner, self.inputs.types) {
             let detail = format!(
                 "Fragment cannot be spread here as objects of type {} can never be of type {}",
                 outer.name, inner.name
@@ -235,20 +271,21 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn field(&mut self, object: &'a ObjectDef, field: &'a Positioned<Field>) {
+    fn field(&mut self, object: Composite<'a>, field: &'a Positioned<Field>) {
         let name = field.node.name.node.as_str();
         self.path.push(name);
         self.directives(&field.node.directives, Place::Selection);
-        if is_introspection(object, name) {
+        if is_introspection(object.name, name) {
             self.opaque_field(&field.node);
         } else if name == "__typename" {
             self.unknown_arguments(&IndexMap::new(), &field.node);
             self.leaf("String", &field.node);
-        } else if let Some(def) = object.fields.get(name) {
+        } else if let Some(def) = object.fields.and_then(|fields| fields.get(name)) {
             self.arguments(def, &field.node, field.pos);
-            match self.inputs.types.types.get(def.ty.name()) {
-                Some(TypeDef::Object(inner)) => self.composite(inner, field),
-                _ => self.leaf(def.ty.name(), &field.node),
+            let inner = self.inputs.types.types.get(def.ty.name());
+            match inner.and_then(Composite::of) {
+                Some(inner) => self.composite(inner, field),
+                None => self.leaf(def.ty.name(), &field.node),
             }
         } else {
             let detail = format!("Field '{name}' in type '{}' is undefined", object.name);
@@ -297,7 +334,7 @@ impl<'a> Validator<'a> {
         }
     }
 
-    fn composite(&mut self, inner: &'a ObjectDef, field: &'a Positioned<Field>) {
+    fn composite(&mut self, inner: Composite<'a>, field: &'a Positioned<Field>) {
         let selections = &field.node.selection_set.node;
         if selections.items.is_empty() {
             let name = &field.node.name.node;

@@ -201,7 +201,7 @@ fn ill_defined(
     let error = |rule, detail: String| Some(violation(rule, detail, &[], definition.pos));
     match inputs.types.types.get(ty.name()) {
         None => return error(Rule::UnknownType, format!("Unknown type {}", ty.name())),
-        Some(TypeDef::Object(_)) => {
+        Some(TypeDef::Object(_) | TypeDef::Interface(_) | TypeDef::Union(_)) => {
             let detail = format!(
                 "Input variable {} type {ty} is not an input type",
                 node.name.node

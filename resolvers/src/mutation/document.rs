@@ -77,7 +77,7 @@ fn kind(schema: &Schema, ty: &FieldType, depth: usize) -> Kind {
             Some(object) if depth > 0 => kinds_of(schema, &object.fields, depth - 1),
             _ => Kinds::new(),
         }),
-        Base::Scalar(_) | Base::Enum(_) | Base::Model(_) => Kind::Scalar,
+        _ => Kind::Scalar,
     }
 }
 

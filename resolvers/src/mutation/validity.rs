@@ -8,7 +8,7 @@ use crate::api::error::FieldError;
 use crate::api::generate::nested_input;
 use crate::api::scalars;
 use crate::schema::Schema;
-use crate::schema::model::{Base, Field, FieldType, Model};
+use crate::schema::model::{Base, ElementsRequired, Field, FieldType, Model};
 use crate::schema::suggestion::did_you_mean;
 use crate::storage::Key;
 use crate::storage::attributes::Attributes;
@@ -58,10 +58,24 @@ pub(super) fn check_document(
 fn strict(schema: &Schema, field: &Field, value: &Value) -> Result<(), FieldError> {
     match (&field.ty.base, value) {
         (_, Value::Null) => Ok(()),
-        (_, Value::Array(elements)) if field.ty.list.is_some() => elements
-            .iter()
-            .try_for_each(|element| strict_element(schema, field, element)),
+        (_, Value::Array(elements)) if field.ty.list.is_some() => {
+            let mut elements = elements.iter().collect::<Vec<_>>();
+            for _ in &field.ty.inner {
+                elements = elements.into_iter().flat_map(inner_elements).collect();
+            }
+            elements
+                .into_iter()
+                .try_for_each(|element| strict_element(schema, field, element))
+        }
         _ => strict_element(schema, field, value),
+    }
+}
+
+/// The elements of a list in a list; anything else is left for its own check.
+fn inner_elements(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(elements) => elements.iter().collect(),
+        other => vec![other],
     }
 }
 
@@ -88,7 +102,7 @@ fn strict_element(schema: &Schema, field: &Field, value: &Value) -> Result<(), F
                 strict(schema, inner, members.get(&inner.name).unwrap_or(null))
             })
         }
-        Base::Model(_) => Ok(()),
+        Base::Model(_) | Base::Abstract(_) => Ok(()),
     }
 }
 
@@ -121,23 +135,26 @@ fn oversized(what: &str) -> FieldError {
 }
 
 fn field_of(schema: &Schema, field: &Field, value: Option<&Value>) -> Result<(), FieldError> {
-    let FieldType {
-        base,
-        list,
-        required,
-    } = &field.ty;
-    match (value.unwrap_or(&Value::Null), list) {
-        (Value::Null, _) if *required => Err(null(field)),
+    let lists: Vec<ElementsRequired> = field.ty.lists().collect();
+    let value = value.unwrap_or(&Value::Null);
+    value_of(schema, field, field.ty.required, &lists, value)
+}
+
+fn value_of(
+    schema: &Schema,
+    field: &Field,
+    required: bool,
+    lists: &[ElementsRequired],
+    value: &Value,
+) -> Result<(), FieldError> {
+    match (value, lists) {
+        (Value::Null, _) if required => Err(null(field)),
         (Value::Null, _) => Ok(()),
-        (Value::Array(elements), Some(elements_required)) => {
-            elements.iter().try_for_each(|element| match element {
-                Value::Null if elements_required.0 => Err(null(field)),
-                Value::Null => Ok(()),
-                element => element_of(schema, field, base, element),
-            })
-        }
-        (_, Some(_)) => Err(misfit(field)),
-        (value, None) => element_of(schema, field, base, value),
+        (Value::Array(elements), [elements_required, inner @ ..]) => elements
+            .iter()
+            .try_for_each(|element| value_of(schema, field, elements_required.0, inner, element)),
+        (_, [_, ..]) => Err(misfit(field)),
+        (value, []) => element_of(schema, field, &field.ty.base, value),
     }
 }
 
@@ -159,7 +176,7 @@ fn element_of(
         }
         (Base::Scalar(scalar), value) => scalars::accepts_output(*scalar, value),
         (Base::Enum(_), value) => value.is_string(),
-        (Base::Object(_) | Base::Model(_), _) => false,
+        (Base::Object(_) | Base::Model(_) | Base::Abstract(_), _) => false,
     };
     if fits { Ok(()) } else { Err(misfit(field)) }
 }
@@ -183,27 +200,13 @@ fn misfit(field: &Field) -> FieldError {
 
 /// A type as the schema writes it.
 pub(super) fn stored_type(ty: &FieldType) -> String {
-    let base = match &ty.base {
-        Base::Scalar(scalar) => scalar.name(),
-        Base::Object(name) | Base::Enum(name) | Base::Model(name) => name,
-    };
-    wrapped(base, ty)
+    ty.written(ty.base.name())
 }
 
 /// A type as the input of a create writes it.
 fn type_text(ty: &FieldType) -> String {
-    let base = match &ty.base {
-        Base::Scalar(scalar) => scalar.name().to_owned(),
-        Base::Object(name) => nested_input(name),
-        Base::Enum(name) | Base::Model(name) => name.clone(),
-    };
-    wrapped(&base, ty)
-}
-
-fn wrapped(base: &str, ty: &FieldType) -> String {
-    let bang = |required: bool| if required { "!" } else { "" };
-    match ty.list {
-        Some(elements) => format!("[{base}{}]{}", bang(elements.0), bang(ty.required)),
-        None => format!("{base}{}", bang(ty.required)),
+    match &ty.base {
+        Base::Object(name) => ty.written(&nested_input(name)),
+        base => ty.written(base.name()),
     }
 }

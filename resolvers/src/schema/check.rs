@@ -1,21 +1,41 @@
 //! What only shows when everything is named: names that clash, and types nobody could ever fill in.
 
+mod interfaces;
+mod stored;
+
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
 use super::diagnostic::{Problems, Span};
 use super::draft::Draft;
-use super::model::{Base, Model, ObjectType};
-use super::naming::upper_first;
+use super::model::{Base, Field, Handler, Model, ObjectType};
+use super::naming::{self, upper_first};
 
 /// Reports everything that clashes.
 pub(crate) fn check(draft: &Draft<'_>, problems: &mut Problems) {
     operation_names(draft, problems);
-    type_names(draft, problems);
-    for types in [&draft.types, &draft.inputs] {
-        endless(types, draft, problems);
+    let stored = stored::check(draft, problems);
+    interfaces::check(draft, problems);
+    type_names(draft, &stored, problems);
+    let stored: IndexMap<&str, &ObjectType> = draft
+        .types
+        .iter()
+        .filter(|(name, _)| stored.contains(name.as_str()))
+        .map(|(name, ty)| (name.as_str(), ty))
+        .collect();
+    let inputs = draft.inputs.iter().map(|(name, ty)| (name.as_str(), ty));
+    for types in [stored, inputs.collect()] {
+        endless(&types, draft, problems);
     }
+}
+
+/// The names of all mutations.
+pub(crate) fn mutations<'d>(draft: &'d Draft<'_>) -> HashSet<&'d str> {
+    let by_hand = draft.operations.mutations.keys().map(String::as_str);
+    let made = draft.models.values().flat_map(operations);
+    let made = made.filter(|(root, _)| *root == "Mutation");
+    by_hand.chain(made.map(|(_, name)| name)).collect()
 }
 
 /// Every root field has one meaning.
@@ -33,7 +53,7 @@ fn operation_names(draft: &Draft<'_>, problems: &mut Problems) {
                     problems.error(
                         "duplicate-operation",
                         model.span,
-                        format!("`{}` would have the {root} `{name}`, which is the name of {whose}.", model.name),
+                        format!("`{}` would have the {} `{name}`, which is the name of {whose}.", model.name, root.to_lowercase()),
                         "Give one of them another name, with the arguments of `@model` or `queryField` of `@index`.",
                     );
                 }
@@ -43,11 +63,24 @@ fn operation_names(draft: &Draft<'_>, problems: &mut Problems) {
             }
         }
     }
+    for (root, fields) in draft.operations.iter() {
+        for field in fields.values() {
+            if let Some(model) = taken.get(&(root, field.name.as_str())) {
+                problems.error(
+                    "duplicate-operation",
+                    field.span,
+                    format!("`{model}` has a {} `{}` already.", root.to_lowercase(), field.name),
+                    "Give one of them another name, or switch the generated one off with the arguments of `@model`.",
+                );
+            }
+        }
+    }
 }
 
+/// The operations of a model, by root type and name.
 fn operations(model: &Model) -> impl Iterator<Item = (&'static str, &str)> {
     let names = &model.operations;
-    let queries = [&names.get, &names.list, &names.sync]
+    let queries = [&names.get, &names.list, &names.sync, &names.search]
         .into_iter()
         .flatten()
         .chain(
@@ -63,16 +96,13 @@ fn operations(model: &Model) -> impl Iterator<Item = (&'static str, &str)> {
         .into_iter()
         .flatten();
     queries
-        .map(|name| ("query", name.as_str()))
-        .chain(mutations.map(|name| ("mutation", name.as_str())))
-        .chain(subscriptions.map(|name| ("subscription", name.as_str())))
+        .map(|name| ("Query", name.as_str()))
+        .chain(mutations.map(|name| ("Mutation", name.as_str())))
+        .chain(subscriptions.map(|name| ("Subscription", name.as_str())))
 }
 
 /// Type names that every API has.
-const BUILT_IN: [&str; 21] = [
-    "Query",
-    "Mutation",
-    "Subscription",
+const BUILT_IN: [&str; 18] = [
     "AmplifyAIConversationTurnErrorInput",
     "ModelAttributeTypes",
     "ModelSizeInput",
@@ -95,7 +125,7 @@ const BUILT_IN: [&str; 21] = [
 
 /// No declared type has the name of a generated one. (An input called like the input made for a nested type is meant:
 /// it is used instead, `transformer` 2.)
-fn type_names(draft: &Draft<'_>, problems: &mut Problems) {
+fn type_names(draft: &Draft<'_>, stored: &HashSet<&str>, problems: &mut Problems) {
     let mut made: HashMap<String, String> = BUILT_IN
         .iter()
         .map(|name| ((*name).to_owned(), "every API".to_owned()))
@@ -105,15 +135,20 @@ fn type_names(draft: &Draft<'_>, problems: &mut Problems) {
             made.insert(name, format!("`{}`", model.name));
         }
     }
+    for (owner, field) in fields_with_handlers(draft) {
+        for kind in ["Params", "Query", "Body"] {
+            let input = naming::http_input(owner, &field.name, kind);
+            made.insert(input, format!("`{owner}.{}`", field.name));
+        }
+    }
     for name in draft.document.enums.keys() {
         for suffix in ["Input", "ListInput"] {
             made.insert(format!("Model{name}{suffix}"), format!("`{name}`"));
         }
     }
-    let inputs = draft
-        .types
-        .keys()
-        .map(|name| (format!("{name}Input"), name));
+    let inputs = stored
+        .iter()
+        .map(|name| (format!("{}Input", upper_first(name)), *name));
     for (input, name) in inputs {
         if !draft.inputs.contains_key(&input) {
             made.insert(input, format!("`{name}`"));
@@ -129,6 +164,28 @@ fn type_names(draft: &Draft<'_>, problems: &mut Problems) {
             );
         }
     }
+}
+
+/// The fields that are answered over HTTP, with the names of their types.
+fn fields_with_handlers<'d>(draft: &'d Draft<'_>) -> Vec<(&'d str, &'d Field)> {
+    let mut found = Vec::new();
+    let mut add = |owner: &'d str, fields: &'d IndexMap<String, Field>| {
+        let over_http = fields.values().filter(|field| {
+            let mut handlers = field.handlers.iter();
+            handlers.any(|handler| matches!(handler, Handler::Http(_)))
+        });
+        found.extend(over_http.map(|field| (owner, field)));
+    };
+    for model in draft.models.values() {
+        add(&model.name, &model.fields);
+    }
+    for ty in draft.types.values() {
+        add(&ty.name, &ty.fields);
+    }
+    for (root, fields) in draft.operations.iter() {
+        add(root, fields);
+    }
+    found
 }
 
 fn declared<'a>(draft: &Draft<'a>) -> impl Iterator<Item = (&'a str, Span)> {
@@ -154,12 +211,23 @@ fn generated_types(model: &Model) -> Vec<String> {
         types.push(format!("ModelSubscription{spelled}FilterInput"));
         types.push(format!("Model{spelled}PrimaryCompositeKeyInput"));
         types.push(format!("Model{spelled}PrimaryCompositeKeyConditionInput"));
+        if model.operations.search.is_some() {
+            let kinds = [
+                "Connection",
+                "FilterInput",
+                "SortInput",
+                "SortableFields",
+                "AggregateField",
+                "AggregationInput",
+            ];
+            types.extend(kinds.map(|kind| format!("Searchable{spelled}{kind}")));
+        }
     }
     types
 }
 
 /// Reports types that need a value of themselves to be made.
-fn endless(types: &IndexMap<String, ObjectType>, draft: &Draft<'_>, problems: &mut Problems) {
+fn endless(types: &IndexMap<&str, &ObjectType>, draft: &Draft<'_>, problems: &mut Problems) {
     let finite = finite(types);
     for ty in types
         .values()
@@ -179,7 +247,7 @@ fn endless(types: &IndexMap<String, ObjectType>, draft: &Draft<'_>, problems: &m
 }
 
 /// The types that have values: those that need nothing, those that need only these, and so on.
-fn finite(types: &IndexMap<String, ObjectType>) -> HashSet<&str> {
+fn finite<'t>(types: &IndexMap<&'t str, &'t ObjectType>) -> HashSet<&'t str> {
     let mut wanted_by: HashMap<&str, Vec<&str>> = HashMap::new();
     let mut missing: HashMap<&str, usize> = HashMap::new();
     let mut ready: Vec<&str> = Vec::new();

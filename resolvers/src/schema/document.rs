@@ -12,10 +12,14 @@ use super::source::Place;
 /// The definitions of a schema.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
-    /// Object types, models and others, in source order.
+    /// Object types, in source order: models, root types (`Query` …), and others.
     pub(crate) types: IndexMap<String, TypeNode>,
     /// Declared input types.
     pub(crate) inputs: IndexMap<String, TypeNode>,
+    /// Interfaces.
+    pub(crate) interfaces: IndexMap<String, TypeNode>,
+    /// Unions.
+    pub(crate) unions: IndexMap<String, UnionNode>,
     /// Enums.
     pub(crate) enums: IndexMap<String, EnumType>,
     /// Where each type was declared, whatever its kind.
@@ -24,9 +28,22 @@ pub(crate) struct Document {
     pub(crate) refused: HashSet<String>,
     /// Whether the global rule of the sandbox is there.
     pub(crate) sandbox: bool,
+    /// Whether it is read for an API without sync.
+    pub(crate) unsynced: bool,
 }
 
-/// An object or input type.
+/// The types whose fields are operations.
+pub(crate) const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+
+/// A union.
+#[derive(Debug, Clone)]
+pub(crate) struct UnionNode {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) members: Vec<(String, Span)>,
+}
+
+/// An object type, an input type or an interface.
 #[derive(Debug, Clone)]
 pub(crate) struct TypeNode {
     pub(crate) name: String,
@@ -34,6 +51,8 @@ pub(crate) struct TypeNode {
     pub(crate) description: Option<String>,
     pub(crate) directives: Vec<Applied>,
     pub(crate) fields: Vec<FieldNode>,
+    /// The interfaces it implements.
+    pub(crate) implements: Vec<(String, Span)>,
 }
 
 impl TypeNode {
@@ -45,12 +64,18 @@ impl TypeNode {
             description: None,
             directives: Vec::new(),
             fields: Vec::new(),
+            implements: Vec::new(),
         }
     }
 
     /// Whether it is a `@model`.
     pub(crate) fn is_model(&self) -> bool {
-        self.directive("model").is_some()
+        self.directive("model").is_some() && !self.is_root()
+    }
+
+    /// Whether its fields are operations.
+    pub(crate) fn is_root(&self) -> bool {
+        ROOTS.contains(&self.name.as_str())
     }
 
     /// The first directive of this name.
@@ -77,7 +102,9 @@ pub(crate) struct FieldNode {
     pub(crate) description: Option<String>,
     pub(crate) ty: DeclaredType,
     pub(crate) directives: Vec<Applied>,
-    /// The default of an input field.
+    /// Its arguments.
+    pub(crate) arguments: Vec<FieldNode>,
+    /// The default of an argument or an input's field.
     pub(crate) default: Option<Value>,
 }
 
@@ -94,6 +121,8 @@ pub(crate) struct DeclaredType {
     pub(crate) span: Span,
     pub(crate) base: String,
     pub(crate) list: Option<ElementsRequired>,
+    /// Whether the elements of the lists inside a list are non-null, from the outside in.
+    pub(crate) inner: Vec<ElementsRequired>,
     pub(crate) required: bool,
 }
 

@@ -3,13 +3,14 @@
 use indexmap::IndexMap;
 
 use super::diagnostic::{Problems, Span};
-use super::document::{DeclaredType, Document, FieldNode, TypeNode};
+use super::directives::{appsync, function, http};
+use super::document::{DeclaredType, Document, FieldNode, TypeNode, UnionNode};
+use super::input_default;
 use super::model::{
-    Base, Field, FieldType, Index, KeyFields, Model, ObjectType, Operations, Origin, Scalar,
-    Timestamps,
+    Argument, Base, Field, FieldType, Handler, Index, KeyFields, Model, ObjectType, Origin,
+    RootFields, Scalar, UnionType,
 };
 use super::suggestion::did_you_mean;
-use super::{input_default, naming};
 
 /// The page size of lists, indexes and connections unless a directive says otherwise (`transformer` 5).
 pub(crate) const DEFAULT_LIMIT: usize = 100;
@@ -24,6 +25,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) types: IndexMap<String, ObjectType>,
     /// Declared input types.
     pub(crate) inputs: IndexMap<String, ObjectType>,
+    /// Interfaces.
+    pub(crate) interfaces: IndexMap<String, ObjectType>,
+    /// Unions.
+    pub(crate) unions: IndexMap<String, UnionType>,
+    /// Hand-written operations.
+    pub(crate) operations: RootFields,
 }
 
 impl<'a> Draft<'a> {
@@ -34,19 +41,45 @@ impl<'a> Draft<'a> {
             models: IndexMap::new(),
             types: IndexMap::new(),
             inputs: IndexMap::new(),
+            interfaces: IndexMap::new(),
+            unions: IndexMap::new(),
+            operations: RootFields::default(),
         };
         for node in document.types.values() {
-            if node.is_model() {
-                let fields = draft.fields(node, Owner::Model, problems);
-                draft.models.insert(node.name.clone(), model(node, fields));
-            } else {
-                let object = draft.object(node, Owner::Type, problems);
-                draft.types.insert(node.name.clone(), object);
+            if node.is_root() {
+                let gates = appsync::gates(&node.directives);
+                draft.operations.gates.insert(node.name.clone(), gates);
+            }
+            match node.name.as_str() {
+                "Query" => draft.operations.queries = draft.fields(node, Owner::Type, problems),
+                "Mutation" => {
+                    draft.operations.mutations = draft.fields(node, Owner::Type, problems);
+                }
+                "Subscription" => {
+                    draft.operations.subscriptions = draft.fields(node, Owner::Type, problems);
+                }
+                _ if node.is_model() => {
+                    let fields = draft.fields(node, Owner::Model, problems);
+                    draft.models.insert(node.name.clone(), model(node, fields));
+                }
+                _ => {
+                    let object = draft.object(node, Owner::Type, problems);
+                    draft.types.insert(node.name.clone(), object);
+                }
             }
         }
         for node in document.inputs.values() {
             let object = draft.object(node, Owner::Input, problems);
             draft.inputs.insert(node.name.clone(), object);
+        }
+        for node in document.interfaces.values() {
+            let object = draft.object(node, Owner::Type, problems);
+            draft.interfaces.insert(node.name.clone(), object);
+        }
+        for node in document.unions.values() {
+            draft
+                .unions
+                .insert(node.name.clone(), draft.union(node, problems));
         }
         draft
     }
@@ -60,6 +93,33 @@ impl<'a> Draft<'a> {
         ObjectType {
             name: node.name.clone(),
             fields: self.fields(node, owner, problems),
+            interfaces: interfaces(node),
+            gates: appsync::gates(&node.directives),
+            description: node.description.clone(),
+        }
+    }
+
+    fn union(&self, node: &UnionNode, problems: &mut Problems) -> UnionType {
+        for (name, span) in &node.members {
+            if !self.document.types.contains_key(name) && !self.document.refused.contains(name) {
+                let (code, message, help) = if self.document.places.contains_key(name) {
+                    (
+                        "union-member",
+                        format!(
+                            "`{name}` is no object type, so union `{}` cannot have it.",
+                            node.name
+                        ),
+                        "Name types that are declared with `type`.".to_owned(),
+                    )
+                } else {
+                    self.unknown_type(name)
+                };
+                problems.error(code, *span, message, help);
+            }
+        }
+        UnionType {
+            name: node.name.clone(),
+            members: node.members.iter().map(|(name, _)| name.clone()).collect(),
             description: node.description.clone(),
         }
     }
@@ -72,16 +132,44 @@ impl<'a> Draft<'a> {
     ) -> IndexMap<String, Field> {
         let mut fields = IndexMap::new();
         for field in &node.fields {
-            if reserved(node, field, owner, problems) {
+            let sync = owner == Owner::Model && !self.document.unsynced;
+            if reserved(&node.name, field, sync, problems) {
                 continue;
             }
             if let Some(base) = self.base(&field.ty, owner, problems) {
                 let mut made = declared_field(field, base);
                 made.default = input_default::checked(self.document, &made, field, problems);
+                made.arguments = self.arguments(node, field, problems);
+                made.handlers = handlers(field, problems);
                 fields.insert(field.name.clone(), made);
             }
         }
         fields
+    }
+
+    fn arguments(
+        &self,
+        node: &TypeNode,
+        field: &FieldNode,
+        problems: &mut Problems,
+    ) -> IndexMap<String, Argument> {
+        let owner = format!("{}.{}", node.name, field.name);
+        let mut arguments = IndexMap::new();
+        for argument in &field.arguments {
+            if !reserved(&owner, argument, false, problems)
+                && let Some(base) = self.base(&argument.ty, Owner::Input, problems)
+            {
+                let made = declared_field(argument, base);
+                let default = input_default::checked(self.document, &made, argument, problems);
+                let made = Argument {
+                    name: made.name,
+                    ty: made.ty,
+                    default,
+                };
+                arguments.insert(argument.name.clone(), made);
+            }
+        }
+        arguments
     }
 
     /// What a type name means for a field of this owner.
@@ -94,36 +182,45 @@ impl<'a> Draft<'a> {
         if document.enums.contains_key(name) {
             return Some(Base::Enum(name.clone()));
         }
-        let refusal = match (document.types.get(name), document.inputs.get(name), owner) {
-            (Some(node), _, Owner::Model) if node.is_model() => {
-                return Some(Base::Model(name.clone()));
-            }
-            (Some(node), _, Owner::Model | Owner::Type) if !node.is_model() => {
-                return Some(Base::Object(name.clone()));
-            }
-            (None, Some(_), Owner::Input) => return Some(Base::Object(name.clone())),
-            (Some(_), _, Owner::Type) => Some((
-                "model-in-type",
-                format!("A type without `@model` cannot hold records of `{name}`."),
-                format!(
-                    "Hold the id instead, for example `{}ID: ID`.",
-                    naming::lower_first(name)
-                ),
-            )),
-            (Some(_), _, _) => Some((
+        if document.refused.contains(name) {
+            return None;
+        }
+        let is_abstract =
+            document.interfaces.contains_key(name) || document.unions.contains_key(name);
+        let (code, message, help) = match (document.types.get(name), owner) {
+            (Some(_), Owner::Input) => (
                 "type-in-input",
                 format!("`{name}` is no input type, so an input cannot have it."),
                 format!("Declare an input with the fields of `{name}`."),
-            )),
-            (None, Some(_), _) => Some((
+            ),
+            (Some(node), _) if node.is_model() => return Some(Base::Model(name.clone())),
+            (Some(node), _) if node.is_root() => (
+                "root-as-field",
+                format!("`{name}` is the type of operations, so a field cannot have it."),
+                "Use the type of what the field holds.".to_owned(),
+            ),
+            (Some(_), _) => return Some(Base::Object(name.clone())),
+            (None, Owner::Input) if document.inputs.contains_key(name) => {
+                return Some(Base::Object(name.clone()));
+            }
+            (None, Owner::Type) if is_abstract => return Some(Base::Abstract(name.clone())),
+            (None, Owner::Model) if is_abstract => (
+                "abstract-in-model",
+                format!("`{name}` stands for several types, so a record cannot store it."),
+                "Use one type with a nullable field for each case.".to_owned(),
+            ),
+            (None, _) if is_abstract => (
+                "type-in-input",
+                format!("`{name}` is no input type, so an input cannot have it."),
+                "Use an input type.".to_owned(),
+            ),
+            (None, _) if document.inputs.contains_key(name) => (
                 "input-as-field",
                 format!("`{name}` is an input type, so a field cannot have it."),
                 format!("Declare `{name}` with `type` instead of `input`."),
-            )),
-            (None, None, _) if document.refused.contains(name) => return None,
-            (None, None, _) => None,
+            ),
+            (None, _) => self.unknown_type(name),
         };
-        let (code, message, help) = refusal.unwrap_or_else(|| self.unknown_type(name));
         problems.error(code, ty.span, message, help);
         None
     }
@@ -155,12 +252,8 @@ impl<'a> Draft<'a> {
         if let Some(model) = self.models.get_mut(model)
             && !model.fields.contains_key(name)
         {
-            let ty = FieldType {
-                base,
-                list: None,
-                required,
-            };
-            let field = generated(name, ty, Origin::ForeignKey, span);
+            let ty = FieldType::single(base, required);
+            let field = Field::new(name, ty, Origin::ForeignKey, span);
             model.fields.insert(name.to_owned(), field);
         }
     }
@@ -208,22 +301,25 @@ pub(crate) fn base_of(model: &Model, field: &str) -> Base {
 /// What a field belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
+    /// A model.
     Model,
+    /// Another object type, a root type or an interface.
     Type,
+    /// An input type, or the arguments of a field.
     Input,
 }
 
 /// The fields sync adds to every model, which nobody else may.
 const SYNC_FIELDS: [&str; 3] = ["_version", "_deleted", "_lastChangedAt"];
 
-fn reserved(node: &TypeNode, field: &FieldNode, owner: Owner, problems: &mut Problems) -> bool {
-    let sync = owner == Owner::Model && SYNC_FIELDS.contains(&field.name.as_str());
+fn reserved(of: &str, field: &FieldNode, synced: bool, problems: &mut Problems) -> bool {
+    let sync = synced && SYNC_FIELDS.contains(&field.name.as_str());
     let reserved = sync || field.name.starts_with("__");
     if reserved {
         problems.error(
             "reserved-field",
             field.span,
-            format!("`{}.{}` is a reserved name.", node.name, field.name),
+            format!("`{of}.{}` is a reserved name.", field.name),
             if sync {
                 "Remove it: every model has it already."
             } else {
@@ -234,69 +330,52 @@ fn reserved(node: &TypeNode, field: &FieldNode, owner: Owner, problems: &mut Pro
     reserved
 }
 
+fn interfaces(node: &TypeNode) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in &node.implements {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// The user's code that answers a field, in order.
+fn handlers(field: &FieldNode, problems: &mut Problems) -> Vec<Handler> {
+    let handlers = field.directives.iter().filter_map(|applied| {
+        if applied.name == function::FUNCTION.name {
+            function::read(applied).map(Handler::Function)
+        } else if applied.name == http::HTTP.name {
+            http::read(applied, problems).map(Handler::Http)
+        } else {
+            None
+        }
+    });
+    handlers.collect()
+}
+
 fn declared_field(field: &FieldNode, base: Base) -> Field {
+    let ty = FieldType {
+        base,
+        list: field.ty.list,
+        inner: field.ty.inner.clone(),
+        required: field.ty.required,
+    };
     Field {
-        name: field.name.clone(),
-        ty: FieldType {
-            base,
-            list: field.ty.list,
-            required: field.ty.required,
-        },
-        origin: Origin::Declared,
-        default: None,
-        relation: None,
-        auth: None,
-        span: field.span,
+        gates: appsync::gates(&field.directives),
+        subscribes: appsync::subscribes(field),
+        deprecated: appsync::deprecated(field),
         description: field.description.clone(),
-    }
-}
-
-/// A field nobody declared.
-pub(crate) fn generated(name: &str, ty: FieldType, origin: Origin, span: Span) -> Field {
-    Field {
-        name: name.to_owned(),
-        ty,
-        origin,
-        default: None,
-        relation: None,
-        auth: None,
-        span,
-        description: None,
-    }
-}
-
-/// A required scalar.
-pub(crate) fn required(scalar: Scalar) -> FieldType {
-    FieldType {
-        base: Base::Scalar(scalar),
-        list: None,
-        required: true,
+        ..Field::new(&field.name, ty, Origin::Declared, field.span)
     }
 }
 
 fn model(node: &TypeNode, fields: IndexMap<String, Field>) -> Model {
     Model {
         fields,
+        interfaces: interfaces(node),
+        gates: appsync::gates(&node.directives),
         description: node.description.clone(),
-        ..empty_model(&node.name, node.span)
-    }
-}
-
-/// A model with nothing in it yet.
-pub(crate) fn empty_model(name: &str, span: Span) -> Model {
-    Model {
-        name: name.to_owned(),
-        fields: IndexMap::new(),
-        key: KeyFields {
-            partition: "id".to_owned(),
-            sort: Vec::new(),
-        },
-        custom_key: false,
-        indexes: Vec::new(),
-        auth: Vec::new(),
-        operations: Operations::default(),
-        timestamps: Timestamps::default(),
-        span,
-        description: None,
+        ..Model::new(&node.name, node.span)
     }
 }

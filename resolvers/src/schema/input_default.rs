@@ -4,8 +4,7 @@ use crate::api::scalars;
 
 use super::diagnostic::Problems;
 use super::document::{Document, FieldNode, Kind, Value};
-use super::model::{Base, Field};
-use super::relations::type_name;
+use super::model::{Base, ElementsRequired, Field};
 
 /// The default of a field as JSON, if it has one that it can have.
 pub(crate) fn checked(
@@ -24,22 +23,32 @@ pub(crate) fn checked(
         format!("The default of `{}` is not of its type.", field.name),
         format!(
             "Write a value of {}, or remove the default.",
-            type_name(&field.ty.base)
+            field.ty.base.name()
         ),
     );
     None
 }
 
 fn fits(document: &Document, field: &Field, value: &Value) -> bool {
-    let Some(elements) = field.ty.list else {
-        return (value.is_null() && !field.ty.required) || single(document, &field.ty.base, value);
-    };
-    match value.items() {
-        None => !field.ty.required,
-        Some(items) => items
-            .iter()
-            .all(|item| (item.is_null() && !elements.0) || single(document, &field.ty.base, item)),
+    let lists: Vec<ElementsRequired> = field.ty.lists().collect();
+    value_fits(document, &field.ty.base, field.ty.required, &lists, value)
+}
+
+fn value_fits(
+    document: &Document,
+    base: &Base,
+    required: bool,
+    lists: &[ElementsRequired],
+    value: &Value,
+) -> bool {
+    if value.is_null() {
+        return !required;
     }
+    let [elements, inner @ ..] = lists else {
+        return single(document, base, value);
+    };
+    let mut items = value.items().unwrap_or_default().iter();
+    items.all(|item| value_fits(document, base, elements.0, inner, item))
 }
 
 fn single(document: &Document, base: &Base, value: &Value) -> bool {

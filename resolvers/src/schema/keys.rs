@@ -59,7 +59,7 @@ fn may_be_key(
     let scalar = match field.ty.base {
         Base::Scalar(scalar) => Some(scalar),
         Base::Enum(_) => None,
-        Base::Object(_) | Base::Model(_) => {
+        Base::Object(_) | Base::Model(_) | Base::Abstract(_) => {
             return not_scalar(model, name, span, what, problems);
         }
     };

@@ -32,7 +32,10 @@ pub use model::Schema;
 
 use crate::identity::AuthMode;
 use diagnostic::Problems;
-use directives::{auth, default_value, index, many_to_many, model as operations, primary_key};
+use directives::{
+    appsync, auth, default_value, function, index, many_to_many, maps_to, model as operations,
+    primary_key, searchable, validate,
+};
 use draft::Draft;
 
 /// A schema that can be served.
@@ -54,6 +57,10 @@ pub struct Options {
     /// Whether owner rules that name no claim compare the user's name alone, as projects do that were made before
     /// subjects were taken into account (`transformer` 1: `useSubUsernameForDefaultIdentityClaim: false`).
     pub username_claim: bool,
+    /// Whether signed requests that do not come from an identity pool pass every rule (`transformer` 8.8).
+    pub iam_access: bool,
+    /// Whether to leave out everything that belongs to sync, as in an API without conflict detection.
+    pub unsynced: bool,
 }
 
 /// Reads and checks a schema as it stands. The error is every problem it has, in source order, warnings included.
@@ -78,7 +85,9 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
     let mut document = parse::document(source, problems)?;
     auth::take_sandbox(&mut document, problems);
     document.sandbox |= options.sandbox;
+    document.unsynced = options.unsynced;
     directives::check(&document, problems);
+    function::check(&document, problems);
 
     let rules = auth::Rules {
         options,
@@ -90,15 +99,21 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
         index::apply(node, model, problems);
         auth::apply(node, &rules, model, problems);
         default_value::apply(node, &document, model, problems);
+        validate::apply(node, model, problems);
+        maps_to::apply(node, &document, model, problems);
     });
+    auth::apply_elsewhere(&mut draft, &rules, problems);
     many_to_many::apply(&mut draft, problems);
     relations::connect(&mut draft, problems);
     each_model(&mut draft, problems, |node, model, problems| {
         operations::add_timestamps(node, model, problems);
         operations::name_operations(node, model, problems);
+        searchable::apply(node, model, problems);
         auth::add_owner_fields(model, problems);
         auth::check_required_fields(node, model, problems);
     });
+    let mutations = check::mutations(&draft);
+    appsync::check_subscriptions(&document, |name| mutations.contains(name), problems);
     check::check(&draft, problems);
     Some(finished(draft, options))
 }
@@ -132,6 +147,8 @@ fn finished(draft: Draft<'_>, options: &Options) -> Schema {
         source: Arc::default(),
         modes,
         sandbox: draft.document.sandbox,
+        iam_access: options.iam_access,
+        unsynced: options.unsynced,
         enums: draft.document.enums.clone(),
         models: draft
             .models
@@ -140,5 +157,8 @@ fn finished(draft: Draft<'_>, options: &Options) -> Schema {
             .collect(),
         types: draft.types,
         inputs: draft.inputs,
+        interfaces: draft.interfaces,
+        unions: draft.unions,
+        operations: draft.operations,
     }
 }

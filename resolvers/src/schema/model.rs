@@ -3,6 +3,9 @@
 //! All implicit things are explicit here: generated `id`s, timestamps, foreign keys, join models, index and operation
 //! names. Whoever reads the IR never looks at a directive again.
 
+mod custom;
+mod rules;
+
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -10,33 +13,88 @@ use serde_json::Value;
 
 use super::diagnostic::Span;
 use crate::identity::AuthMode;
+pub use custom::{
+    Argument, Check, Deprecation, Function, Gate, Handler, Http, HttpMethod, Pattern, Validation,
+};
+pub use rules::{Allow, AuthRule, ModelOperation};
 
 /// A checked schema.
 #[derive(Debug, Clone, Default)]
 pub struct Schema {
     /// The `@model` types in source order, join models of `@manyToMany` after them.
     pub models: IndexMap<String, Arc<Model>>,
-    /// Object types that are no models, stored inside records.
+    /// Object types that are no models: stored inside records, or what hand-written operations return.
     pub types: IndexMap<String, ObjectType>,
+    /// Interfaces.
+    pub interfaces: IndexMap<String, ObjectType>,
+    /// Unions.
+    pub unions: IndexMap<String, UnionType>,
     /// Enums.
     pub enums: IndexMap<String, EnumType>,
     /// Input types the schema declares itself.
     pub inputs: IndexMap<String, ObjectType>,
+    /// The operations the schema writes by hand.
+    pub operations: RootFields,
     /// `input AMPLIFY { globalAuthRule: AuthRule = { allow: public } }`: models without rules are open to API keys.
     pub sandbox: bool,
     /// The ways to authenticate, the default one first.
     pub modes: Vec<AuthMode>,
     /// The text it was read from; empty for schemas that were not read.
     pub source: Arc<str>,
+    /// Whether signed requests that do not come from an identity pool pass every rule (`transformer` 8.8).
+    pub iam_access: bool,
+    /// Whether it is read for an API without conflict detection: nothing of sync is in it. Such an API can be shown, but
+    /// not be served.
+    pub unsynced: bool,
 }
 
-/// A type stored inside records, or a declared input type.
+/// The hand-written fields of `Query`, `Mutation` and `Subscription`, in source order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RootFields {
+    /// Those of `Query`.
+    pub queries: IndexMap<String, Field>,
+    /// Those of `Mutation`.
+    pub mutations: IndexMap<String, Field>,
+    /// Those of `Subscription`.
+    pub subscriptions: IndexMap<String, Field>,
+    /// Who may reach the root types, as far as the schema says so by hand.
+    pub gates: IndexMap<String, Vec<Gate>>,
+}
+
+impl RootFields {
+    /// The root types with their hand-written fields.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &IndexMap<String, Field>)> {
+        [
+            ("Query", &self.queries),
+            ("Mutation", &self.mutations),
+            ("Subscription", &self.subscriptions),
+        ]
+        .into_iter()
+    }
+}
+
+/// An object type that is no model, a declared input type, or an interface.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectType {
     /// Its name.
     pub name: String,
     /// Its fields in source order.
     pub fields: IndexMap<String, Field>,
+    /// The interfaces it implements.
+    pub interfaces: Vec<String>,
+    /// Who may reach it, as far as the schema says so by hand (`@aws_iam` and the like).
+    pub gates: Vec<Gate>,
+    /// Its description, if any.
+    pub description: Option<String>,
+}
+
+/// A union.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnionType {
+    /// Its name.
+    pub name: String,
+    /// The object types it stands for.
+    pub members: Vec<String>,
     /// Its description, if any.
     pub description: Option<String>,
 }
@@ -48,6 +106,8 @@ pub struct EnumType {
     pub name: String,
     /// Its values in source order.
     pub values: Vec<String>,
+    /// The values that should not be used any more.
+    pub deprecated: IndexMap<String, Deprecation>,
     /// Its description, if any.
     pub description: Option<String>,
 }
@@ -68,10 +128,16 @@ pub struct Model {
     pub indexes: Vec<Index>,
     /// The rules of `@auth`, in source order.
     pub auth: Vec<AuthRule>,
+    /// Who may reach the type, as far as the schema says so by hand (`@aws_iam` and the like).
+    pub gates: Vec<Gate>,
+    /// The interfaces it implements.
+    pub interfaces: Vec<String>,
     /// The names of its operations; `None` where one is switched off.
     pub operations: Operations,
     /// The timestamp fields; `None` where one is switched off.
     pub timestamps: Timestamps,
+    /// The name its records were first stored under, if that was another one (`@mapsTo`).
+    pub maps_to: Option<String>,
     /// Where it was declared.
     pub span: Span,
     /// Its description, if any.
@@ -79,6 +145,29 @@ pub struct Model {
 }
 
 impl Model {
+    /// A model with nothing in it yet, kept by its `id`.
+    #[must_use]
+    pub fn new(name: &str, span: Span) -> Model {
+        Model {
+            name: name.to_owned(),
+            fields: IndexMap::new(),
+            key: KeyFields {
+                partition: "id".to_owned(),
+                sort: Vec::new(),
+            },
+            custom_key: false,
+            indexes: Vec::new(),
+            auth: Vec::new(),
+            gates: Vec::new(),
+            interfaces: Vec::new(),
+            operations: Operations::default(),
+            timestamps: Timestamps::default(),
+            maps_to: None,
+            span,
+            description: None,
+        }
+    }
+
     /// The secondary index with this name.
     #[must_use]
     pub fn index(&self, name: &str) -> Option<&Index> {
@@ -90,7 +179,7 @@ impl Model {
     pub fn stored_fields(&self) -> impl Iterator<Item = &Field> {
         self.fields
             .values()
-            .filter(|field| !matches!(field.ty.base, Base::Model(_)))
+            .filter(|field| !matches!(field.ty.base, Base::Model(_) | Base::Abstract(_)))
     }
 }
 
@@ -107,12 +196,48 @@ pub struct Field {
     pub default: Option<Value>,
     /// What it leads to, if it is a relation.
     pub relation: Option<Relation>,
-    /// The rules of its own `@auth`, which replace the model's for this field.
+    /// The rules of its own `@auth`: on a model's field they replace the model's; on a hand-written operation or a field
+    /// of another type there are static ones only, and one of them must hold.
     pub auth: Option<Vec<AuthRule>>,
+    /// Who may reach it, as far as the schema says so by hand (`@aws_iam` and the like).
+    pub gates: Vec<Gate>,
+    /// Its arguments, as declared.
+    pub arguments: IndexMap<String, Argument>,
+    /// What answers it, in order, if that is code of the user's.
+    pub handlers: Vec<Handler>,
+    /// The mutations whose results a hand-written subscription gets (`@aws_subscribe`).
+    pub subscribes: Vec<String>,
+    /// What its values must be (`@validate`), in source order.
+    pub validations: Vec<Validation>,
+    /// Whether it should not be used any more.
+    pub deprecated: Option<Deprecation>,
     /// Where it was declared (the model's place for generated ones).
     pub span: Span,
     /// Its description, if any.
     pub description: Option<String>,
+}
+
+impl Field {
+    /// A field of a type, with nothing more to say about it.
+    #[must_use]
+    pub fn new(name: &str, ty: FieldType, origin: Origin, span: Span) -> Field {
+        Field {
+            name: name.to_owned(),
+            ty,
+            origin,
+            default: None,
+            relation: None,
+            auth: None,
+            gates: Vec::new(),
+            arguments: IndexMap::new(),
+            handlers: Vec::new(),
+            subscribes: Vec::new(),
+            validations: Vec::new(),
+            deprecated: None,
+            span,
+            description: None,
+        }
+    }
 }
 
 /// Why a field exists.
@@ -137,8 +262,48 @@ pub struct FieldType {
     pub base: Base,
     /// `Some` for lists; whether the elements are non-null.
     pub list: Option<ElementsRequired>,
+    /// For lists of lists: whether the elements of the inner lists are non-null, from the outside in.
+    pub inner: Vec<ElementsRequired>,
     /// Whether the field (the list itself, for lists) is non-null.
     pub required: bool,
+}
+
+impl FieldType {
+    /// A type without lists.
+    #[must_use]
+    pub fn single(base: Base, required: bool) -> FieldType {
+        FieldType {
+            base,
+            list: None,
+            inner: Vec::new(),
+            required,
+        }
+    }
+
+    /// A required scalar.
+    #[must_use]
+    pub fn required(scalar: Scalar) -> FieldType {
+        FieldType::single(Base::Scalar(scalar), true)
+    }
+
+    /// Whether the elements of each list are non-null, from the outside in; nothing for single values.
+    pub fn lists(&self) -> impl Iterator<Item = ElementsRequired> {
+        self.list.into_iter().chain(self.inner.iter().copied())
+    }
+
+    /// The type as GraphQL writes it, with a name for its innermost type.
+    #[must_use]
+    pub fn written(&self, base: &str) -> String {
+        let bang = |required: bool| if required { "!" } else { "" };
+        let mut levels = vec![self.required];
+        levels.extend(self.lists().map(|elements| elements.0));
+        let innermost = levels.pop().unwrap_or_default();
+        let mut text = format!("{base}{}", bang(innermost));
+        for required in levels.into_iter().rev() {
+            text = format!("[{text}]{}", bang(required));
+        }
+        text
+    }
 }
 
 /// Whether the elements of a list are non-null.
@@ -154,8 +319,23 @@ pub enum Base {
     Enum(String),
     /// A nested type of the schema.
     Object(String),
-    /// A model (relations only).
+    /// A model: a relation, a field that is always null, or what a hand-written operation returns.
     Model(String),
+    /// An interface or a union of the schema.
+    Abstract(String),
+}
+
+impl Base {
+    /// The type's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Base::Scalar(scalar) => scalar.name(),
+            Base::Enum(name) | Base::Object(name) | Base::Model(name) | Base::Abstract(name) => {
+                name
+            }
+        }
+    }
 }
 
 /// The scalars AppSync knows.
@@ -293,73 +473,6 @@ pub enum Via {
     Index(String, Vec<String>),
 }
 
-/// One rule of `@auth`: who, proven how, may do what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthRule {
-    /// Who.
-    pub allow: Allow,
-    /// How they prove it (`provider`, with its default filled in).
-    pub provider: AuthMode,
-    /// What they may do.
-    pub operations: Vec<ModelOperation>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-impl AuthRule {
-    /// Whether both speak of the same callers (`transformer` 8.1: a role).
-    #[must_use]
-    pub fn same_role(&self, other: &AuthRule) -> bool {
-        self.provider == other.provider && self.allow == other.allow
-    }
-}
-
-/// Who a rule lets in, among the callers of its provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allow {
-    /// Anyone: who holds an API key, or IAM's unauthenticated role.
-    Public,
-    /// Whoever is signed in.
-    Private,
-    /// Whoever the Lambda authorizer lets in.
-    Custom,
-    /// Whoever the record names.
-    Owner {
-        /// The record's field: a text, or a list of texts.
-        field: String,
-        /// The claim that is compared, `sub::username` unless the rule says otherwise.
-        claim: String,
-    },
-    /// The members of these groups.
-    Groups {
-        /// The groups.
-        groups: Vec<String>,
-        /// The claim that lists the caller's groups.
-        claim: String,
-    },
-    /// The members of the groups that the record names.
-    GroupsField {
-        /// The record's field: a text, or a list of texts.
-        field: String,
-        /// The claim that lists the caller's groups.
-        claim: String,
-    },
-}
-
-/// The operations rules speak of; `read` stands for get, list, sync, listen and search.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the directive's word")]
-pub enum ModelOperation {
-    Create,
-    Update,
-    Delete,
-    Get,
-    List,
-    Sync,
-    Listen,
-    Search,
-}
-
 /// The names of a model's operations, after `@model`'s arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Operations {
@@ -375,6 +488,8 @@ pub struct Operations {
     pub update: Option<String>,
     /// `deleteX`.
     pub delete: Option<String>,
+    /// `searchXs`, for searchable models.
+    pub search: Option<String>,
     /// `onCreateX`, possibly several.
     pub on_create: Vec<String>,
     /// `onUpdateX`, possibly several.

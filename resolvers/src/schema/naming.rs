@@ -81,11 +81,22 @@ pub(crate) fn operations(model: &str) -> Operations {
         create: Some(format!("create{one}")),
         update: Some(format!("update{one}")),
         delete: Some(format!("delete{one}")),
+        search: None,
         on_create: vec![subscription("onCreate", model)],
         on_update: vec![subscription("onUpdate", model)],
         on_delete: vec![subscription("onDelete", model)],
         open_subscriptions: false,
     }
+}
+
+/// The search query of a searchable model.
+pub(crate) fn search_query(model: &str) -> String {
+    format!("search{}", plural(&upper_first(model)))
+}
+
+/// An input of a field that is answered over HTTP; `kind` is `Params`, `Query` or `Body`.
+pub(crate) fn http_input(owner: &str, field: &str, kind: &str) -> String {
+    format!("{}{}{kind}Input", upper_first(owner), upper_first(field))
 }
 
 /// The longest a generated subscription name may be.

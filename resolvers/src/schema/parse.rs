@@ -1,13 +1,14 @@
 //! From text to the definitions of a schema: what is declared, with places, and nothing of what it means.
 
-use std::collections::HashSet;
+mod fields;
 
+use async_graphql::Positioned;
 use async_graphql::parser::types as ast;
-use async_graphql::{Positioned, Value as ConstValue};
 
 use super::diagnostic::{Problems, Span};
-use super::document::{Applied, Argument, DeclaredType, Document, FieldNode, TypeNode, Value};
-use super::model::{ElementsRequired, EnumType, Scalar};
+use super::directives::is_known;
+use super::document::{Document, ROOTS, TypeNode, UnionNode};
+use super::model::{EnumType, Scalar};
 use super::source::Places;
 use super::syntax;
 
@@ -41,23 +42,60 @@ impl Reader<'_> {
             match definition {
                 ast::TypeSystemDefinition::Type(ty) if ty.node.extend => extensions.push(ty.node),
                 ast::TypeSystemDefinition::Type(ty) => self.define(ty.node),
-                ast::TypeSystemDefinition::Schema(schema) => self.problems.error(
-                    "schema-definition",
-                    span(&schema),
-                    "The schema declares its root types.",
-                    "Leave `schema { … }` out: `Query`, `Mutation` and `Subscription` are made from the models.",
-                ),
-                ast::TypeSystemDefinition::Directive(directive) => self.problems.error(
-                    "directive-definition",
-                    span(&directive.node.name),
-                    format!("Directive `@{}` is declared here.", directive.node.name.node),
-                    "Leave the declaration out: all directives a schema may use are built in.",
-                ),
+                ast::TypeSystemDefinition::Schema(schema) => self.schema_definition(&schema),
+                ast::TypeSystemDefinition::Directive(directive) => {
+                    self.directive_definition(&directive.node.name);
+                }
             }
         }
         for extension in extensions {
             self.extend(extension);
         }
+    }
+
+    /// A declaration adds nothing: whoever uses a directive that is not built in is told so there.
+    fn directive_definition(&mut self, name: &Positioned<async_graphql::Name>) {
+        let (at, name) = (span(name), name.node.as_str());
+        if is_known(name) {
+            self.problems.error(
+                "directive-definition",
+                at,
+                format!("Directive `@{name}` is built in."),
+                "Leave the declaration out.",
+            );
+        } else {
+            self.problems.warning(
+                "directive-definition",
+                at,
+                format!("Directive `@{name}` means nothing here."),
+                "Leave the declaration out: all directives a schema may use are built in.",
+            );
+        }
+    }
+
+    /// `schema { query: Query }` says nothing new; other names would be other types.
+    fn schema_definition(&mut self, schema: &Positioned<ast::SchemaDefinition>) {
+        let roots = [
+            &schema.node.query,
+            &schema.node.mutation,
+            &schema.node.subscription,
+        ];
+        for (root, usual) in roots.into_iter().zip(ROOTS) {
+            if let Some(name) = root
+                && name.node.as_str() != usual
+            {
+                self.problems.error(
+                    "schema-definition",
+                    span(name),
+                    format!(
+                        "The root type is called `{}` instead of `{usual}`.",
+                        name.node
+                    ),
+                    format!("Call it `{usual}`, and leave `schema {{ … }}` out."),
+                );
+            }
+        }
+        self.no_directives(&schema.node.directives, "the schema");
     }
 
     fn define(&mut self, definition: ast::TypeDefinition) {
@@ -66,42 +104,80 @@ impl Reader<'_> {
             return;
         }
         let description = definition.description.as_ref().map(|d| d.node.clone());
+        let mut node = TypeNode {
+            description: description.clone(),
+            ..TypeNode::undeclared(&name, at)
+        };
         match definition.kind {
             ast::TypeKind::Object(object) => {
-                self.refuse_implements(&object.implements);
-                let node = TypeNode {
-                    fields: self.object_fields(&name, object.fields, &[]),
-                    directives: self.directives(definition.directives),
-                    span: at,
-                    description,
-                    name: name.clone(),
-                };
+                node.implements = self.implements(&object.implements);
+                node.fields = self.object_fields(&name, object.fields, &[]);
+                node.directives = self.directives(definition.directives);
                 self.document.types.insert(name, node);
             }
             ast::TypeKind::InputObject(input) => {
-                let node = TypeNode {
-                    fields: self.input_fields(&name, input.fields),
-                    directives: self.directives(definition.directives),
-                    span: at,
-                    description,
-                    name: name.clone(),
-                };
+                node.fields = self.input_fields(&name, input.fields, &[]);
+                node.directives = self.directives(definition.directives);
                 self.document.inputs.insert(name, node);
             }
-            ast::TypeKind::Enum(values) => {
-                let values = self.enum_values(&name, values.values);
-                self.no_directives(&definition.directives, "an enum");
-                self.document.enums.insert(
-                    name.clone(),
-                    EnumType {
-                        name,
-                        values,
-                        description,
-                    },
-                );
+            ast::TypeKind::Interface(interface) => {
+                node.implements = self.implements(&interface.implements);
+                node.fields = self.object_fields(&name, interface.fields, &[]);
+                self.no_directives(&definition.directives, "an interface");
+                self.document.interfaces.insert(name, node);
             }
-            ast::TypeKind::Interface(_) | ast::TypeKind::Union(_) | ast::TypeKind::Scalar => {}
+            ast::TypeKind::Union(union) => {
+                self.no_directives(&definition.directives, "a union");
+                let members = self.members(&name, &union.members, &[]);
+                let union = UnionNode {
+                    name: name.clone(),
+                    description,
+                    members,
+                };
+                self.document.unions.insert(name, union);
+            }
+            ast::TypeKind::Enum(values) => {
+                let mut declared = EnumType {
+                    name: name.clone(),
+                    values: Vec::new(),
+                    deprecated: Default::default(),
+                    description,
+                };
+                self.enum_values(&mut declared, values.values);
+                self.no_directives_but_deprecated(&definition.directives, "an enum");
+                self.document.enums.insert(name, declared);
+            }
+            ast::TypeKind::Scalar => {}
         }
+    }
+
+    fn implements(&self, names: &[Positioned<async_graphql::Name>]) -> Vec<(String, Span)> {
+        let names = names.iter();
+        names
+            .map(|name| (name.node.to_string(), span(name)))
+            .collect()
+    }
+
+    fn members(
+        &mut self,
+        union: &str,
+        names: &[Positioned<async_graphql::Name>],
+        known: &[(String, Span)],
+    ) -> Vec<(String, Span)> {
+        let mut members = known.to_vec();
+        for (name, at) in self.implements(names) {
+            if members.iter().any(|(known, _)| *known == name) {
+                self.problems.error(
+                    "duplicate-member",
+                    at,
+                    format!("Union `{union}` has `{name}` twice."),
+                    "Remove one of the two.",
+                );
+            } else {
+                members.push((name, at));
+            }
+        }
+        members
     }
 
     /// Whether a definition may go in: its name is free and its kind served.
@@ -126,10 +202,24 @@ impl Reader<'_> {
             return false;
         }
         self.document.places.insert(name.to_owned(), at);
-        if let Some((code, what, help)) = refused_kind(name, kind) {
+        if matches!(kind, ast::TypeKind::Scalar) {
             self.document.refused.insert(name.to_owned());
-            self.problems
-                .error(code, at, format!("{what} `{name}` is not served."), help);
+            self.problems.error(
+                "unsupported-scalar",
+                at,
+                format!("Scalar `{name}` is not known."),
+                "Use one of the built-in scalars, for example `String` or `AWSJSON`.",
+            );
+            return false;
+        }
+        if ROOTS.contains(&name) && !matches!(kind, ast::TypeKind::Object(_)) {
+            self.document.refused.insert(name.to_owned());
+            self.problems.error(
+                "reserved-name",
+                at,
+                format!("`{name}` is the type of operations."),
+                format!("Declare it with `type {name}`, or choose another name."),
+            );
             return false;
         }
         true
@@ -140,34 +230,48 @@ impl Reader<'_> {
         if self.document.refused.contains(&name) {
             return;
         }
+        let names = |node: &TypeNode| node.field_names().map(str::to_owned).collect::<Vec<_>>();
         match extension.kind {
             ast::TypeKind::Object(object) if self.document.types.contains_key(&name) => {
-                self.refuse_implements(&object.implements);
-                let known: Vec<String> = self.document.types[&name]
-                    .field_names()
-                    .map(str::to_owned)
-                    .collect();
+                let implements = self.implements(&object.implements);
+                let known = names(&self.document.types[&name]);
                 let fields = self.object_fields(&name, object.fields, &known);
                 let directives = self.directives(extension.directives);
+                self.extension_directives(&name, &fields, &directives);
                 let node = &mut self.document.types[&name];
                 node.fields.extend(fields);
                 node.directives.extend(directives);
+                node.implements.extend(implements);
+            }
+            ast::TypeKind::Interface(interface) if self.document.interfaces.contains_key(&name) => {
+                let known = names(&self.document.interfaces[&name]);
+                let fields = self.object_fields(&name, interface.fields, &known);
+                self.no_directives(&extension.directives, "an interface");
+                self.document.interfaces[&name].fields.extend(fields);
+            }
+            ast::TypeKind::InputObject(input) if self.document.inputs.contains_key(&name) => {
+                let known = names(&self.document.inputs[&name]);
+                let fields = self.input_fields(&name, input.fields, &known);
+                self.no_directives(&extension.directives, "an input");
+                self.document.inputs[&name].fields.extend(fields);
+            }
+            ast::TypeKind::Enum(values) if self.document.enums.contains_key(&name) => {
+                self.no_directives(&extension.directives, "an extension of an enum");
+                let mut declared = self.document.enums[&name].clone();
+                self.enum_values(&mut declared, values.values);
+                self.document.enums.insert(name, declared);
+            }
+            ast::TypeKind::Union(union) if self.document.unions.contains_key(&name) => {
+                self.no_directives(&extension.directives, "a union");
+                let known = self.document.unions[&name].members.clone();
+                self.document.unions[&name].members = self.members(&name, &union.members, &known);
             }
             _ if self.document.places.contains_key(&name) => self.problems.error(
                 "unsupported-extension",
                 at,
-                format!("`{name}` cannot be extended like this."),
+                format!("`{name}` is of another kind, so it cannot be extended like this."),
                 format!("Write the additions into the declaration of `{name}`."),
             ),
-            _ if ROOTS.contains(&name.as_str()) => {
-                self.document.refused.insert(name.clone());
-                self.problems.error(
-                    "unsupported-operations",
-                    at,
-                    format!("Root type `{name}` is not served."),
-                    NO_CUSTOM_OPERATIONS,
-                );
-            }
             _ => self.problems.error(
                 "extension-without-type",
                 at,
@@ -177,215 +281,25 @@ impl Reader<'_> {
         }
     }
 
-    fn refuse_implements(&mut self, implements: &[Positioned<async_graphql::Name>]) {
-        if let Some(first) = implements.first() {
-            self.problems.error(
-                "unsupported-interface",
-                span(first),
-                "Types that implement interfaces are not served.",
-                format!("Remove `implements {}`.", first.node),
-            );
-        }
-    }
-
-    fn object_fields(
+    /// What a directive makes of a type is worked out from its declaration, so extensions have none but those that say
+    /// who may reach them; fields of root types have no such context.
+    fn extension_directives(
         &mut self,
-        type_name: &str,
-        fields: Vec<Positioned<ast::FieldDefinition>>,
-        known: &[String],
-    ) -> Vec<FieldNode> {
-        let mut seen: HashSet<String> = known.iter().cloned().collect();
-        let mut nodes = Vec::new();
-        for field in fields {
-            let field = field.node;
-            let (name, at) = (field.name.node.to_string(), span(&field.name));
-            if let Some(argument) = field.arguments.first() {
+        name: &str,
+        fields: &[super::document::FieldNode],
+        on_type: &[super::document::Applied],
+    ) {
+        let on_fields = fields.iter().flat_map(|field| &field.directives);
+        let on_fields = on_fields.filter(|_| !ROOTS.contains(&name));
+        for applied in on_type.iter().chain(on_fields) {
+            if applied.name != "deprecated" && !applied.name.starts_with("aws_") {
                 self.problems.error(
-                    "field-arguments",
-                    span(&argument.node.name),
-                    format!("Field `{type_name}.{name}` takes arguments, which is not served."),
-                    "Remove the arguments.",
+                    "extension-directive",
+                    applied.span,
+                    format!("`@{}` may not stand in an extension.", applied.name),
+                    format!("Write this into the declaration of `{name}`."),
                 );
             }
-            if self.is_new(&mut seen, "duplicate-field", type_name, &name, at)
-                && let Some(ty) = self.field_type(&field.ty)
-            {
-                nodes.push(FieldNode {
-                    ty,
-                    directives: self.directives(field.directives),
-                    description: field.description.map(|d| d.node),
-                    default: None,
-                    span: at,
-                    name,
-                });
-            }
         }
-        nodes
-    }
-
-    fn input_fields(
-        &mut self,
-        type_name: &str,
-        fields: Vec<Positioned<ast::InputValueDefinition>>,
-    ) -> Vec<FieldNode> {
-        let mut seen = HashSet::new();
-        let mut nodes = Vec::new();
-        for field in fields {
-            let field = field.node;
-            let (name, at) = (field.name.node.to_string(), span(&field.name));
-            if self.is_new(&mut seen, "duplicate-field", type_name, &name, at)
-                && let Some(ty) = self.field_type(&field.ty)
-            {
-                nodes.push(FieldNode {
-                    ty,
-                    directives: self.directives(field.directives),
-                    description: field.description.map(|d| d.node),
-                    default: field.default_value.map(|value| self.value(&value)),
-                    span: at,
-                    name,
-                });
-            }
-        }
-        nodes
-    }
-
-    fn enum_values(
-        &mut self,
-        name: &str,
-        values: Vec<Positioned<ast::EnumValueDefinition>>,
-    ) -> Vec<String> {
-        let mut seen = HashSet::new();
-        for value in &values {
-            let at = span(&value.node.value);
-            self.no_directives(&value.node.directives, "an enum value");
-            self.is_new(
-                &mut seen,
-                "duplicate-enum-value",
-                name,
-                &value.node.value.node,
-                at,
-            );
-        }
-        values
-            .into_iter()
-            .map(|value| value.node.value.node.to_string())
-            .collect()
-    }
-
-    fn is_new(
-        &mut self,
-        seen: &mut HashSet<String>,
-        code: &'static str,
-        owner: &str,
-        name: &str,
-        at: Span,
-    ) -> bool {
-        let new = seen.insert(name.to_owned());
-        if !new {
-            self.problems.error(
-                code,
-                at,
-                format!("`{owner}.{name}` is declared twice."),
-                "Remove one of the two.",
-            );
-        }
-        new
-    }
-
-    fn field_type(&mut self, ty: &Positioned<ast::Type>) -> Option<DeclaredType> {
-        let at = span(ty);
-        let required = !ty.node.nullable;
-        let (list, base) = match &ty.node.base {
-            ast::BaseType::Named(name) => (None, name.to_string()),
-            ast::BaseType::List(inner) => match &inner.base {
-                ast::BaseType::Named(name) => {
-                    (Some(ElementsRequired(!inner.nullable)), name.to_string())
-                }
-                ast::BaseType::List(_) => {
-                    self.problems.error(
-                        "nested-list",
-                        at,
-                        format!("`{}` is a list of lists, which is not served.", ty.node),
-                        "Use a list of a type that has a list field, or `AWSJSON`.",
-                    );
-                    return None;
-                }
-            },
-        };
-        Some(DeclaredType {
-            span: at,
-            base,
-            list,
-            required,
-        })
-    }
-
-    fn no_directives(&mut self, directives: &[Positioned<ast::ConstDirective>], on: &str) {
-        for directive in directives {
-            self.problems.error(
-                "directive-misplaced",
-                span(directive),
-                format!("`@{}` may not stand on {on}.", directive.node.name.node),
-                "Remove it.",
-            );
-        }
-    }
-
-    fn directives(&mut self, directives: Vec<Positioned<ast::ConstDirective>>) -> Vec<Applied> {
-        directives
-            .into_iter()
-            .map(|directive| Applied {
-                span: span(&directive),
-                name: directive.node.name.node.to_string(),
-                arguments: directive
-                    .node
-                    .arguments
-                    .iter()
-                    .map(|(name, value)| Argument {
-                        name: name.node.to_string(),
-                        span: span(name),
-                        value: self.value(value),
-                    })
-                    .collect(),
-            })
-            .collect()
-    }
-
-    fn value(&self, value: &Positioned<ConstValue>) -> Value {
-        Value::located(&value.node, &self.places.of(span(value)))
-    }
-}
-
-/// The types whose fields are operations.
-const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
-
-const NO_CUSTOM_OPERATIONS: &str =
-    "Remove it: operations are made from the models, custom ones are not served yet.";
-
-/// Why definitions of this kind are not served, and the way out.
-fn refused_kind(
-    name: &str,
-    kind: &ast::TypeKind,
-) -> Option<(&'static str, &'static str, &'static str)> {
-    match kind {
-        ast::TypeKind::Object(_) if ROOTS.contains(&name) => {
-            Some(("unsupported-operations", "Root type", NO_CUSTOM_OPERATIONS))
-        }
-        ast::TypeKind::Interface(_) => Some((
-            "unsupported-interface",
-            "Interface",
-            "Write its fields into each type instead.",
-        )),
-        ast::TypeKind::Union(_) => Some((
-            "unsupported-union",
-            "Union",
-            "Use one type with a nullable field for each case instead.",
-        )),
-        ast::TypeKind::Scalar => Some((
-            "unsupported-scalar",
-            "Scalar",
-            "Use one of the built-in scalars, for example `String` or `AWSJSON`.",
-        )),
-        _ => None,
     }
 }

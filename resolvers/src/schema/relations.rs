@@ -188,8 +188,8 @@ pub(crate) fn target(
 }
 
 /// Refuses two models that lead to each other: a synced client could not save either first (`transformer` 4.3).
-pub(crate) fn not_mutual(edge: &Edge<'_>, problems: &mut Problems) {
-    if edge.owner.name == edge.target.name {
+pub(crate) fn not_mutual(draft: &Draft<'_>, edge: &Edge<'_>, problems: &mut Problems) {
+    if edge.owner.name == edge.target.name || draft.document.unsynced {
         return;
     }
     let back = edge.target.fields.iter().find(|field| {
@@ -303,9 +303,9 @@ fn hold_key(
                 format!(
                     "`{}.{name}` does not have the type of the key field `{expected}`, which is {}.",
                     model.name,
-                    type_name(base)
+                    base.name()
                 ),
-                format!("Declare it as `{name}: {}`.", type_name(base)),
+                format!("Declare it as `{name}: {}`.", base.name()),
             );
             fine = false;
         }
@@ -341,14 +341,6 @@ fn unknown_field(model: &Model, name: &str, span: Span, problems: &mut Problems)
         format!("`{}` has no field `{name}`.", model.name),
         did_you_mean(name, names, "Declare the field."),
     );
-}
-
-/// A type's name for messages.
-pub(crate) fn type_name(base: &Base) -> &str {
-    match base {
-        Base::Scalar(scalar) => scalar.name(),
-        Base::Enum(name) | Base::Object(name) | Base::Model(name) => name,
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Shown {
             return Shown::Json;
         }
         match field.ty.base {
-            Base::Object(_) | Base::Model(_) => Shown::Json,
+            Base::Object(_) | Base::Model(_) | Base::Abstract(_) => Shown::Json,
             Base::Enum(_) => Shown::Text,
             Base::Scalar(scalar) => match scalar {
                 Scalar::Int => Shown::Integer,

@@ -2,7 +2,7 @@
 
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{
-    Base, Field, FieldType, Index, KeyFields, Model, Operations, Origin, Scalar, Timestamps,
+    Base, Field, FieldType, Index, KeyFields, Model, Origin, Scalar,
 };
 
 /// A model with these fields (all nullable) and this key.
@@ -13,7 +13,6 @@ pub(crate) fn model(
     indexes: &[(&str, &[&str])],
 ) -> Model {
     Model {
-        name: name.to_owned(),
         fields: fields
             .iter()
             .map(|(name, scalar)| ((*name).to_owned(), field(name, *scalar)))
@@ -29,11 +28,7 @@ pub(crate) fn model(
                 default_limit: 100,
             })
             .collect(),
-        auth: Vec::new(),
-        operations: Operations::default(),
-        timestamps: Timestamps::default(),
-        span: Default::default(),
-        description: None,
+        ..Model::new(name, Default::default())
     }
 }
 
@@ -49,20 +44,8 @@ pub(crate) fn schema(models: &[&Model]) -> Schema {
 }
 
 fn field(name: &str, scalar: Scalar) -> Field {
-    Field {
-        name: name.to_owned(),
-        ty: FieldType {
-            base: Base::Scalar(scalar),
-            list: None,
-            required: false,
-        },
-        origin: Origin::Declared,
-        default: None,
-        relation: None,
-        auth: None,
-        span: Default::default(),
-        description: None,
-    }
+    let ty = FieldType::single(Base::Scalar(scalar), false);
+    Field::new(name, ty, Origin::Declared, Default::default())
 }
 
 fn key_fields(fields: &[&str]) -> KeyFields {

@@ -16,7 +16,7 @@ impl Generator<'_> {
         fields.push(input("id", named("ModelIDInput")));
         fields.extend(owner_operators(model));
         fields.extend(combinators(name, true));
-        fields.push(deleted());
+        fields.extend(self.deleted());
         self.add_predicate(name, model, fields);
     }
 
@@ -30,7 +30,7 @@ impl Generator<'_> {
         let mut fields = self.field_operators(declared, Family::Query, any_list);
         fields.extend(combinators(name, true));
         if user == WrittenPage::Relation {
-            fields.push(deleted());
+            fields.extend(self.deleted());
         }
         self.add_predicate(name, model, fields);
     }
@@ -45,7 +45,7 @@ impl Generator<'_> {
             let mut fields = self.field_operators(stored, Family::Query, false);
             fields.extend(owner_operators(model));
             fields.extend(combinators(&name, true));
-            fields.push(deleted());
+            fields.extend(self.deleted());
             self.add_predicate(&name, model, fields);
         }
         name
@@ -67,7 +67,7 @@ impl Generator<'_> {
             fields.retain(|field| !compared.contains(&field.name));
             fields.extend(owner_operators(model));
             fields.extend(combinators(&name, false));
-            fields.push(deleted());
+            fields.extend(self.deleted());
             self.add_predicate(&name, model, fields);
         }
         name
@@ -99,6 +99,11 @@ impl Generator<'_> {
             fields.extend(self.field_operators(held, Family::Subscription, false));
         }
         fields
+    }
+
+    /// `_deleted` has the queries' operators even in subscription filters (`transformer` 1.1).
+    fn deleted(&self) -> Option<InputField> {
+        (!self.schema.unsynced).then(|| input("_deleted", named("ModelBooleanInput")))
     }
 
     fn field_operators<'f>(
@@ -188,9 +193,4 @@ fn combinators(name: &str, not: bool) -> Vec<InputField> {
         fields.push(input("not", named(name)));
     }
     fields
-}
-
-/// `_deleted` has the queries' operators even in subscription filters (`transformer` 1.1).
-fn deleted() -> InputField {
-    input("_deleted", named("ModelBooleanInput"))
 }

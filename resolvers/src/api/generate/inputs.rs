@@ -43,7 +43,7 @@ impl Generator<'_> {
         if has_generated_id(model) {
             fields.push(input("id", named("ID")));
         }
-        fields.push(version());
+        fields.extend(self.version());
         self.add_mutation_input("Create", model, fields)
     }
 
@@ -65,17 +65,21 @@ impl Generator<'_> {
         if has_generated_id(model) {
             fields.push(input("id", non_null(named("ID"))));
         }
-        fields.push(version());
+        fields.extend(self.version());
         self.add_mutation_input("Update", model, fields)
     }
 
     /// `DeleteXInput`; its name. Without a custom key `id` is an `ID` whatever the type says.
     pub(super) fn delete_input(&mut self, model: &Model) -> String {
         let mut fields = key_arguments(model);
-        fields.push(version());
+        fields.extend(self.version());
         let name = mutation_input("Delete", &model.name);
         self.add_input(&name, InputRole::Delete(model.name.clone()), fields);
         name
+    }
+
+    fn version(&self) -> Option<InputField> {
+        (!self.schema.unsynced).then(|| input("_version", named("Int")))
     }
 
     fn add_mutation_input(&mut self, verb: &str, model: &Model, fields: Vec<InputField>) -> String {
@@ -135,8 +139,4 @@ fn has_generated_id(model: &Model) -> bool {
         .fields
         .get("id")
         .is_some_and(|field| field.origin == Origin::GeneratedId)
-}
-
-fn version() -> InputField {
-    input("_version", named("Int"))
 }

@@ -3,26 +3,32 @@
 //! * [`names`] – how generated things are called;
 //! * [`operators`] – the inputs every API has, and those made on demand per enum and key type;
 //! * [`model`] – object types and pages; [`inputs`] – what mutations take; [`filters`] – filters and conditions;
-//! * [`keys`] – key arguments; [`operations`] – the fields of `Query`, `Mutation`, `Subscription`.
+//! * [`keys`] – key arguments; [`operations`] – the fields of `Query`, `Mutation`, `Subscription`; [`search`] – searches;
+//! * [`declared`] – what the schema writes itself; [`http`] – the inputs of fields that are answered over HTTP;
+//! * [`gates`] – who may reach what, by the way of authenticating.
 //!
 //! Where the original generates a schema that does not hold together (references to types it never makes), the nearest
 //! type that exists is used; each such place says so.
 
+mod declared;
 mod filters;
+mod gates;
+mod http;
 mod inputs;
 mod keys;
 mod model;
 mod names;
 mod operations;
 mod operators;
+mod search;
 
 use indexmap::IndexMap;
 
 pub(crate) use names::{composite_argument, nested_input};
 
 use super::types::{
-    EnumDef, FieldDef, InputDef, InputField, InputRole, ObjectDef, ObjectKind, Resolver, TypeDef,
-    TypeRef, TypeSystem, is_built_in,
+    FieldDef, InputDef, InputField, InputRole, ObjectDef, ObjectKind, TypeDef, TypeRef, TypeSystem,
+    is_built_in,
 };
 use crate::schema::Schema;
 use crate::schema::model::{Base, FieldType, Scalar};
@@ -36,6 +42,7 @@ pub fn generate(schema: &Schema) -> TypeSystem {
     };
     generator.declared_types();
     generator.constant_types();
+    generator.declared_operations();
     for model in schema.models.values() {
         generator.model_types(model);
     }
@@ -46,9 +53,11 @@ pub fn generate(schema: &Schema) -> TypeSystem {
     for model in schema.models.values() {
         generator.relation_fields(model);
     }
+    generator.gates();
     generator.scalars();
     TypeSystem {
         types: generator.types,
+        modes: schema.modes.clone(),
     }
 }
 
@@ -84,6 +93,9 @@ impl Generator<'_> {
                 name: root.to_owned(),
                 fields: IndexMap::new(),
                 kind: ObjectKind::Root,
+                interfaces: Vec::new(),
+                gates: Vec::new(),
+                keeps_default: false,
             })
         });
         if let TypeDef::Object(object) = entry {
@@ -105,60 +117,25 @@ impl Generator<'_> {
             .values()
             .any(|definition| definition.references().any(|ty| ty.name() == name))
     }
-
-    /// The enums, nested types and inputs the schema declares.
-    fn declared_types(&mut self) {
-        let schema = self.schema;
-        for declared in schema.enums.values() {
-            self.add(TypeDef::Enum(EnumDef {
-                name: declared.name.clone(),
-                values: declared.values.clone(),
-            }));
-        }
-        for declared in schema.inputs.values() {
-            let fields = declared.fields.values().map(|field| InputField {
-                name: field.name.clone(),
-                ty: type_ref(&field.ty, &base_name(&field.ty.base)),
-                default: field.default.clone(),
-            });
-            self.add_input(&declared.name, InputRole::Plain, fields.collect());
-        }
-        for declared in schema.types.values() {
-            let fields = declared.fields.values().map(|field| FieldDef {
-                name: field.name.clone(),
-                arguments: IndexMap::new(),
-                ty: type_ref(&field.ty, &base_name(&field.ty.base)),
-                resolver: Resolver::Property,
-            });
-            self.add(TypeDef::Object(ObjectDef {
-                name: declared.name.clone(),
-                fields: fields.map(|field| (field.name.clone(), field)).collect(),
-                kind: ObjectKind::Nested,
-            }));
-        }
-    }
 }
 
 /// The name of a field's innermost type in the API.
 fn base_name(base: &Base) -> String {
-    match base {
-        Base::Scalar(scalar) => scalar.name().to_owned(),
-        Base::Enum(name) | Base::Object(name) | Base::Model(name) => name.clone(),
-    }
+    base.name().to_owned()
 }
 
 /// A field's type with its wrappers over another innermost name.
 fn type_ref(ty: &FieldType, name: &str) -> TypeRef {
-    let named = named(name);
-    let nullable = match ty.list {
-        None => named,
-        Some(elements) => list(if elements.0 { non_null(named) } else { named }),
+    let wrapped = |inner: TypeRef, required: bool| {
+        if required { non_null(inner) } else { inner }
     };
-    if ty.required {
-        non_null(nullable)
-    } else {
-        nullable
-    }
+    let mut levels = vec![ty.required];
+    levels.extend(ty.lists().map(|elements| elements.0));
+    let innermost = levels.pop().unwrap_or_default();
+    let levels = levels.into_iter().rev();
+    levels.fold(wrapped(named(name), innermost), |inner, required| {
+        wrapped(list(inner), required)
+    })
 }
 
 fn named(name: &str) -> TypeRef {

@@ -3,9 +3,9 @@
 use indexmap::IndexMap;
 
 use super::names::{connection, filter, written_connection, written_filter};
-use super::{Generator, base_name, by_name, input, list, named, non_null, type_ref};
+use super::{Generator, by_name, input, list, named, non_null};
 use crate::api::types::{FieldDef, InputField, ObjectDef, ObjectKind, Resolver, TypeDef, TypeRef};
-use crate::schema::model::{Base, Field, Model, Relation, RelationKind, Via};
+use crate::schema::model::{Field, Model, Relation, RelationKind, Via};
 use crate::schema::naming::{foreign_key, relation_index};
 
 impl Generator<'_> {
@@ -19,11 +19,20 @@ impl Generator<'_> {
     }
 
     fn object_type(&mut self, model: &Model) {
-        let mut fields: Vec<FieldDef> = model.fields.values().map(object_field).collect();
-        fields.push(property("_version", non_null(named("Int"))));
-        fields.push(property("_deleted", named("Boolean")));
-        fields.push(property("_lastChangedAt", non_null(named("AWSTimestamp"))));
+        let mut fields: Vec<FieldDef> = Vec::with_capacity(model.fields.len() + 3);
+        for field in model.fields.values() {
+            fields.push(self.object_field(&model.name, field));
+        }
+        if !self.schema.unsynced {
+            fields.push(property("_version", non_null(named("Int"))));
+            fields.push(property("_deleted", named("Boolean")));
+            fields.push(property("_lastChangedAt", non_null(named("AWSTimestamp"))));
+        }
         self.add_object(&model.name, ObjectKind::Model(model.name.clone()), fields);
+        if let Some(TypeDef::Object(object)) = self.types.get_mut(&model.name) {
+            object.interfaces.clone_from(&model.interfaces);
+            object.gates.clone_from(&model.gates);
+        }
     }
 
     fn add_object(&mut self, name: &str, kind: ObjectKind, fields: Vec<FieldDef>) {
@@ -34,6 +43,9 @@ impl Generator<'_> {
                 .map(|field| (field.name.clone(), field))
                 .collect(),
             kind,
+            interfaces: Vec::new(),
+            gates: Vec::new(),
+            keeps_default: false,
         }));
     }
 
@@ -67,7 +79,7 @@ impl Generator<'_> {
             property("items", non_null(list(named(&model.name)))),
             property("nextToken", named("String")),
         ];
-        if sync {
+        if sync && !self.schema.unsynced {
             fields.push(property("startedAt", named("AWSTimestamp")));
         }
         self.add_object(name, ObjectKind::Connection(model.name.clone()), fields);
@@ -163,29 +175,6 @@ pub(super) fn implicit_index_of<'a>(
     (index.key.partition == partition).then_some(&index.key)
 }
 
-fn object_field(field: &Field) -> FieldDef {
-    let resolver = match (&field.relation, &field.ty.base) {
-        (Some(_), _) => Resolver::Relation,
-        (None, Base::Model(_)) => Resolver::Nothing,
-        (None, _) => Resolver::Property,
-    };
-    let base = match &field.relation {
-        Some(relation) => relation.target.clone(),
-        None => base_name(&field.ty.base),
-    };
-    FieldDef {
-        name: field.name.clone(),
-        arguments: IndexMap::new(),
-        ty: type_ref(&field.ty, &base),
-        resolver,
-    }
-}
-
 fn property(name: &str, ty: TypeRef) -> FieldDef {
-    FieldDef {
-        name: name.to_owned(),
-        arguments: IndexMap::new(),
-        ty,
-        resolver: Resolver::Property,
-    }
+    FieldDef::new(name, ty, Resolver::Property)
 }

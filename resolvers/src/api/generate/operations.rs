@@ -20,11 +20,16 @@ impl Generator<'_> {
             let arguments = self.list_arguments(model, &filter);
             self.query(name, arguments, &page, Resolver::List(model.name.clone()));
         }
-        if let Some(name) = &model.operations.sync {
+        if let Some(name) = &model.operations.sync
+            && !self.schema.unsynced
+        {
             let (page, filter) = self.page(model);
             let mut arguments = page_arguments(&filter);
             arguments.push(input("lastSync", named("AWSTimestamp")));
             self.query(name, arguments, &page, Resolver::Sync(model.name.clone()));
+        }
+        if let Some(name) = &model.operations.search {
+            self.search_query(model, name);
         }
         self.key_inputs(model);
     }
@@ -104,17 +109,20 @@ impl Generator<'_> {
     /// `onCreateX`, `onUpdateX`, `onDeleteX`.
     pub(super) fn subscriptions(&mut self, model: &Model) {
         let operations = &model.operations;
-        for (names, event) in [
-            (&operations.on_create, Operation::Create),
-            (&operations.on_update, Operation::Update),
-            (&operations.on_delete, Operation::Delete),
+        for (names, mutation, event) in [
+            (&operations.on_create, &operations.create, Operation::Create),
+            (&operations.on_update, &operations.update, Operation::Update),
+            (&operations.on_delete, &operations.delete, Operation::Delete),
         ] {
             for name in names {
                 let filter = self.subscription_filter(model);
                 let mut arguments = vec![input("filter", named(&filter))];
                 arguments.extend(owner_arguments(model));
                 let resolver = Resolver::Subscribe(model.name.clone(), event);
-                let field = operation(name, arguments, &model.name, resolver);
+                let field = FieldDef {
+                    subscribes: mutation.iter().cloned().collect(),
+                    ..operation(name, arguments, &model.name, resolver)
+                };
                 self.add_operation("Subscription", field);
             }
         }
@@ -139,10 +147,8 @@ fn owner_arguments(model: &Model) -> Vec<InputField> {
 
 fn operation(name: &str, arguments: Vec<InputField>, ty: &str, resolver: Resolver) -> FieldDef {
     FieldDef {
-        name: name.to_owned(),
         arguments: by_name(arguments),
-        ty: named(ty),
-        resolver,
+        ..FieldDef::new(name, named(ty), resolver)
     }
 }
 

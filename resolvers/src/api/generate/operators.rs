@@ -65,6 +65,7 @@ impl Generator<'_> {
 
     fn add_enum(&mut self, name: &str, values: &[&str]) {
         self.add(TypeDef::Enum(EnumDef {
+            deprecated: Default::default(),
             name: name.to_owned(),
             values: values.iter().map(|&value| value.to_owned()).collect(),
         }));
@@ -118,7 +119,7 @@ impl Generator<'_> {
                 let many = ty.list.is_some() && (any_list || !ty.required);
                 Some(self.enum_operators(name, many))
             }
-            (Base::Object(_) | Base::Model(_), _) => None,
+            (Base::Object(_) | Base::Model(_) | Base::Abstract(_), _) => None,
         }
     }
 
@@ -141,7 +142,7 @@ impl Generator<'_> {
     pub(super) fn key_condition(&mut self, base: &Base) -> String {
         let scalar = match base {
             Base::Scalar(scalar) => filtered_as(*scalar),
-            Base::Enum(_) | Base::Object(_) | Base::Model(_) => Scalar::String,
+            _ => Scalar::String,
         };
         let name = format!("Model{}KeyConditionInput", scalar.name());
         let fields = key_operators(matches!(scalar, Scalar::String | Scalar::Id))

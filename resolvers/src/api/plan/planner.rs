@@ -178,15 +178,11 @@ impl<'a> Planner<'a> {
             self.mergeable(key, first, other)?;
         }
         let name = first.node.name.node.as_str();
-        if is_introspection(object, name) {
+        if is_introspection(&object.name, name) {
             return self.introspection(key, occurrences);
         }
-        let typename = FieldDef {
-            name: name.to_owned(),
-            arguments: IndexMap::new(),
-            ty: TypeRef::NonNull(Box::new(TypeRef::Named("String".to_owned()))),
-            resolver: Resolver::Property,
-        };
+        let ty = TypeRef::NonNull(Box::new(TypeRef::Named("String".to_owned())));
+        let typename = FieldDef::new(name, ty, Resolver::Property);
         // Validation has seen every field; what is in no type is `__typename`.
         let def = object.fields.get(name);
         let shape = self.shape(def.map_or("String", |def| def.ty.name()), occurrences)?;
@@ -275,6 +271,7 @@ impl<'a> Planner<'a> {
             }
             Some(TypeDef::Enum(def)) => Shape::Enum(def.values.clone()),
             Some(TypeDef::Scalar(scalar)) => Shape::Scalar(*scalar),
+            Some(TypeDef::Interface(_) | TypeDef::Union(_)) => Shape::Abstract,
             Some(TypeDef::Input(_)) | None => Shape::Scalar(Scalar::String),
         })
     }
@@ -292,6 +289,7 @@ impl<'a> Planner<'a> {
         match (&object.kind, &def.resolver, def.name.as_str()) {
             (_, _, "__typename") => Source::TypeName,
             (_, Resolver::Nothing, _) => Source::Nothing,
+            (_, Resolver::Unserved(what), _) => Source::Unserved(what),
             (_, Resolver::Relation, _) => Source::Relation {
                 key_only: self.key_only(object, &def.name, shape),
             },

@@ -55,7 +55,7 @@ fn of_field(field: &Field) -> usize {
             .iter()
             .map(|word| size_of::<String>() + word.len())
             .sum(),
-        Shape::Scalar(_) | Shape::Json => 0,
+        Shape::Scalar(_) | Shape::Json | Shape::Abstract => 0,
     };
     let arguments = field.arguments.iter().map(|argument| {
         let literal = argument.given.as_ref();

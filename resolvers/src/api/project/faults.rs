@@ -144,6 +144,28 @@ impl<'a> Projection<'a> {
         Err(NoValue)
     }
 
+    /// A field whose answer is not served yet: null, and why, where an error harms nobody.
+    pub(super) fn unserved(&mut self, selection: &Selection, field: &Field, what: &str) -> Written {
+        if self.treatment == Treatment::Plain || self.path.len() == 1 {
+            self.push(GraphqlError {
+                path: Some(self.path()),
+                data: None,
+                custom: None,
+                error_type: None,
+                locations: Some(vec![field.location]),
+                message: format!("{what} is not served yet."),
+            });
+            return match field.ty {
+                TypeRef::NonNull(_) => Err(NoValue),
+                _ => {
+                    self.null();
+                    Ok(())
+                }
+            };
+        }
+        self.nothing(selection, &field.ty)
+    }
+
     /// Android ends its start at a sync without data, but takes an empty page next to the refusal (`errata.md` row 19).
     pub(super) fn goes_on_without(&self, error: &FieldError) -> bool {
         self.treatment == Treatment::Sync

@@ -216,15 +216,5 @@ fn reads_as(old: &Base, new: &Base) -> bool {
 
 /// The type as it is written in a schema.
 fn shown(ty: &FieldType) -> String {
-    let base = match &ty.base {
-        Base::Scalar(scalar) => scalar.name(),
-        Base::Enum(name) | Base::Object(name) | Base::Model(name) => name,
-    };
-    let bang = |required: bool| if required { "!" } else { "" };
-    match ty.list {
-        None => format!("{base}{}", bang(ty.required)),
-        Some(ElementsRequired(elements)) => {
-            format!("[{base}{}]{}", bang(elements), bang(ty.required))
-        }
-    }
+    ty.written(ty.base.name())
 }

@@ -167,12 +167,13 @@ fn names(operations: &Operations) -> BTreeSet<&String> {
         create,
         update,
         delete,
+        search,
         on_create,
         on_update,
         on_delete,
         open_subscriptions: _,
     } = operations;
-    let single = [get, list, sync, create, update, delete];
+    let single = [get, list, sync, create, update, delete, search];
     let several = [on_create, on_update, on_delete];
     single
         .into_iter()

@@ -7,8 +7,8 @@ use super::{Directive, Parameter, Shape, Site};
 use crate::identity::AuthMode;
 use crate::schema::Options;
 use crate::schema::diagnostic::{Problems, Span};
-use crate::schema::document::{Applied, Document, TypeNode, Value};
-use crate::schema::draft::{self, Draft};
+use crate::schema::document::{Applied, Document, FieldNode, TypeNode, Value};
+use crate::schema::draft::Draft;
 use crate::schema::model::{Allow, AuthRule, Base, Field, FieldType, Model, Origin, Scalar};
 use crate::schema::roles;
 use crate::schema::source::is_name;
@@ -17,7 +17,12 @@ pub(crate) use rule::merged;
 /// See the module.
 pub(crate) const AUTH: Directive = Directive {
     name: "auth",
-    sites: &[Site::Model, Site::ModelField],
+    sites: &[
+        Site::Model,
+        Site::ModelField,
+        Site::TypeField,
+        Site::RootField,
+    ],
     repeatable: false,
     parameters: &[Parameter::required("rules", Shape::Objects(rule::RULE))],
 };
@@ -53,7 +58,13 @@ pub(crate) fn apply(
     }
     for field in &node.fields {
         if let Some(applied) = field.directive(AUTH.name)
-            && let Some(found) = field_rules(&node.name, &field.name, applied, rules, problems)
+            && let Some(found) = field_rules(
+                (node, field),
+                rule::On::ModelField,
+                applied,
+                rules,
+                problems,
+            )
             && let Some(field) = model.fields.get_mut(&field.name)
         {
             field.auth = Some(found);
@@ -80,19 +91,65 @@ fn type_rules(applied: &Applied, rules: &Rules<'_>, model: &mut Model, problems:
     }
 }
 
+/// Gives hand-written operations, and fields of types that are no models, their rules. There is no record to compare
+/// with, so only static rules let anybody in (`transformer` 8.8).
+pub(crate) fn apply_elsewhere(draft: &mut Draft<'_>, rules: &Rules<'_>, problems: &mut Problems) {
+    for node in draft
+        .document
+        .types
+        .values()
+        .filter(|node| !node.is_model())
+    {
+        for field in &node.fields {
+            let Some(applied) = field.directive(AUTH.name) else {
+                continue;
+            };
+            let on = if node.is_root() {
+                rule::On::Operation
+            } else {
+                rule::On::TypeField
+            };
+            let Some(mut found) = field_rules((node, field), on, applied, rules, problems) else {
+                continue;
+            };
+            for rule in found.iter().filter(|rule| !rule.is_static()) {
+                problems.warning(
+                    "auth-not-static",
+                    rule.span,
+                    format!(
+                        "This rule lets nobody in: `{}.{}` belongs to no record that names anybody.",
+                        node.name, field.name
+                    ),
+                    "Use `private`, `public`, or `groups` with a list of groups.",
+                );
+            }
+            found.retain(AuthRule::is_static);
+            let fields = match node.name.as_str() {
+                "Query" => Some(&mut draft.operations.queries),
+                "Mutation" => Some(&mut draft.operations.mutations),
+                "Subscription" => Some(&mut draft.operations.subscriptions),
+                name => draft.types.get_mut(name).map(|ty| &mut ty.fields),
+            };
+            if let Some(field) = fields.and_then(|fields| fields.get_mut(&field.name)) {
+                field.auth = Some(found);
+            }
+        }
+    }
+}
+
 /// The rules of a field; of two for the same callers the last one holds.
 fn field_rules(
-    owner: &str,
-    field: &str,
+    (node, field): (&TypeNode, &FieldNode),
+    on: rule::On,
     applied: &Applied,
     rules: &Rules<'_>,
     problems: &mut Problems,
 ) -> Option<Vec<AuthRule>> {
-    let name = format!("{owner}.{field}");
+    let name = format!("{}.{}", node.name, field.name);
     let values = given(applied, &name, problems);
     let found: Vec<AuthRule> = values
         .iter()
-        .filter_map(|value| rule::read(value, rule::On::ModelField, rules.options, problems))
+        .filter_map(|value| rule::read(value, on, rules.options, problems))
         .collect();
     (found.len() == values.len()).then_some(found)
 }
@@ -185,12 +242,8 @@ fn add_owner_field(model: &mut Model, name: &str, span: Span, problems: &mut Pro
             format!("Write `ownerField: \"{alike}\"` if that is what you mean."),
         );
     }
-    let ty = FieldType {
-        base: Base::Scalar(Scalar::String),
-        list: None,
-        required: false,
-    };
-    let field = draft::generated(name, ty, Origin::Owner, model.span);
+    let ty = FieldType::single(Base::Scalar(Scalar::String), false);
+    let field = Field::new(name, ty, Origin::Owner, model.span);
     model.fields.insert(name.to_owned(), field);
 }
 

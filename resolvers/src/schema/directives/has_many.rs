@@ -28,7 +28,7 @@ pub(crate) fn connect(
     edge: &Edge<'_>,
     problems: &mut Problems,
 ) -> Option<Relation> {
-    relations::not_mutual(edge, problems);
+    relations::not_mutual(draft, edge, problems);
     let by = relations::by(edge, problems)?;
     let index = edge.applied.text("indexName");
     let via = match (by, index) {

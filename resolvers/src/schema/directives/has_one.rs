@@ -24,7 +24,7 @@ pub(crate) fn connect(
     edge: &Edge<'_>,
     problems: &mut Problems,
 ) -> Option<Relation> {
-    relations::not_mutual(edge, problems);
+    relations::not_mutual(draft, edge, problems);
     let via = match relations::by(edge, problems)? {
         By::Implicit => Via::Key(own_foreign_key(draft, edge)),
         By::Fields(fields) => {

@@ -5,9 +5,9 @@ use indexmap::IndexMap;
 use super::{Directive, Parameter, Shape, Site, auth, has_many};
 use crate::schema::diagnostic::{Problems, Span};
 use crate::schema::document::{Applied, FieldNode, TypeNode};
-use crate::schema::draft::{DEFAULT_LIMIT, Draft, empty_model, generated, required};
+use crate::schema::draft::{DEFAULT_LIMIT, Draft};
 use crate::schema::model::{
-    Base, FieldType, Index, KeyFields, Model, Origin, Relation, RelationKind, Scalar, Via,
+    Base, Field, FieldType, Index, KeyFields, Model, Origin, Relation, RelationKind, Scalar, Via,
 };
 use crate::schema::source::is_name;
 use crate::schema::{naming, relations};
@@ -153,8 +153,13 @@ fn free(draft: &Draft<'_>, name: &str, side: Side<'_>, problems: &mut Problems) 
 
 /// The model that holds the pairs: an id, both keys, both records, an index for each side.
 fn join_model(draft: &Draft<'_>, name: &str, sides: [&TypeNode; 2], span: Span) -> Model {
-    let mut model = empty_model(name, span);
-    let id = generated("id", required(Scalar::Id), Origin::GeneratedId, span);
+    let mut model = Model::new(name, span);
+    let id = Field::new(
+        "id",
+        FieldType::required(Scalar::Id),
+        Origin::GeneratedId,
+        span,
+    );
     model.fields.insert("id".to_owned(), id);
     for side in sides {
         add_key(draft, &mut model, side);
@@ -171,12 +176,8 @@ fn add_key(draft: &Draft<'_>, model: &mut Model, side: &TypeNode) {
     let key = &draft.models[side.name.as_str()].key;
     let names = naming::join_key(&side.name, key);
     for (name, (_, base)) in names.iter().zip(draft.key(&side.name)) {
-        let ty = FieldType {
-            base,
-            list: None,
-            required: true,
-        };
-        let field = generated(name, ty, Origin::ForeignKey, model.span);
+        let ty = FieldType::single(base, true);
+        let field = Field::new(name, ty, Origin::ForeignKey, model.span);
         model.fields.insert(name.clone(), field);
     }
     let key = KeyFields {
@@ -193,13 +194,9 @@ fn add_key(draft: &Draft<'_>, model: &mut Model, side: &TypeNode) {
 
 fn add_record(draft: &Draft<'_>, model: &mut Model, side: &TypeNode) {
     let key = &draft.models[side.name.as_str()].key;
-    let ty = FieldType {
-        base: Base::Model(side.name.clone()),
-        list: None,
-        required: true,
-    };
+    let ty = FieldType::single(Base::Model(side.name.clone()), true);
     let name = naming::join_field(&side.name);
-    let mut field = generated(&name, ty, Origin::Declared, model.span);
+    let mut field = Field::new(&name, ty, Origin::Declared, model.span);
     field.relation = Some(Relation {
         kind: RelationKind::BelongsTo,
         target: side.name.clone(),

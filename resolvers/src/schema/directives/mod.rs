@@ -3,23 +3,30 @@
 //! Before any directive is read for its meaning, [`check`] makes sure that it exists, stands where it may stand and has
 //! the arguments it takes; readers then take what they need and never report shapes again.
 
+pub(crate) mod appsync;
 pub(crate) mod auth;
 pub(crate) mod belongs_to;
 pub(crate) mod default_value;
+pub(crate) mod function;
 pub(crate) mod has_many;
 pub(crate) mod has_one;
+pub(crate) mod http;
 pub(crate) mod index;
 pub(crate) mod many_to_many;
+pub(crate) mod maps_to;
 pub(crate) mod model;
 pub(crate) mod primary_key;
 mod refused;
+pub(crate) mod searchable;
 mod shape;
+pub(crate) mod validate;
 
 use std::collections::HashSet;
 
 use super::diagnostic::Problems;
 use super::document::{Applied, Document, FieldNode, TypeNode};
 use super::suggestion::nearest;
+use default_value::DEFAULT;
 pub(crate) use shape::{Parameter, Shape};
 
 /// A directive that is understood.
@@ -45,8 +52,16 @@ pub(crate) enum Site {
     ModelField,
     /// On a field of another object type.
     TypeField,
-    /// On an input type or a field of one.
+    /// On a field of an interface.
+    InterfaceField,
+    /// On `Query`, `Mutation` or `Subscription`.
+    Root,
+    /// On a field of one of these.
+    RootField,
+    /// On an input type.
     Input,
+    /// On a field of an input type, or an argument.
+    InputField,
 }
 
 impl Site {
@@ -57,27 +72,52 @@ impl Site {
             Site::Type => "object types",
             Site::ModelField => "fields of `@model` types",
             Site::TypeField => "fields of other types",
+            Site::InterfaceField => "fields of interfaces",
+            Site::Root => "root types",
+            Site::RootField => "operations",
             Site::Input => "inputs",
+            Site::InputField => "fields of inputs",
         }
     }
 
     fn is_field(self) -> bool {
-        matches!(self, Site::ModelField | Site::TypeField)
+        matches!(
+            self,
+            Site::ModelField | Site::TypeField | Site::InterfaceField | Site::RootField
+        )
     }
 }
 
 /// Every directive that is understood, by name. What is known but not served yet is in [`refused`].
-const KNOWN: [&Directive; 9] = [
+const KNOWN: [&Directive; 22] = [
+    &appsync::AWS_API_KEY,
+    &appsync::AWS_AUTH,
+    &appsync::AWS_COGNITO_USER_POOLS,
+    &appsync::AWS_IAM,
+    &appsync::AWS_LAMBDA,
+    &appsync::AWS_OIDC,
+    &appsync::AWS_SUBSCRIBE,
+    &appsync::DEPRECATED,
     &auth::AUTH,
     &belongs_to::BELONGS_TO,
     &default_value::DEFAULT,
+    &function::FUNCTION,
     &has_many::HAS_MANY,
     &has_one::HAS_ONE,
+    &http::HTTP,
     &index::INDEX,
     &many_to_many::MANY_TO_MANY,
+    &maps_to::MAPS_TO,
     &model::MODEL,
     &primary_key::PRIMARY_KEY,
+    &searchable::SEARCHABLE,
+    &validate::VALIDATE,
 ];
+
+/// Whether a directive of that name is built in.
+pub(crate) fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|known| known.name == name) || refused::find(name).is_some()
+}
 
 /// The directives that make a field a relation; a field takes one of them.
 pub(crate) const RELATIONS: [&str; 4] = ["belongsTo", "hasMany", "hasOne", "manyToMany"];
@@ -85,22 +125,32 @@ pub(crate) const RELATIONS: [&str; 4] = ["belongsTo", "hasMany", "hasOne", "many
 /// Reports every directive that is unknown, not served, misplaced, repeated or given wrong arguments.
 pub(crate) fn check(document: &Document, problems: &mut Problems) {
     for node in document.types.values() {
-        let (on_type, on_fields) = if node.is_model() {
+        let (on_type, on_fields) = if node.is_root() {
+            (Site::Root, Site::RootField)
+        } else if node.is_model() {
             (Site::Model, Site::ModelField)
         } else {
             (Site::Type, Site::TypeField)
         };
         check_all(&node.directives, on_type, problems);
-        for field in &node.fields {
-            check_all(&field.directives, on_fields, problems);
-            one_relation(node, field, problems);
-        }
+        check_fields(node, on_fields, problems);
+    }
+    for node in document.interfaces.values() {
+        check_fields(node, Site::InterfaceField, problems);
     }
     for node in document.inputs.values() {
         check_all(&node.directives, Site::Input, problems);
-        for field in &node.fields {
-            check_all(&field.directives, Site::Input, problems);
+        check_fields(node, Site::InputField, problems);
+    }
+}
+
+fn check_fields(node: &TypeNode, site: Site, problems: &mut Problems) {
+    for field in &node.fields {
+        check_all(&field.directives, site, problems);
+        for argument in &field.arguments {
+            check_all(&argument.directives, Site::InputField, problems);
         }
+        one_relation(node, field, problems);
     }
 }
 
@@ -164,8 +214,14 @@ fn misplaced(known: &Directive, site: Site) -> Option<(String, String)> {
     }
     let name = known.name;
     let places: Vec<&str> = known.sites.iter().map(|site| site.name()).collect();
-    let message = format!("`@{name}` may only stand on {}.", places.join(" and "));
-    let help = if name == auth::AUTH.name && site == Site::Type {
+    let places = match places.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => places.concat(),
+    };
+    let message = format!("`@{name}` may only stand on {places}.");
+    let help = if name == model::MODEL.name && site == Site::Root {
+        "Give the type another name: this one is for operations.".to_owned()
+    } else if name == auth::AUTH.name && site == Site::Type {
         "Put the rules on its fields, or on the models that hold it.".to_owned()
     } else if site == Site::TypeField && known.sites.contains(&Site::ModelField)
         || site == Site::Type && known.sites.contains(&Site::Model)

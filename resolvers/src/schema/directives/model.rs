@@ -3,15 +3,14 @@
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
 use crate::schema::document::{Applied, Kind, TypeNode, Value};
-use crate::schema::draft::{generated, required};
-use crate::schema::model::{Base, Model, Operations, Origin, Scalar, Timestamps};
+use crate::schema::model::{Base, Field, FieldType, Model, Operations, Origin, Scalar, Timestamps};
 use crate::schema::naming;
 use crate::schema::source::is_name;
 
 /// See the module.
 pub(crate) const MODEL: Directive = Directive {
     name: "model",
-    sites: &[Site::Model, Site::Type],
+    sites: &[Site::Model],
     repeatable: false,
     parameters: &[
         Parameter::optional(
@@ -175,9 +174,9 @@ pub(crate) fn add_timestamps(node: &TypeNode, model: &mut Model, problems: &mut 
 /// Makes the field unless it is declared; a declared one of another type is left alone, with a warning.
 fn timestamp(model: &mut Model, name: String, problems: &mut Problems) -> Option<String> {
     let Some(field) = model.fields.get(&name) else {
-        let field = generated(
+        let field = Field::new(
             &name,
-            required(Scalar::AwsDateTime),
+            FieldType::required(Scalar::AwsDateTime),
             Origin::Timestamp,
             model.span,
         );

@@ -3,9 +3,8 @@
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::{Problems, Span};
 use crate::schema::document::TypeNode;
-use crate::schema::draft::{generated, required};
 use crate::schema::keys;
-use crate::schema::model::{KeyFields, Model, Origin, Scalar};
+use crate::schema::model::{Field, FieldType, KeyFields, Model, Origin, Scalar};
 
 /// See the module.
 pub(crate) const PRIMARY_KEY: Directive = Directive {
@@ -79,7 +78,12 @@ fn default_key(node: &TypeNode, model: &mut Model, problems: &mut Problems) {
             );
         }
         None => {
-            let id = generated("id", required(Scalar::Id), Origin::GeneratedId, model.span);
+            let id = Field::new(
+                "id",
+                FieldType::required(Scalar::Id),
+                Origin::GeneratedId,
+                model.span,
+            );
             model.fields.shift_insert(0, "id".to_owned(), id);
         }
     }

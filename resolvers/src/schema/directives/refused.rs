@@ -12,7 +12,6 @@ pub(crate) struct Refused {
     pub(crate) help: &'static str,
 }
 
-const NOT_YET: &str = "is not served yet";
 const FIRST_GENERATION: &str =
     "is from the first generation of the GraphQL Transformer and is not served";
 
@@ -21,15 +20,9 @@ const REFUSED: &[Refused] = &[
     Refused { names: &["key"], code: "first-generation", why: FIRST_GENERATION, help: "Write `@primaryKey(sortKeyFields: […])` or `@index(name: \"…\")` behind the key's first field." },
     Refused { names: &["connection"], code: "first-generation", why: FIRST_GENERATION, help: "Write `@hasOne`, `@hasMany`, `@belongsTo` or `@manyToMany` instead." },
     Refused { names: &["versioned"], code: "first-generation", why: FIRST_GENERATION, help: "Remove it: every model is versioned." },
-    Refused { names: &["function"], code: "unsupported-directive", why: NOT_YET, help: "Remove the field." },
-    Refused { names: &["http"], code: "unsupported-directive", why: NOT_YET, help: "Remove the field." },
-    Refused { names: &["searchable"], code: "unsupported-directive", why: NOT_YET, help: "Remove it and use `@index`, or filter the list query." },
-    Refused { names: &["validate"], code: "unsupported-directive", why: NOT_YET, help: "Remove it and check the value in the client." },
-    Refused { names: &["mapsTo", "refersTo"], code: "unsupported-directive", why: NOT_YET, help: "Give the type or field the name that is stored." },
+    Refused { names: &["refersTo"], code: "unsupported-directive", why: "is for models in SQL databases", help: "Remove it, or name the model's first name with `@mapsTo`." },
     Refused { names: &["predictions", "sql", "generation", "conversation"], code: "unsupported-directive", why: "needs a service of AWS and is not served", help: "Remove it." },
-    Refused { names: &["aws_subscribe", "aws_publish"], code: "unsupported-directive", why: "belongs to custom operations, which are not served yet", help: "Remove the field; subscriptions are made from the models." },
-    Refused { names: &["aws_api_key", "aws_auth", "aws_cognito_user_pools", "aws_iam", "aws_lambda", "aws_oidc"], code: "unsupported-directive", why: "is made from the rules of `@auth` and cannot be written by hand yet", help: "Remove it and use `@auth`." },
-    Refused { names: &["deprecated", "specifiedBy"], code: "unsupported-directive", why: NOT_YET, help: "Remove it." },
+    Refused { names: &["specifiedBy"], code: "unsupported-directive", why: "says nothing that is used here", help: "Remove it." },
 ];
 
 /// The refusal of a directive, if it is a known one.

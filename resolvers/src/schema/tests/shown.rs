@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use crate::schema::load;
 use crate::schema::model::{
-    AuthRule, Base, Field, FieldType, KeyFields, Model, ObjectType, Operations, Relation, Schema,
-    Via,
+    AuthRule, Field, FieldType, KeyFields, Model, ObjectType, Operations, Relation, Schema, Via,
 };
 
 /// A schema that loads, as text; warnings first.
@@ -133,15 +132,7 @@ fn show_field(text: &mut String, field: &Field) -> std::fmt::Result {
 }
 
 fn type_text(ty: &FieldType) -> String {
-    let base = match &ty.base {
-        Base::Scalar(scalar) => scalar.name(),
-        Base::Enum(name) | Base::Object(name) | Base::Model(name) => name,
-    };
-    let mark = |required: bool| if required { "!" } else { "" };
-    match ty.list {
-        Some(elements) => format!("[{base}{}]{}", mark(elements.0), mark(ty.required)),
-        None => format!("{base}{}", mark(ty.required)),
-    }
+    ty.written(ty.base.name())
 }
 
 fn relation_text(relation: &Relation) -> String {

@@ -57,6 +57,10 @@ pub(crate) enum On {
     Model,
     /// A field of one.
     ModelField,
+    /// A field of `Query`, `Mutation` or `Subscription`.
+    Operation,
+    /// A field of another type.
+    TypeField,
 }
 
 /// A rule, if it makes sense.
@@ -252,6 +256,15 @@ fn operations(rule: &Value, on: On, problems: &mut Problems) -> Option<Vec<Model
         let all = OPERATIONS.iter().flat_map(|word| operation(word));
         return Some(all.fold(Vec::new(), add));
     };
+    if let (On::Operation | On::TypeField, [first, ..]) = (on, given) {
+        problems.error(
+            "auth-operations",
+            first.span,
+            "Rules here cannot have `operations`: there is only one thing to do with the field.",
+            "Remove `operations`.",
+        );
+        return None;
+    }
     let words: Vec<&str> = given.iter().filter_map(Value::word).collect();
     let part_of_read = given.iter().find(|value| {
         let word = value.word().unwrap_or_default();

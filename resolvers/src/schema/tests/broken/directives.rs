@@ -77,24 +77,19 @@ schema.graphql:3:15: error[first-generation]: `@connection` is from the first ge
 
 #[test]
 fn directives_that_are_not_served() {
-    insta::assert_snapshot!(report(r#"type Todo @model @searchable @auth(rules: [{ allow: public }]) {
-  a: String @function(name: "f")
-  b: Int @validate(type: gt, value: "1")
+    insta::assert_snapshot!(report(r#"type Todo @model @auth(rules: [{ allow: public }]) {
+  a: String @predictions(actions: [translateText])
+  b: Int @refersTo(name: "c")
 }"#), @r##"
-schema.graphql:1:18: error[unsupported-directive]: `@searchable` is not served yet.
- 1 | type Todo @model @searchable @auth(rules: [{ allow: public }]) {
-   |                  ^
- help: Remove it and use `@index`, or filter the list query.
-
-schema.graphql:2:13: error[unsupported-directive]: `@function` is not served yet.
- 2 |   a: String @function(name: "f")
+schema.graphql:2:13: error[unsupported-directive]: `@predictions` needs a service of AWS and is not served.
+ 2 |   a: String @predictions(actions: [translateText])
    |             ^
- help: Remove the field.
+ help: Remove it.
 
-schema.graphql:3:10: error[unsupported-directive]: `@validate` is not served yet.
- 3 |   b: Int @validate(type: gt, value: "1")
+schema.graphql:3:10: error[unsupported-directive]: `@refersTo` is for models in SQL databases.
+ 3 |   b: Int @refersTo(name: "c")
    |          ^
- help: Remove it and check the value in the client.
+ help: Remove it, or name the model's first name with `@mapsTo`.
 "##);
 }
 
@@ -116,7 +111,7 @@ schema.graphql:2:16: error[directive-misplaced]: `@index` may only stand on fiel
    |                ^
  help: Add `@model` to the type, or remove `@index`.
 
-schema.graphql:3:13: error[directive-misplaced]: `@model` may only stand on `@model` types and object types.
+schema.graphql:3:13: error[directive-misplaced]: `@model` may only stand on `@model` types.
  3 |   size: Int @model
    |             ^
  help: Move it behind the name of the type.

@@ -63,7 +63,7 @@ fn rules_on_a_type_that_is_no_model() {
     insta::assert_snapshot!(report(r#"type Place @auth(rules: [{ allow: public }]) {
   city: String
 }"#), @r##"
-schema.graphql:1:12: error[directive-misplaced]: `@auth` may only stand on `@model` types and fields of `@model` types.
+schema.graphql:1:12: error[directive-misplaced]: `@auth` may only stand on `@model` types, fields of `@model` types, fields of other types and operations.
  1 | type Place @auth(rules: [{ allow: public }]) {
    |            ^
  help: Put the rules on its fields, or on the models that hold it.
