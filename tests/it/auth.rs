@@ -1,5 +1,6 @@
 //! How credentials become callers, from outside (`auth` 1, 2).
 
+mod authorizer;
 mod modes;
 mod signatures;
 mod tokens;

@@ -11,6 +11,7 @@ use super::api_key::ApiKeys;
 use super::credentials::Presented;
 use super::documents::Documents;
 use super::iam::{self, Iam};
+use super::lambda::{HttpAuthorizer, Lambda, LambdaSettings};
 use super::settings::{Settings, TokenSettings};
 use super::token::claims::Demands;
 use super::token::issuer::{self, DevelopmentIssuer};
@@ -63,6 +64,7 @@ struct Modes {
     keys: Option<ApiKeys>,
     tokens: Vec<TokenProvider>,
     iam: Option<Iam>,
+    lambda: Option<Lambda>,
     blocked: HashSet<String>,
 }
 
@@ -156,6 +158,11 @@ impl Modes {
             keys: settings.api_keys.clone().map(ApiKeys::new),
             tokens: issuers.into_iter().map(provider).collect(),
             iam: settings.iam.as_ref().map(Iam::new),
+            lambda: settings
+                .lambda
+                .clone()
+                .map(|settings| lambda(settings, world))
+                .transpose()?,
             blocked: settings.blocked.iter().cloned().collect(),
         })
     }
@@ -185,8 +192,14 @@ impl Modes {
         let bare = without_scheme(authorization);
         let claimed = claimed_issuer(bare);
         let issuer = claimed.as_deref().and_then(|issuer| self.issuer(issuer));
-        match issuer {
-            Some(provider) => provider.verify(bare).await,
+        if let Some(provider) = issuer {
+            return provider.verify(bare).await;
+        }
+        match &self.lambda {
+            Some(lambda) if lambda.takes(authorization) => {
+                lambda.verify(authorization, presented).await
+            }
+            Some(_) => Err(Rejection::Refused),
             None if claimed.is_none() && !self.tokens.is_empty() => Err(Rejection::Unparsable),
             None => Err(Rejection::Missing),
         }
@@ -211,13 +224,20 @@ impl Modes {
                 .iam
                 .as_ref()
                 .is_some_and(|iam| iam.has(&signer.access_key)),
-            Identity::Lambda(_) => false,
+            Identity::Lambda(_) => self.lambda.is_some(),
         }
     }
 
     fn blocks(&self, identity: &Identity) -> bool {
         !self.blocked.is_empty() && self.blocked.contains(&identity.principal())
     }
+}
+
+fn lambda(settings: LambdaSettings, world: &World) -> anyhow::Result<Lambda> {
+    let secret = settings.secret.as_deref();
+    let authorizer = HttpAuthorizer::new(&settings.url, secret, settings.patience)?;
+    let clock = Arc::clone(&world.clock);
+    Ok(Lambda::new(settings, Box::new(authorizer), clock))
 }
 
 fn development(kind: Kind) -> Demands {
@@ -286,6 +306,7 @@ mod tests {
             signed: Signed::CONNECT,
             operation: None,
             source: None,
+            request_id: "",
         };
         authenticator.authenticate(&presented).await
     }

@@ -127,6 +127,8 @@ pub struct Presented<'a> {
     pub signed: Signed<'a>,
     /// What an authorizer is told about; connections have none yet.
     pub operation: Option<&'a Operation>,
+    /// The id of the request in the log.
+    pub request_id: &'a str,
     /// Where the request comes from.
     pub source: Option<IpAddr>,
 }

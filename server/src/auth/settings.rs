@@ -7,6 +7,7 @@ use driftless_resolvers::identity::AuthMode;
 
 use super::api_key::KeySetting;
 use super::iam::IamSettings;
+use super::lambda::LambdaSettings;
 use super::token::claims::Demands;
 use super::token::issuer::User;
 use super::token::keys::Place;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub tokens: Vec<TokenSettings>,
     /// Who may sign requests; `None` if signatures are no mode of this server.
     pub iam: Option<IamSettings>,
+    /// The authorizer function.
+    pub lambda: Option<LambdaSettings>,
     /// Principals that are let in no more, by the name the log gives them.
     pub blocked: Vec<String>,
     /// The key file of the development issuer; only in the local cloud.
@@ -62,6 +65,9 @@ impl Settings {
         }
         if self.iam.is_some() {
             add(AuthMode::Iam);
+        }
+        if self.lambda.is_some() {
+            add(AuthMode::Lambda);
         }
         if self.development.is_some() {
             add(AuthMode::UserPool);

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::error::{Refusal, json};
+use super::request_id::RequestId;
 use super::{State, error, upgrade};
 use crate::auth::{Credentials, Presented, Rejection, Signed};
 
@@ -198,6 +199,7 @@ async fn recognise(
     body: &[u8],
 ) -> Result<Caller, Rejection> {
     let credentials = Credentials::from_headers(&head.headers);
+    let id = head.extensions.get::<RequestId>();
     let presented = Presented {
         credentials: &credentials,
         signed: Signed {
@@ -207,6 +209,7 @@ async fn recognise(
             body,
         },
         operation: Some(operation),
+        request_id: id.map_or("", |RequestId(id)| id),
         source: None,
     };
     state.authenticator.caller(&presented).await

@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::error::Refusal;
+use super::request_id::RequestId;
 use super::{Parts, State};
 use crate::realtime::{handshake, protocol, socket};
 
@@ -48,7 +49,9 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
         tracing::debug!("a socket offers no protocol of this server");
     }
     let shown = handshake::credentials(&head.headers, head.uri.query().unwrap_or_default());
-    let Some(connection) = parts.realtime.admit(shown).await else {
+    let id = head.extensions.get::<RequestId>();
+    let id = id.map_or("", |RequestId(id)| id);
+    let Some(connection) = parts.realtime.admit(shown, id).await else {
         return Refusal::Unavailable.into_response();
     };
     let tracker = state.work.clone();

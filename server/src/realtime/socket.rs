@@ -69,6 +69,7 @@ impl Realtime {
     pub async fn admit(
         &self,
         shown: Result<Credentials, ConnectionRefusal>,
+        request_id: &str,
     ) -> Option<Result<Connection, ConnectionRefusal>> {
         let credentials = match shown {
             Ok(credentials) => credentials,
@@ -78,6 +79,7 @@ impl Realtime {
             credentials: &credentials,
             signed: Signed::CONNECT,
             operation: None,
+            request_id,
             source: None,
         };
         let judged = timeout(ANSWER, self.authenticator.authenticate(&presented)).await;
@@ -280,6 +282,7 @@ impl Socket {
             credentials: &credentials,
             signed: Signed::start(&start.data),
             operation: Some(&start.request),
+            request_id: &uuid::Uuid::new_v4().to_string(),
             source: None,
         };
         let caller = match self.realtime.authenticator.caller(&presented).await {

@@ -4,10 +4,11 @@ use driftless::app::{App, StartError};
 use driftless::auth::token::Kind;
 use driftless::auth::token::issuer::{Use, User};
 use driftless::config::{Config, SchemaSource};
+use driftless::schema::SchemaError;
 use serde_json::{Value, json};
 
 use super::{WHO, refusal};
-use crate::support::server::{DATASTORE, Server, configured};
+use crate::support::server::{DATASTORE, Server, configured, refused};
 
 #[tokio::test]
 async fn the_local_cloud_takes_its_own_tokens_with_and_without_a_scheme() {
@@ -123,4 +124,109 @@ async fn production_takes_no_token_of_the_development_issuer() {
     started(schema, keys)
         .await
         .expect("a schema whose rules are served");
+}
+
+#[tokio::test]
+async fn a_rule_whose_provider_is_not_configured_keeps_the_server_from_starting() {
+    let schema = "type Todo @model @auth(rules: [{ allow: owner }]) { id: ID! }";
+    let keys =
+        "[auth.providers.k]\ntype = \"api_key\"\nkeys = [\"da2-abcdefghijklmnopqrstuvwxyz\"]\n";
+    let pool = "[auth]\ndefault = \"k\"\n[auth.providers.pool]\ntype = \"user_pool\"\nissuer = \"http://127.0.0.1:9/p\"\n";
+    match started(schema, keys).await {
+        Err(StartError::Schema(SchemaError::Wrong { diagnostics, .. })) => {
+            let text = format!("{diagnostics:?}");
+            assert!(text.contains("not configured"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let both = format!("{pool}{keys}");
+    started(schema, &both)
+        .await
+        .expect("a schema whose rules are served");
+}
+
+#[tokio::test]
+async fn the_local_cloud_serves_rules_about_users_without_any_configuration() {
+    let schema = "type Todo @model @auth(rules: [{ allow: owner }, { allow: groups, groups: [\"Admin\"] }]) {
+        id: ID! title: String }";
+    let server = Server::start_with(|config| {
+        config.schema = SchemaSource::Text(schema.to_owned());
+    })
+    .await;
+    let create = r#"mutation { createTodo(input: {title: "t"}) { title owner } }"#;
+    let list = "{ listTodos { items { title } } }";
+    let shown = async |query: &str, token: String| -> Value {
+        let response = server.ask(query, &[("authorization", &token)]).await;
+        serde_json::from_str(&response.text().await.expect("a body")).expect("JSON")
+    };
+    let made = shown(create, server.token("alice", &[])).await;
+    assert_eq!(
+        made["data"]["createTodo"],
+        json!({"title": "t", "owner": "alice"}),
+        "{made}"
+    );
+    for (token, count) in [
+        (server.token("alice", &[]), 1),
+        (server.token("bob", &[]), 0),
+        (server.token("gina", &["Admin"]), 1),
+    ] {
+        let seen = shown(list, token).await;
+        let items = seen["data"]["listTodos"]["items"].as_array();
+        assert_eq!(items.map(Vec::len), Some(count), "{seen}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_are_told_with_their_place() {
+    let pool = "[auth.providers.p]\ntype = \"user_pool\"\n";
+    let cases = [
+        ("[auth]\ndefault = \"x\"\n", "auth.default"),
+        (pool, "either issuer, or region and pool_id"),
+        (
+            &format!("{pool}issuer = \"nowhere\"\n"),
+            "auth.providers.p.issuer",
+        ),
+        (
+            &format!("{pool}issuer = \"http://a\"\nclient_id_regex = \"(\"\n"),
+            "client_id_regex",
+        ),
+        (
+            &format!("{pool}issuer = \"http://a\"\nclient_id = \"x\"\n"),
+            "client_id_regex",
+        ),
+        ("[auth.providers.p]\ntype = \"magic\"\n", "api_key"),
+        (
+            "[auth.providers.k]\ntype = \"api_key\"\nkeys = [\"x\"]\n",
+            "auth.providers.k: an API key is",
+        ),
+        (
+            "[auth.providers.k]\ntype = \"api_key\"\nkeys = [{ sha256 = \"0\" }]\n",
+            "64 hexadecimal digits",
+        ),
+        (
+            "[auth.providers.k]\ntype = \"api_key\"\nkeys = [{ value_env = \"NO_SUCH_VARIABLE\" }]\n",
+            "NO_SUCH_VARIABLE is not set",
+        ),
+        (
+            "[auth.providers.s]\ntype = \"iam\"\n[[auth.providers.s.principals]]\naccess_key = \"A\"\nkind = \"admin\"\n",
+            "auth.providers.s.principals.A",
+        ),
+        (
+            "[auth.providers.f]\ntype = \"lambda\"\ntarget = { http = \"ftp://x\" }\n",
+            "auth.providers.f.target.http",
+        ),
+        (
+            "[auth.providers.a]\ntype = \"oidc\"\nissuer = \"http://a\"\n[auth.providers.b]\ntype = \"oidc\"\nissuer = \"http://a/\"\n",
+            "is configured already",
+        ),
+    ];
+    for (file, told) in cases {
+        let error = refused(file);
+        assert!(error.contains(told), "{file}\n{error}");
+    }
+    let two = "[auth.providers.a]\ntype = \"oidc\"\nissuer = \"http://a\"\n[auth.providers.b]\ntype = \"user_pool\"\nissuer = \"http://b\"\n";
+    assert!(
+        refused(two).contains("default"),
+        "several modes need a default"
+    );
 }

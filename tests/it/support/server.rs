@@ -8,7 +8,7 @@ use driftless::app::App;
 use driftless::auth::token::Kind;
 use driftless::auth::token::issuer::{DevelopmentIssuer, Use, User};
 use driftless::auth::{KeySetting, api_key};
-use driftless::config::{Config, Database, Flags, ISSUER_KEY, SchemaSource};
+use driftless::config::{Config, ConfigError, Database, Flags, ISSUER_KEY, SchemaSource};
 use driftless_resolvers::clock::{Clock, System};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -28,6 +28,18 @@ static PROVIDER: Once = Once::new();
 
 /// A configuration with the text of a file laid over it.
 pub(crate) fn configured(config: &Config, file: &str) -> Config {
+    read(config, file).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Why a server for production does not take this file.
+pub(crate) fn refused(file: &str) -> String {
+    match read(&Config::production(), file) {
+        Ok(_) => panic!("the file is taken: {file}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn read(config: &Config, file: &str) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("driftless.toml");
     std::fs::write(&path, file).expect("a file");
@@ -35,8 +47,7 @@ pub(crate) fn configured(config: &Config, file: &str) -> Config {
         file: Some(path),
         ..Flags::default()
     };
-    let loaded = config.clone().load(&flags);
-    loaded.unwrap_or_else(|error| panic!("{error}"))
+    config.clone().load(&flags)
 }
 
 /// Says once per process whose cryptography clients use.
