@@ -1,5 +1,6 @@
 //! The one test binary of the workspace: black-box and contract tests.
 
+mod anomalies;
 mod api;
 mod auth;
 mod cli;

@@ -2,9 +2,13 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+pub(crate) mod backend;
+pub(crate) mod bent;
 pub(crate) mod issuer;
 pub(crate) mod models;
 pub(crate) mod postgres;
+pub(crate) mod probe;
+pub(crate) mod rig;
 pub(crate) mod server;
 pub(crate) mod signer;
 pub(crate) mod site;

@@ -1,7 +1,7 @@
 //! The three stores, each fresh and with a clock in the test's hand.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 
 use driftless::storage::{Place, Store, open_at};
 use driftless_resolvers::Timestamp;
@@ -14,18 +14,34 @@ use tempfile::TempDir;
 use super::postgres::Database;
 
 /// A clock that stands still until it is set.
-pub(crate) struct HeldClock(AtomicI64);
+pub(crate) struct HeldClock {
+    now: AtomicI64,
+    /// Whoever reads the clock next is told the time only when somebody opens this.
+    barrier: Mutex<Option<Arc<Barrier>>>,
+}
 
 impl HeldClock {
     /// Moves the clock by so many milliseconds.
     pub(crate) fn advance(&self, by: i64) {
-        self.0.fetch_add(by, Ordering::SeqCst);
+        self.now.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// Whoever reads the clock next has read it, and is held until it has met at the barrier twice: once to say so,
+    /// once to go on.
+    pub(crate) fn hold_reader(&self, barrier: &Arc<Barrier>) {
+        *self.barrier.lock().expect("no holder panics") = Some(Arc::clone(barrier));
     }
 }
 
 impl Clock for HeldClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        let now = Timestamp(self.now.load(Ordering::SeqCst));
+        let barrier = self.barrier.lock().expect("no holder panics").take();
+        if let Some(barrier) = barrier {
+            barrier.wait();
+            barrier.wait();
+        }
+        now
     }
 }
 
@@ -48,7 +64,10 @@ enum Home {
 }
 
 fn held_clock() -> Arc<HeldClock> {
-    Arc::new(HeldClock(AtomicI64::new(1_700_000_000_000)))
+    Arc::new(HeldClock {
+        now: AtomicI64::new(1_700_000_000_000),
+        barrier: Mutex::default(),
+    })
 }
 
 impl Stand {

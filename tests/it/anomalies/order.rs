@@ -1,0 +1,283 @@
+//! Which write comes first, and who sees it when.
+
+use std::collections::HashSet;
+
+use anyhow::{bail, ensure};
+use driftless::storage::{Place, open_at};
+use driftless_resolvers::storage::Put;
+use futures_util::future::join_all;
+
+use crate::support::bent::{Bent, Flaw};
+use crate::support::probe::{Probe, Replica, id, ids};
+use crate::support::rig::{Rig, Verdict, anomaly};
+use crate::support::stores::Stand;
+
+anomaly!(t01_a_commit_that_is_overtaken_is_not_missed on [memory, sqlite, postgres] notices [
+    times_taken_before_the_commit: EarlyStamp
+]);
+
+/// D1. A writer has its time and has not committed; another one commits meanwhile if it can; a device syncs.
+async fn t01_a_commit_that_is_overtaken_is_not_missed(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    probe.save("first", 0).await?;
+    rig.pass(5).await;
+    let mut hold = rig.hold_writer().await;
+    let slow = tokio::spawn(save(probe.clone(), "slow"));
+    hold.reached().await;
+    rig.stand.clock.advance(5);
+    let fast = tokio::spawn(save(probe.clone(), "fast"));
+    // A store in which the second writer can overtake lets it do so now.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let mut replica = Replica::default();
+    let started_at = probe.sync(&mut replica, None).await?;
+    hold.release().await;
+    slow.await??;
+    fast.await??;
+    probe.sync(&mut replica, Some(started_at)).await?;
+    ensure!(
+        replica == probe.truth().await?,
+        "{replica:?} after {started_at}"
+    );
+    Ok(())
+}
+
+async fn save(probe: Probe, id: &'static str) -> Verdict {
+    probe.save(id, 0).await.map(drop)
+}
+
+anomaly!(t02_a_long_transaction_delays_no_other_model on [postgres]);
+
+/// D1, D5. A batch of one model takes its time: syncs of the model end, and other models are written.
+async fn t02_a_long_transaction_delays_no_other_model(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    let other = Probe::of(rig.storage(), rig.feed(), "Other").await;
+    probe.save("first", 0).await?;
+    let mut hold = rig.hold_writer().await;
+    let slow = tokio::spawn(save(probe.clone(), "slow"));
+    hold.reached().await;
+    for version in 0..20 {
+        other.save("o", version).await?;
+    }
+    let mut replica = Replica::default();
+    let started_at = probe.sync(&mut replica, None).await?;
+    ensure!(
+        !replica.0.contains_key("slow"),
+        "what is not committed is read"
+    );
+    hold.release().await;
+    slow.await??;
+    probe.sync(&mut replica, Some(started_at)).await?;
+    ensure!(replica.0.contains_key("slow"), "lost after {started_at}");
+    Ok(())
+}
+
+anomaly!(t03_changes_of_one_millisecond_are_not_missed on [memory, sqlite, postgres] notices [
+    times_that_the_next_change_may_share: NoMinusOne,
+    wall_clocks: WallClock
+]);
+
+/// D1. Time stands still: one change before the first page, one after it.
+async fn t03_changes_of_one_millisecond_are_not_missed(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    let before = probe.save("a", 0).await?;
+    let mut replica = Replica::default();
+    let started_at = probe.sync(&mut replica, None).await?;
+    let after = probe.save("b", 0).await?;
+    ensure!(
+        before.last_changed_at == after.last_changed_at,
+        "time passes"
+    );
+    probe.sync(&mut replica, Some(started_at)).await?;
+    ensure!(
+        replica == probe.truth().await?,
+        "{replica:?} after {started_at}"
+    );
+    Ok(())
+}
+
+anomaly!(t06_one_version_has_one_successor on [memory, sqlite, postgres] notices [
+    versions_read_before_the_lock: UnlockedRead
+]);
+
+/// V1. Many writers have read the same version.
+async fn t06_one_version_has_one_successor(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    probe.save("r", 0).await?;
+    for version in 1..=20 {
+        let writers = (0..8).map(|n| probe.put(probe.write("r", version, &n.to_string())));
+        let puts: Vec<Put> = join_all(writers)
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        let won = puts
+            .iter()
+            .filter(|put| matches!(put, Put::Done(_)))
+            .count();
+        ensure!(won == 1, "{won} writers replaced version {version}");
+    }
+    ensure!(
+        probe.history().await?["r"].len() == 21,
+        "versions are missing"
+    );
+    Ok(())
+}
+
+/// W1: no default of the database changes what a write sees.
+#[tokio::test]
+async fn t07_other_isolation_levels_as_default_do_no_harm() {
+    for level in ["repeatable read", "serializable"] {
+        let rig = Rig::over(Stand::postgres().await, None);
+        let name = rig.stand.database().expect("Postgres").name().to_owned();
+        rig.database(&format!(
+            "alter database {name} set default_transaction_isolation = '{level}'"
+        ))
+        .await;
+        let rig = Rig::over(rig.stand.restart().await, None);
+        t06_one_version_has_one_successor(&rig).await.expect(level);
+        rig.finish().await;
+    }
+}
+
+/// V1, V2: two nodes, each with its own queue, write one record a thousand times from the same version.
+async fn two_nodes(one: &Probe, other: &Probe) -> Verdict {
+    one.save("r", 0).await?;
+    for version in 1..=1_000 {
+        let (left, right) = tokio::join!(
+            one.put(one.write("r", version, "one")),
+            other.put(other.write("r", version, "other"))
+        );
+        match (left?, right?) {
+            (Put::Done(won), Put::Stale(Some(seen))) | (Put::Stale(Some(seen)), Put::Done(won)) => {
+                ensure!(
+                    won == seen,
+                    "the loser is shown {seen:?}, the winner {won:?}"
+                );
+            }
+            both => bail!("version {version}: {both:?}"),
+        }
+    }
+    ensure!(
+        other.history().await?["r"].len() == 1_001,
+        "versions are missing"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t08_two_nodes_never_both_replace_a_version() {
+    let rig = Rig::over(Stand::postgres().await, None);
+    let node = open_at(&Place::at(&rig.stand.url().expect("a URL"))).await;
+    let node = node.expect("a second node");
+    let one = Probe::new(&rig).await;
+    let other = Probe::of(node.storage.clone(), node.feed.clone(), "Post").await;
+    two_nodes(&one, &other).await.expect("one winner");
+    node.close().await;
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn t08_notices_nodes_that_trust_what_they_have_read() {
+    let rig = Rig::flawed(Flaw::UnlockedRead).await;
+    let node = Bent::new(
+        rig.stand.storage.clone(),
+        rig.stand.feed.clone(),
+        rig.stand.clock.clone(),
+        Some(Flaw::UnlockedRead),
+    );
+    let one = Probe::new(&rig).await;
+    let other = Probe::of(node.clone(), node, "Post").await;
+    assert!(two_nodes(&one, &other).await.is_err());
+}
+
+anomaly!(t09_writes_of_one_batch_have_their_own_results on [memory, sqlite, postgres]);
+
+/// Section 8.1. Handed over together: a create, a write over it, a stale write, another create.
+async fn t09_writes_of_one_batch_have_their_own_results(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    let writes = [("a", 0), ("a", 1), ("a", 7), ("b", 0), ("a", 2)];
+    let writes = writes.map(|(id, version)| probe.put(probe.write(id, version, "t")));
+    let puts: Vec<Put> = join_all(writes)
+        .await
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    let told: Vec<_> = puts
+        .iter()
+        .map(|put| match put {
+            Put::Done(record) => (true, id(record), record.version.0),
+            Put::Stale(Some(record)) => (false, id(record), record.version.0),
+            Put::Stale(None) => (false, String::new(), 0),
+        })
+        .collect();
+    let expected = [
+        (true, "a", 1),
+        (true, "a", 2),
+        (false, "a", 2),
+        (true, "b", 1),
+        (true, "a", 3),
+    ];
+    let expected = expected.map(|(done, id, version)| (done, id.to_owned(), version));
+    ensure!(told == expected, "{told:?}");
+    probe.history().await.map(drop)
+}
+
+/// A backend of the database is killed between stamp and commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn t11_a_writer_that_is_killed_leaves_nothing_behind() {
+    let rig = Rig::over(Stand::postgres().await, None);
+    let probe = Probe::new(&rig).await;
+    probe.save("before", 0).await.expect("a write");
+    let mut hold = rig.hold_writer().await;
+    let killed = tokio::spawn(save(probe.clone(), "killed"));
+    let pid = hold.reached().await.expect("a process");
+    rig.database(&format!("select pg_terminate_backend({pid})"))
+        .await;
+    assert!(
+        killed.await.expect("no panic").is_err(),
+        "a lost write is acknowledged"
+    );
+    // The lock is gone with its holder, so this neither waits nor fails.
+    probe.save("after", 0).await.expect("a write");
+    hold.release().await;
+    let all = probe.first(None, 10).await.expect("a page");
+    assert_eq!(ids(&all.records), ["after", "before"]);
+    let events = probe.feed.since(&probe.model, Default::default(), 10).await;
+    let seqs: HashSet<i64> = events
+        .expect("the log")
+        .events
+        .iter()
+        .map(|event| event.seq.0)
+        .collect();
+    assert_eq!(seqs, HashSet::from([1, 2]), "a position is skipped");
+    rig.finish().await;
+}
+
+/// Section 9.4: a dump or a long report keeps dead rows alive; the clock must not be among them.
+#[tokio::test]
+async fn t30_a_long_snapshot_does_not_slow_the_clock() {
+    use sqlx::Executor as _;
+    let rig = Rig::over(Stand::postgres().await, None);
+    let probe = Probe::new(&rig).await;
+    let mut dump = rig.stand.database().expect("Postgres").connect().await;
+    let snapshot = "begin isolation level repeatable read; select count(*) from change_log";
+    dump.execute(sqlx::raw_sql(snapshot))
+        .await
+        .expect("a snapshot");
+    for version in 0..500 {
+        probe.save("hot", version).await.expect("a write");
+    }
+    let mut reader = rig.stand.database().expect("Postgres").connect().await;
+    let explain = "explain (analyze, buffers, format json) select seq, changed_ms from change_log \
+                   where shard = (select shard from shards where model = 'Post') order by seq desc limit 1";
+    let plan: serde_json::Value = sqlx::query_scalar(explain)
+        .fetch_one(&mut reader)
+        .await
+        .expect("a plan");
+    let blocks = plan[0]["Plan"]["Shared Hit Blocks"]
+        .as_i64()
+        .expect("blocks");
+    assert!(blocks < 20, "reading the clock touches {blocks} blocks");
+    drop(dump);
+    rig.finish().await;
+}
