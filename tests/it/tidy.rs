@@ -150,7 +150,7 @@ fn resolvers_reach_records_only_with_a_permit() {
 #[test]
 fn error_types_are_spelled_in_one_place_per_layer() {
     let words = [
-        "\"Unauthorized",
+        "\"Unauthorized\"",
         "\"ConflictUnhandled",
         "\"ConditionalCheckFailed",
         "Exception\"",
@@ -208,31 +208,50 @@ fn no_source_file_is_longer_than_a_reader_can_hold() {
     none(&long, "files to divide");
 }
 
-#[test]
-fn every_test_that_compat_names_exists() {
-    let compat = fs::read_to_string(root().join("COMPAT.md")).expect("COMPAT.md");
-    let mut everything = String::new();
-    for folder in [
+/// The text of every test of ours.
+fn all_tests() -> String {
+    let folders = [
         "conflict-handlers",
         "resolvers",
         "server",
         "client-test-harness",
         "tests/it",
-    ] {
-        for (_, text) in sources(folder) {
-            everything.push_str(&text);
-        }
-    }
-    for (_, text) in files("tests/clients", "mjs") {
-        everything.push_str(&text);
-    }
-    let missing: Vec<String> = compat
-        .lines()
-        .filter(|line| line.starts_with('|'))
-        .filter_map(|line| line.rsplit('|').nth(1))
+    ];
+    let rust = folders.into_iter().flat_map(sources);
+    let all = rust.chain(files("tests/clients", "mjs"));
+    all.map(|(_, text)| text).collect()
+}
+
+/// What stands in backticks in the cells of a page's tables, from the `first` cell on, and names no test.
+fn unknown_tests(page: &str, first: usize) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).expect("a page");
+    let everything = all_tests();
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    rows.flat_map(|row| row.split('|').skip(1 + first))
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .filter(|name| !everything.contains(*name))
         .map(str::to_owned)
-        .collect();
-    none(&missing, "COMPAT.md names tests that do not exist");
+        .collect()
+}
+
+#[test]
+fn every_test_that_compat_names_exists() {
+    none(
+        &unknown_tests("COMPAT.md", 3),
+        "COMPAT.md names tests that do not exist",
+    );
+}
+
+#[test]
+fn every_test_that_anomalies_names_exists() {
+    let page = "docs/anomalies.md";
+    none(
+        &unknown_tests(page, 2),
+        "docs/anomalies.md names what does not exist",
+    );
+    let text = fs::read_to_string(root().join(page)).expect("the page");
+    for number in 1..=50 {
+        let row = format!("| T{number} |");
+        assert_eq!(text.matches(&row).count(), 1, "{page} has no row {row}");
+    }
 }
