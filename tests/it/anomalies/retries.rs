@@ -70,7 +70,7 @@ anomaly!(t35_an_update_and_a_delete_that_meet_end_alike_everywhere on [memory, s
 async fn t35_an_update_and_a_delete_that_meet_end_alike_everywhere(rig: &Rig) -> Verdict {
     let merging = Backend::over(rig, PLAYERS, |_| {}).await;
     let refusing = Backend::over(rig, PLAYERS, |config| {
-        config.conflict.default = Strategy::Optimistic;
+        config.conflict.default = Strategy::Optimistic.into();
     })
     .await;
     let device = datastore(Family::Swift);
