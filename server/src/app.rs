@@ -210,6 +210,12 @@ impl App {
         self.took_443.as_ref()
     }
 
+    /// Whether word of other nodes' writes arrives at once. Where it does not, they are looked for four times a second.
+    #[must_use]
+    pub fn hears_other_nodes(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::hears)
+    }
+
     /// The certificate of the local authority, if there is one.
     #[must_use]
     pub fn ca(&self) -> Option<PathBuf> {

@@ -8,6 +8,7 @@ mod converge;
 mod crash;
 mod http;
 mod migrations;
+mod nodes;
 mod realtime;
 mod storage_contract;
 mod support;

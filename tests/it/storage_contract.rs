@@ -1,4 +1,5 @@
-//! What every store promises (`resolvers::storage::Storage` and `resolvers::feed::Feed`), tried on all three.
+//! What every store promises (`resolvers::storage::Storage` and `resolvers::feed::Feed`), tried on all three, and on
+//! Postgres behind a pooler of transactions.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,6 +27,7 @@ macro_rules! on_every_store {
         on_every_store!(@store memory: $($case),+);
         on_every_store!(@store sqlite: $($case),+);
         on_every_store!(@store postgres: $($case),+);
+        on_every_store!(@store pooled: $($case),+);
     };
     (@store $store:ident: $($case:ident),+) => {
         mod $store {

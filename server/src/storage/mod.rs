@@ -5,12 +5,13 @@
 //!
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
-//! * `wake` – how subscribers and other nodes learn of a write; `pooler` – what is different behind one;
+//! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
+mod connections;
 mod database;
 mod ddl;
 mod engine;
@@ -60,6 +61,7 @@ pub struct Store {
     /// Their changes.
     pub feed: Arc<dyn Feed>,
     sql: Arc<SqlStore>,
+    board: Arc<Board>,
     /// What tells and hears of writes; ends with the store.
     waking: Arc<Mutex<JoinSet<()>>>,
 }
@@ -93,6 +95,12 @@ impl Store {
     /// Removes everything that [`Store::look`] calls a leftover, records included. Nodes with a former schema must be gone.
     pub async fn contract(&self, schema: &Schema) -> Result<(), StorageError> {
         migrate::contract(self.sql.engine(), schema).await
+    }
+
+    /// Whether word of other processes' writes arrives at once; they are looked for now and then in any case.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.board.hears()
     }
 
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.
@@ -161,11 +169,12 @@ pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
 }
 
 fn store(engine: Arc<Engine>, board: Arc<Board>, waking: JoinSet<()>) -> Store {
-    let sql = Arc::new(SqlStore::new(engine, board));
+    let sql = Arc::new(SqlStore::new(engine, Arc::clone(&board)));
     Store {
         storage: Arc::clone(&sql) as Arc<dyn Storage>,
         feed: Arc::clone(&sql) as Arc<dyn Feed>,
         sql,
+        board,
         waking: Arc::new(Mutex::new(waking)),
     }
 }

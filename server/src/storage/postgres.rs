@@ -3,52 +3,33 @@
 mod concurrently;
 
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use anyhow::Context;
-use futures_util::TryStreamExt;
-use sqlx::Transaction;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::time::timeout;
+use sqlx::postgres::PgConnectOptions;
 
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
+use super::connections::{self, Connections};
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::ddl;
 use super::group::{Batch, Outcome};
 use super::migrate::{Session, Step};
 use super::moment::{Moment, Moments};
-use super::pooler::{self, Found};
 use super::statements;
 use super::table::Table;
 use super::write_sql;
 
-/// How many connections one node uses at most.
-const CONNECTIONS: u32 = 16;
 /// How often a batch goes after a table that other nodes change.
 const REREADS: usize = 5;
-/// How long a caller waits for a connection.
-const ACQUIRE: Duration = Duration::from_secs(5);
-
-/// What every connection is asked for when it starts; nothing else is kept in a session, so that poolers which hand a
-/// connection to somebody else after each transaction do no harm (`sync-design.md` W1, W7).
-pub(super) const OPTIONS: [(&str, &str); 4] = [
-    ("default_transaction_isolation", "read committed"),
-    ("statement_timeout", "5000"),
-    ("lock_timeout", "2000"),
-    ("idle_in_transaction_session_timeout", "10000"),
-];
+/// How often a read is tried: connections that broke together are found broken one after another.
+const READS: usize = 3;
 
 /// An open Postgres database.
 pub(super) struct Postgres {
-    pool: PgPool,
-    /// Whether a pooler hands connections around between transactions.
-    pooled: bool,
-    options: Box<PgConnectOptions>,
+    connections: Connections,
     /// Tables that another node changed after this one was prepared.
     reread: RwLock<HashMap<i64, Arc<Table>>>,
     moments: Moments,
@@ -57,16 +38,6 @@ pub(super) struct Postgres {
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn failed(error: sqlx::Error) -> StorageError {
     storage_error(&error)
-}
-
-/// What connections to a URL are asked for.
-fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
-    let options = PgConnectOptions::from_str(url)
-        .context("the address of the Postgres database is not valid")?
-        .application_name("driftless")
-        // Numbers travel in their binary form; poolers refuse to pass this one on.
-        .extra_float_digits(None);
-    Ok(options)
 }
 
 fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
@@ -84,37 +55,15 @@ fn is_unknown_function(error: &sqlx::Error) -> bool {
 impl Postgres {
     /// Connects and brings the system tables up to date.
     pub(super) async fn open(url: &str, moments: Moments) -> anyhow::Result<Self> {
-        let plain = options(url)?;
-        let place = format!("{}:{}", plain.get_host(), plain.get_port());
-        let trial = pooler::try_out(plain.clone().options(OPTIONS), plain);
-        let Found { options, pooled } = timeout(ACQUIRE, trial)
-            .await
-            .context("it does not answer")
-            .flatten()
-            .with_context(|| format!("cannot connect to Postgres at {place}"))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
-            .await
-            .with_context(|| format!("cannot connect to Postgres at {place}"))?;
-        if pooled {
-            tracing::info!(
-                place,
-                "the database is reached through a pooler of transactions"
-            );
-        }
         let postgres = Postgres {
-            pool,
-            pooled,
-            options: Box::new(options),
+            connections: Connections::open(url).await?,
             reread: RwLock::default(),
             moments,
         };
         postgres
             .migrate()
             .await
-            .with_context(|| format!("cannot bring the database at {place} up to date"))?;
+            .context("cannot bring the database up to date")?;
         Ok(postgres)
     }
 
@@ -123,42 +72,32 @@ impl Postgres {
     }
 
     async fn migrate(&self) -> anyhow::Result<()> {
-        let mut transaction = self.begin().await?;
-        if self.pooled {
-            pooler::forget_statements(&mut transaction).await?;
-        }
+        let mut transaction = self.connections.begin().await?;
         ddl::migrations(Dialect::Postgres)
             .run_direct(None, &mut *transaction, false)
             .await?;
-        if self.pooled {
-            pooler::forget_statements(&mut transaction).await?;
-        }
-        transaction.commit().await?;
+        self.connections.commit(transaction).await?;
         Ok(())
     }
 
-    /// A transaction that may change tables; others that want to wait for its end.
-    async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, sqlx::Error> {
-        let mut transaction = self.pool.begin_with(pooler::BEGIN).await?;
-        sqlx::raw_sql(write_sql::LOCK_SCHEMA)
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction)
-    }
-
-    /// How to connect to where notifications arrive; `None` where a pooler is between and no other address is known.
+    /// How to connect to where notifications arrive.
     pub(super) fn listening(
         &self,
         direct: Option<&str>,
     ) -> anyhow::Result<Option<PgConnectOptions>> {
-        match direct {
-            Some(url) => options(url).map(Some),
-            None => Ok((!self.pooled).then(|| (*self.options).clone())),
-        }
+        self.connections.listening(direct)
     }
 
+    /// Reads, or writes what may as well be written twice.
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
-        self.fetch(statement.postgres()).await.map_err(failed)
+        let mut attempt = 1;
+        loop {
+            let answer = self.connections.fetch(statement.clone().postgres()).await;
+            match answer {
+                Err(error) if connections::lost(&error) && attempt < READS => attempt += 1,
+                answer => return answer.map_err(failed),
+            }
+        }
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<(), StorageError> {
@@ -167,10 +106,10 @@ impl Postgres {
 
     /// Runs a step of a migration as one transaction that other nodes wait for.
     pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
-        let mut transaction = self.begin().await.map_err(failed)?;
+        let mut transaction = self.connections.begin().await.map_err(failed)?;
         let done = step.run(&mut Session::Postgres(&mut transaction)).await?;
         self.moments.at(Moment::Prepared).await;
-        transaction.commit().await.map_err(failed)?;
+        self.connections.commit(transaction).await.map_err(failed)?;
         Ok(done)
     }
 
@@ -222,23 +161,7 @@ impl Postgres {
     }
 
     async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
-        self.fetch(call(table, writes)).await
-    }
-
-    /// Runs a statement that commits by itself. Behind a pooler it gets a transaction around it, which keeps its parts
-    /// on one connection, and says in it what [`OPTIONS`] say otherwise.
-    async fn fetch(
-        &self,
-        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-    ) -> Result<Vec<Row>, sqlx::Error> {
-        if !self.pooled {
-            let rows = query.fetch(&self.pool).map_ok(Row::Postgres);
-            return rows.try_collect().await;
-        }
-        let mut transaction = self.pool.begin_with(pooler::BEGIN).await?;
-        let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(rows.into_iter().map(Row::Postgres).collect())
+        self.connections.fetch(call(table, writes)).await
     }
 
     fn newest(&self, table: &Table) -> Option<Arc<Table>> {
@@ -255,7 +178,7 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 

@@ -4,6 +4,8 @@ use driftless::storage::open;
 
 use pretty_assertions::assert_eq;
 
+use crate::support::pgbouncer::{Pooler, Settings};
+
 use super::*;
 
 async fn keeps_everything(stand: Stand) {
@@ -59,6 +61,39 @@ async fn a_restart_keeps_everything_in_sqlite() {
 #[tokio::test]
 async fn a_restart_keeps_everything_in_postgres() {
     keeps_everything(Stand::postgres().await).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything_behind_a_pooler() {
+    keeps_everything(Stand::pooled().await).await;
+}
+
+/// A pooler as it comes refuses whoever sends settings for a session; several nodes share its few connections.
+#[tokio::test]
+async fn nodes_share_a_pooler_that_refuses_settings() {
+    let database = crate::support::postgres::Database::create().await;
+    let pooler = Pooler::before(&database, Settings::Refused).await;
+    let model = post();
+    let schema = schema(&[&model]);
+    let nodes: Vec<_> = join_all((0..3).map(|_| open(&pooler.url))).await;
+    let nodes: Vec<_> = nodes.into_iter().map(Result::unwrap).collect();
+    for prepared in join_all(nodes.iter().map(|node| node.storage.prepare(&schema))).await {
+        prepared.unwrap();
+    }
+    let creates = (0..60).map(|n| {
+        let document = write(&model, Expected::Absent, json!({"id": n.to_string()}));
+        nodes[n % 3].storage.put(&model, document)
+    });
+    for put in join_all(creates).await {
+        done(put.unwrap());
+    }
+    let log = nodes[0].feed.since(&model, Seq(0), 100).await.unwrap();
+    assert_eq!((log.events.len(), log.next), (60, Seq(60)));
+    for node in nodes {
+        node.close().await;
+    }
+    drop(pooler);
+    database.remove().await;
 }
 
 #[tokio::test]

@@ -160,15 +160,26 @@ fn run(program: &Path, arguments: impl FnOnce(&mut Command)) {
 }
 
 /// A command run as `postgres` where we are root, since the server refuses to run as root.
-fn as_server_user(program: &Path) -> Command {
+pub(crate) fn as_server_user(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/");
-    let we = std::fs::metadata("/proc/self").map_or(0, |process| process.uid());
-    if we == 0 {
+    if we_are_root() {
         let (user, group) = account("postgres");
         command.uid(user).gid(group);
     }
     command
+}
+
+/// Lets programs started by [`as_server_user`] write to a folder.
+pub(crate) fn owned_by_server_user(folder: &Path) {
+    if we_are_root() {
+        let (user, group) = account("postgres");
+        std::os::unix::fs::chown(folder, Some(user), Some(group)).expect("root may give away");
+    }
+}
+
+pub(crate) fn we_are_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn account(name: &str) -> (u32, u32) {

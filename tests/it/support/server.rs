@@ -61,6 +61,7 @@ pub(crate) fn provide_cryptography() {
 pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) key: String,
+    client: reqwest::Client,
     folder: tempfile::TempDir,
 }
 
@@ -92,7 +93,12 @@ impl Server {
             .add_key(KeySetting::plain(&key).expect("a good key"));
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
-        Server { app, key, folder }
+        Server {
+            app,
+            key,
+            client: reqwest::Client::new(),
+            folder,
+        }
     }
 
     /// `http://127.0.0.1:PORT` and a path.
@@ -130,7 +136,7 @@ impl Server {
 
     /// A POST of this body with the key and a JSON content type.
     pub(crate) fn post(&self, body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
-        reqwest::Client::new()
+        self.client
             .post(self.url("/graphql"))
             .header("x-api-key", &self.key)
             .header("content-type", "application/json; charset=UTF-8")

@@ -11,6 +11,7 @@ use driftless_resolvers::storage::Storage;
 use driftless_resolvers::storage::memory::Memory;
 use tempfile::TempDir;
 
+use super::pgbouncer::{Pooler, Settings};
 use super::postgres::Database;
 
 /// A clock that stands still until it is set.
@@ -61,6 +62,7 @@ enum Home {
     Nowhere,
     File(Store, TempDir),
     Database(Store, Database),
+    Pooled(Store, Database, Pooler),
 }
 
 fn held_clock() -> Arc<HeldClock> {
@@ -99,6 +101,15 @@ impl Stand {
         Stand::over(store.clone(), clock, Home::Database(store, database))
     }
 
+    /// A Postgres database behind a pooler of transactions.
+    pub(crate) async fn pooled() -> Stand {
+        let database = Database::create().await;
+        let pooler = Pooler::before(&database, Settings::Ignored).await;
+        let clock = held_clock();
+        let store = open(&pooler.url, &clock).await;
+        Stand::over(store.clone(), clock, Home::Pooled(store, database, pooler))
+    }
+
     fn over(store: Store, clock: Arc<HeldClock>, home: Home) -> Stand {
         Stand {
             storage: store.storage,
@@ -110,7 +121,7 @@ impl Stand {
 
     /// Whether the store reads the test's clock.
     pub(crate) fn clock_is_held(&self) -> bool {
-        !matches!(self.home, Home::Database(..))
+        matches!(self.home, Home::Nowhere | Home::File(..))
     }
 
     /// The URL of a store that outlives its process.
@@ -119,6 +130,7 @@ impl Stand {
             Home::Nowhere => None,
             Home::File(_, directory) => Some(file_url(directory)),
             Home::Database(_, database) => Some(database.url.clone()),
+            Home::Pooled(_, _, pooler) => Some(pooler.url.clone()),
         }
     }
 
@@ -126,14 +138,14 @@ impl Stand {
     pub(crate) fn store(&self) -> &Store {
         match &self.home {
             Home::Nowhere => panic!("the reference store has no database"),
-            Home::File(store, _) | Home::Database(store, _) => store,
+            Home::File(store, _) | Home::Database(store, _) | Home::Pooled(store, _, _) => store,
         }
     }
 
     /// The database it lives in, if it is Postgres.
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.home {
-            Home::Database(_, database) => Some(database),
+            Home::Database(_, database) | Home::Pooled(_, database, _) => Some(database),
             Home::Nowhere | Home::File(..) => None,
         }
     }
@@ -153,6 +165,11 @@ impl Stand {
                 let store = open(&database.url, &clock).await;
                 Stand::over(store.clone(), clock, Home::Database(store, database))
             }
+            Home::Pooled(store, database, pooler) => {
+                store.close().await;
+                let store = open(&pooler.url, &clock).await;
+                Stand::over(store.clone(), clock, Home::Pooled(store, database, pooler))
+            }
         }
     }
 
@@ -166,6 +183,11 @@ impl Stand {
             }
             Home::Database(store, database) => {
                 store.close().await;
+                database.remove().await;
+            }
+            Home::Pooled(store, database, pooler) => {
+                store.close().await;
+                drop(pooler);
                 database.remove().await;
             }
         }

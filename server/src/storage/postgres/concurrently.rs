@@ -1,7 +1,7 @@
 //! Indexes that are made while others read and write.
 
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 
 use driftless_resolvers::storage::StorageError;
 
@@ -10,14 +10,11 @@ use crate::storage::database::{Arg, Statement};
 use crate::storage::ddl::Index;
 use crate::storage::migrate::Session;
 
-/// Whoever waits for a node that makes an index, or makes one, waits as long as that takes.
-const PATIENT: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout", "0")];
-
 impl Postgres {
     /// Makes an index. That is no transaction, so a node that ends half-way leaves an index that is not valid; it is
     /// removed and made again, unless another node is just making it.
     pub(in crate::storage) async fn build_index(&self, index: &Index) -> Result<(), StorageError> {
-        let mut connection = self.patient().await.map_err(failed)?;
+        let mut connection = self.connections.patient().await.map_err(failed)?;
         loop {
             match self.is_valid(index).await? {
                 Some(true) => break,
@@ -28,15 +25,6 @@ impl Postgres {
         connection.close().await.map_err(failed)
     }
 
-    async fn patient(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = (*self.options).clone();
-        if self.pooled {
-            // A pooler may refuse settings; its sessions have no time limits of ours.
-            return options.connect().await;
-        }
-        options.options(PATIENT).connect().await
-    }
-
     /// Whether an index is complete; `None` if there is none.
     async fn is_valid(&self, index: &Index) -> Result<Option<bool>, StorageError> {
         let rows = self.rows(validity(index)).await?;
@@ -45,7 +33,7 @@ impl Postgres {
 
     /// Removes an index that nobody is making any more. Whoever makes one holds this lock.
     async fn remove_unfinished(&self, index: &Index) -> Result<(), StorageError> {
-        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let mut transaction = self.connections.transaction().await.map_err(failed)?;
         let wait = format!(
             "set local statement_timeout = 0; set local lock_timeout = 0; \
              lock table {} in share update exclusive mode",

@@ -109,7 +109,7 @@ impl Board {
         self.hears.store(hears, Ordering::Relaxed);
     }
 
-    pub(super) fn hears(&self) -> bool {
+    pub(in crate::storage) fn hears(&self) -> bool {
         self.hears.load(Ordering::Relaxed)
     }
 
