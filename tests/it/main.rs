@@ -10,6 +10,7 @@ mod http;
 mod migrations;
 mod nodes;
 mod realtime;
+mod rules;
 mod storage_contract;
 mod support;
 mod tidy;
