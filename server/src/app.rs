@@ -112,7 +112,7 @@ impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         let loaded = schema::load(&config.schema, &config.schema_options())?;
         conflict::check(&config.conflict, &loaded.schema)?;
-        let strategies = conflict::strategies(&config.conflict)?;
+        let strategies = conflict::strategies(&config.conflict).await?;
         let authenticator = Arc::new(authenticator(&config)?);
         let tls = certificate(&config)?;
         let mut sockets = bind(&config).await?;

@@ -1,4 +1,8 @@
-//! Who decides conflicts, made from the configuration: our rules, and later the user's plugins and functions.
+//! Who decides conflicts, made from the configuration: our rules, the user's plugins and functions.
+//!
+//! * [`wasm`] – plugins: WebAssembly components in a sandbox.
+
+pub mod wasm;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,26 +19,50 @@ use driftless_resolvers::schema::model::{Base, Field, Model, Scalar};
 use driftless_resolvers::schema::suggestion::did_you_mean;
 
 use crate::config::{Choice, ConfigError, Conflicts, Strategy};
+use wasm::WasmHandler;
+use wasm::sandbox::Sandbox;
 
 /// Makes what the configuration names, once for the life of the server.
-pub fn strategies(conflicts: &Conflicts) -> Result<Strategies, ConfigError> {
+pub async fn strategies(conflicts: &Conflicts) -> Result<Strategies, ConfigError> {
+    let mut maker = Maker::default();
     let mut models = HashMap::new();
     for (model, choice) in &conflicts.models {
-        models.insert(model.clone(), handler(choice)?);
+        models.insert(model.clone(), maker.handler(choice).await?);
     }
     Ok(Strategies {
-        default: handler(&conflicts.default)?,
+        default: maker.handler(&conflicts.default).await?,
         models,
     })
 }
 
-/// What decides by a choice.
-pub fn handler(choice: &Choice) -> Result<Handler, ConfigError> {
-    match choice {
-        Choice::Builtin { strategy, fields } => Ok(builtin(*strategy, fields)),
-        Choice::Plugin(_) | Choice::Http(_) => {
-            Err(ConfigError(format!("{} cannot be used yet", choice.name())))
+/// Makes handlers; all plugins share one sandbox, and nothing is started where there are none.
+#[derive(Default)]
+pub struct Maker {
+    sandbox: Option<Sandbox>,
+}
+
+impl Maker {
+    /// What decides by a choice.
+    pub async fn handler(&mut self, choice: &Choice) -> Result<Handler, ConfigError> {
+        match choice {
+            Choice::Builtin { strategy, fields } => Ok(builtin(*strategy, fields)),
+            Choice::Plugin(plugin) => {
+                let handler = WasmHandler::open(self.sandbox()?, plugin).await;
+                handler.map(Handler::external).map_err(|reason| {
+                    ConfigError(format!("the plugin {}: {reason}", plugin.path.display()))
+                })
+            }
+            Choice::Http(_) => Err(ConfigError(format!("{} cannot be used yet", choice.name()))),
         }
+    }
+
+    fn sandbox(&mut self) -> Result<&Sandbox, ConfigError> {
+        if self.sandbox.is_none() {
+            self.sandbox = Some(Sandbox::new().map_err(ConfigError)?);
+        }
+        self.sandbox
+            .as_ref()
+            .ok_or_else(|| ConfigError("there is no sandbox for plugins".to_owned()))
     }
 }
 

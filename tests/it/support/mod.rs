@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod bent;
+pub(crate) mod components;
 pub(crate) mod issuer;
 pub(crate) mod line;
 pub(crate) mod models;

@@ -1,0 +1,3 @@
+//! Plugins: what a component may do, what becomes of one that does more, and what a client sees of it.
+
+mod sandbox;
