@@ -65,8 +65,8 @@ impl Backend {
         let loaded = driftless::schema::load(&source, &config.schema_options());
         let schema = loaded.expect("the schema loads").schema;
         storage.prepare(&schema).await.expect("the store follows");
-        let strategies =
-            driftless::conflict::strategies(&config.conflict).expect("built-in strategies");
+        let strategies = driftless::conflict::strategies(&config.conflict).await;
+        let strategies = strategies.expect("built-in strategies");
         let engine = driftless::app::engine(&config, &strategies, schema, storage).await;
         let mut engine = engine.expect("the store answers");
         engine.clock = Arc::clone(&clock);
