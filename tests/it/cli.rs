@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -253,6 +254,56 @@ async fn dev_takes_a_changed_schema_and_keeps_the_last_good_one() {
         dev.graphql(ask).await,
         json!({"data": {"listTodos": {"items": []}}})
     );
+    assert_eq!(dev.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn dev_serves_a_saved_schema_within_a_second_and_says_what_changed() {
+    provide_tls();
+    let many: String = (0..20)
+        .map(|n| TODO.replace("Todo", &format!("Todo{n}")))
+        .collect();
+    let folder = folder_with(&many);
+    let path = folder.path().join("schema.graphql");
+    let mut dev = Dev::start(folder.path(), &[]).await;
+    let mut quickest = Duration::MAX;
+    for n in 0..5 {
+        let field = format!("field{n}");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let text = text.replacen("title: String!", &format!("title: String! {field}: Int"), 1);
+        // As editors do it.
+        let beside = folder.path().join("schema.graphql~");
+        std::fs::write(&beside, text).expect("written");
+        let saved = Instant::now();
+        std::fs::rename(&beside, &path).expect("renamed");
+        dev.complaint(&format!("Todo0.{field}")).await;
+        dev.complaint("taken anew").await;
+        quickest = quickest.min(saved.elapsed());
+        let answer = dev
+            .graphql(&format!("{{ listTodo0s {{ items {{ {field} }} }} }}"))
+            .await;
+        assert_eq!(answer.get("errors"), None, "{answer}");
+    }
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+    assert_eq!(dev.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn dev_keeps_the_last_good_schema_where_another_key_would_lose_records() {
+    provide_tls();
+    let folder = folder_with(TODO);
+    let path = folder.path().join("schema.graphql");
+    let mut dev = Dev::start(folder.path(), &[]).await;
+    dev.graphql(r#"mutation { createTodo(input: {title: "a"}) { id } }"#)
+        .await;
+    let keyed = TODO.replace("title: String!", "title: String! @primaryKey");
+    std::fs::write(&path, keyed).expect("written");
+    dev.complaint("key-changed").await;
+    dev.complaint("the last good schema is served on").await;
+    let items =
+        dev.graphql("{ listTodos { items { title } } }").await["data"]["listTodos"]["items"]
+            .clone();
+    assert_eq!(items, json!([{"title": "a"}]));
     assert_eq!(dev.terminate().await, Some(0));
 }
 

@@ -8,5 +8,6 @@
 mod command;
 mod place;
 mod plan;
+mod reload;
 mod steps;
 mod views;

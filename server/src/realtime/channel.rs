@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use driftless_resolvers::api::{Request, Subscription};
+use driftless_resolvers::api::{Api, Request, Subscription};
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::{Event, Feed, Operation, Seq};
 use driftless_resolvers::identity::{Caller, Family};
@@ -63,6 +63,15 @@ impl Topic {
             operation_name: request.operation_name.clone(),
             variables: serde_json::Value::from(request.variables.clone()).to_string(),
             caller: subscription.caller.clone(),
+        }
+    }
+
+    /// What its subscribers asked for.
+    fn request(&self) -> Request {
+        Request {
+            query: self.query.clone(),
+            operation_name: self.operation_name.clone(),
+            variables: serde_json::from_str(&self.variables).unwrap_or_default(),
         }
     }
 
@@ -126,6 +135,28 @@ pub struct Registration {
     number: u64,
 }
 
+impl Registration {
+    /// Admits it to another API: the same request by the same caller. `false` if that API does not admit it; it goes on
+    /// as it was then, and its socket has to end (`errata.md` 2.7).
+    pub fn renew(&mut self, api: &Arc<Api>) -> bool {
+        let request = self.topic.request();
+        let Ok(subscription) = api.subscribe(&request, &self.topic.caller) else {
+            return false;
+        };
+        if subscription.model != self.channel.model.name {
+            return false;
+        }
+        let topic = Topic::of(&request, &subscription);
+        let mut members = self.channel.members();
+        if let Some(subscriber) = members.remove(&self.topic, self.number) {
+            self.number = members.insert(&topic, subscription, subscriber);
+            drop(members);
+            self.topic = topic;
+        }
+        true
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.channel.members().remove(&self.topic, self.number);
@@ -144,16 +175,16 @@ impl Members {
         self.next
     }
 
-    fn remove(&mut self, topic: &Topic, number: u64) {
-        let Some(audience) = self.topics.get_mut(topic) else {
-            return;
-        };
-        if audience.subscribers.remove(&number).is_some() {
+    fn remove(&mut self, topic: &Topic, number: u64) -> Option<Subscriber> {
+        let audience = self.topics.get_mut(topic)?;
+        let removed = audience.subscribers.remove(&number);
+        if removed.is_some() {
             self.count -= 1;
         }
         if audience.subscribers.is_empty() {
             self.topics.remove(topic);
         }
+        removed
     }
 
     /// Tells everybody whose topic is `wanted`.

@@ -165,6 +165,8 @@ impl Socket {
 
     async fn run(mut self, mut stream: SplitStream<WebSocket>) {
         let mut keep_alive = ticks(self.realtime.settings.keep_alive);
+        let mut api = self.realtime.api.clone();
+        api.mark_unchanged();
         let drained = drained(self.realtime.drain.clone(), self.spread());
         tokio::pin!(drained);
         let end = loop {
@@ -173,6 +175,7 @@ impl Socket {
                 Some(delivery) = self.queue.recv() => self.deliver(delivery).await,
                 _ = keep_alive.tick() => self.input(Input::KeepAlive).await,
                 () = self.overflowed.cancelled() => Err(End::Return),
+                Ok(()) = api.changed() => self.renew(),
                 () = burst_end(self.burst_end) => {
                     self.burst_end = None;
                     self.input(Input::BurstEnded).await
@@ -186,6 +189,19 @@ impl Socket {
         // Nobody shall fill the queue any more.
         self.registrations.clear();
         self.part(end, stream).await;
+    }
+
+    /// Another schema is served: what is still valid goes on. A client whose subscription is not valid any more comes
+    /// back and is told so at its start.
+    fn renew(&mut self) -> Result<(), End> {
+        let Some(api) = self.realtime.api.borrow().clone() else {
+            return Ok(());
+        };
+        let mut registrations = self.registrations.values_mut();
+        if registrations.all(|registration| registration.renew(&api)) {
+            return Ok(());
+        }
+        Err(End::Return)
     }
 
     /// This socket's moment within the time over which all are closed, so that not all clients come back at once.
