@@ -13,6 +13,7 @@ mod replay;
 mod request;
 mod turn;
 mod unversioned;
+mod validation;
 mod validity;
 
 use std::sync::Arc;

@@ -272,10 +272,19 @@ fn assert_introspectable(goldens: &[Golden]) {
 
 #[test]
 fn the_api_is_the_transformers() {
-    let goldens = served(&goldens());
-    assert_eq!(goldens.len(), 2);
+    let goldens = all_of(&goldens(), false);
     assert_same_api(&goldens, Sdl::Plain);
     assert_introspectable(&goldens);
+}
+
+#[test]
+fn the_directives_are_the_transformers() {
+    assert_same_api(&all_of(&goldens(), false), Sdl::Directives);
+}
+
+#[test]
+fn the_api_without_sync_is_the_transformers() {
+    assert_same_api(&all_of(&goldens(), true), Sdl::Unsynced);
 }
 
 #[test]

@@ -462,6 +462,41 @@ async fn schema_prints_the_api_and_the_models_of_clients() {
 }
 
 #[tokio::test]
+async fn schema_shows_the_api_of_other_modes_and_strategies() {
+    let folder = folder_with(
+        "type Todo @model @auth(rules: [{ allow: owner }, { allow: public }]) { id: ID! text: String }",
+    );
+    let sdl = async |arguments: &[&str]| {
+        let command = [&["schema", "sdl", "schema.graphql"], arguments].concat();
+        let answer = run(folder.path(), &command).await;
+        (stdout(&answer), stderr(&answer))
+    };
+    let (plain, _) = sdl(&[]).await;
+    assert!(
+        plain.contains("syncTodos(") && !plain.contains('@'),
+        "{plain}"
+    );
+    let (without, _) = sdl(&["--conflict", "none"]).await;
+    assert!(
+        !without.contains("_version") && without.contains("listTodos("),
+        "{without}"
+    );
+    let (directives, _) = sdl(&["--directives", "--auth", "api_key,user_pool"]).await;
+    let line = "type Todo @aws_api_key @aws_cognito_user_pools {";
+    assert!(directives.contains(line), "{directives}");
+    let (_, complaint) = sdl(&["--auth", "api_key"]).await;
+    assert!(complaint.contains("auth-mode-missing"), "{complaint}");
+    let (_, complaint) = sdl(&["--auth", "keys"]).await;
+    assert!(
+        complaint.contains("api_key, user_pool, oidc, iam, lambda"),
+        "{complaint}"
+    );
+    let command = ["schema", "check", "schema.graphql", "--auth", "oidc"];
+    let checked = run(folder.path(), &command).await;
+    assert!(stderr(&checked).contains("auth-mode-missing"));
+}
+
+#[tokio::test]
 async fn schema_diff_has_a_row_for_every_change() {
     let folder = folder_with(TODO);
     let new = TODO.replace("title: String!", "name: String");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::types::{FieldDef, InputField, TypeDef, TypeRef, TypeSystem, is_built_in};
 use crate::schema::model::{Deprecation, Gate};
 
-/// The document as a client sees it, without directives. Types, fields, arguments and enum values are in graphql-js's
+/// The document as a client sees it, without directives but for `@deprecated`. Types, fields, arguments and enum values are in graphql-js's
 /// `lexicographicSortSchema` order; of the scalars only AppSync's appear, as GraphQL's own need no definition.
 #[must_use]
 pub fn sdl(types: &TypeSystem) -> String {
@@ -162,11 +162,11 @@ impl Writer<'_> {
         match deprecation {
             Some(Deprecation {
                 reason: Some(reason),
-            }) if self.directives => {
+            }) => {
                 format!(" @deprecated(reason: {})", Value::from(reason.as_str()))
             }
-            Some(_) if self.directives => " @deprecated".to_owned(),
-            _ => String::new(),
+            Some(_) => " @deprecated".to_owned(),
+            None => String::new(),
         }
     }
 
@@ -193,15 +193,12 @@ impl Writer<'_> {
             }
             Value::Object(fields) => {
                 text.push('{');
-                for (position, (name, item)) in fields.iter().enumerate() {
+                let members = self.members(fields, definition);
+                for (position, (name, item, ty)) in members.into_iter().enumerate() {
                     text.push_str(if position == 0 { "" } else { ", " });
                     text.push_str(name);
                     text.push_str(": ");
-                    let inner = match definition {
-                        Some(TypeDef::Input(input)) => input.fields.get(name),
-                        _ => None,
-                    };
-                    self.literal(item, inner.map(|field| &field.ty), text);
+                    self.literal(item, ty, text);
                 }
                 text.push('}');
             }
@@ -212,6 +209,32 @@ impl Writer<'_> {
                 write!(text, "{value}").expect("a String takes every write");
             }
         }
+    }
+
+    /// The members of a default. A client sees what the value comes to: in order, with the defaults of what is left out.
+    fn members<'v>(
+        &self,
+        fields: &'v serde_json::Map<String, Value>,
+        definition: Option<&'v TypeDef>,
+    ) -> Vec<(&'v str, &'v Value, Option<&'v TypeRef>)> {
+        let Some(TypeDef::Input(input)) = definition else {
+            let members = fields.iter();
+            return members
+                .map(|(name, item)| (name.as_str(), item, None))
+                .collect();
+        };
+        if self.directives {
+            let members = fields.iter().map(|(name, item)| {
+                let ty = input.fields.get(name).map(|field| &field.ty);
+                (name.as_str(), item, ty)
+            });
+            return members.collect();
+        }
+        let members = self.sorted(&input.fields).into_iter().filter_map(|field| {
+            let item = fields.get(&field.name).or(field.default.as_ref())?;
+            Some((field.name.as_str(), item, Some(&field.ty)))
+        });
+        members.collect()
     }
 
     fn sorted<'t, T>(&self, fields: &'t IndexMap<String, T>) -> Vec<&'t T> {

@@ -6,7 +6,7 @@ use driftless_conflict_handlers::{Change, Version};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::validity;
+use super::{validation, validity};
 use crate::api::error::FieldError;
 use crate::api::outcome::Arguments;
 use crate::authz::WritePermit;
@@ -66,6 +66,7 @@ impl Create {
         let sent_input = input(args);
         let asked = with_defaults(model, &sent_input);
         let (_, owners) = permit.may_create(&asked)?;
+        validation::check(model, &sent_input)?;
         let mut input = sent_input;
         let sent = sent(model, &input);
         input.extend(owners);
@@ -128,7 +129,9 @@ impl Request {
             fields.insert(updated.name.clone(), Value::String(now));
         }
         let base = base(&input);
-        let fault = validity::check(&engine.schema, model, &fields).err();
+        let fault = validation::check(model, &input)
+            .and_then(|()| validity::check(&engine.schema, model, &fields))
+            .err();
         let intent = Intent::Update(Change { fields, base });
         let request = Request::new(permit, args, input, intent)?;
         Ok(Request {

@@ -278,6 +278,22 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The fields of a model's primary key with the types that fields referring to them are made with: a key nobody
+    /// declared is an `ID`, whatever type its `id` has (`transformer` 4.3).
+    pub(crate) fn referred_key(&self, model: &str) -> Vec<(String, Base)> {
+        let custom = self.models.get(model).is_some_and(|model| model.custom_key);
+        let key = self.key(model).into_iter();
+        key.map(|(name, base)| {
+            let base = if custom {
+                base
+            } else {
+                Base::Scalar(Scalar::Id)
+            };
+            (name, base)
+        })
+        .collect()
+    }
+
     /// The fields of a model's primary key with their types.
     pub(crate) fn key(&self, model: &str) -> Vec<(String, Base)> {
         self.models.get(model).map_or_else(Vec::new, |model| {

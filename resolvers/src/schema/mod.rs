@@ -21,7 +21,7 @@ mod source;
 pub mod suggestion;
 mod syntax;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -272,6 +272,15 @@ pub(crate) fn matched_fields(
 ) -> Option<Vec<String>> {
     let owner = draft.models.get(&edge.owner.name)?;
     let mut fine = hold_key(owner, fields, key, Base::eq, problems);
+    if edge.applied.argument("fields").is_some() {
+        for (name, span) in fields {
+            // A field that is made for something else is none to name.
+            if edge.owner.field(name).is_none() && owner.fields.contains_key(*name) {
+                unknown_field(owner, name, *span, problems);
+                fine = false;
+            }
+        }
+    }
     if fields.len() > 1 && fields.len() != key.len() {
         wrong_count(edge, fields, key, problems);
         fine = false;
@@ -335,6 +344,7 @@ fn wrong_count(
 
 fn unknown_field(model: &Model, name: &str, span: Span, problems: &mut Problems) {
     let names = model.fields.keys().map(String::as_str);
+    let names = names.filter(|known| *known != name);
     problems.error(
         "relation-unknown-field",
         span,

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use driftless_resolvers::api::generate::generate;
+use driftless_resolvers::api::sdl;
+use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::{Diagnostic, Options, diagnostic};
 
 use super::{Failure, diff, output};
@@ -23,11 +26,21 @@ enum Action {
         /// How to print
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+        #[command(flatten)]
+        api: ApiOptions,
     },
     /// The generated API as SDL
     Sdl {
         /// The schema
         schema: PathBuf,
+        /// The conflict strategy; with `none` the API has no sync
+        #[arg(long, value_enum, default_value_t = Conflict::Automerge)]
+        conflict: Conflict,
+        /// Also the directives that say who may call what
+        #[arg(long)]
+        directives: bool,
+        #[command(flatten)]
+        api: ApiOptions,
     },
     /// What changes between two schemas, one row each: safe, to be confirmed or refused, and whether apps sync anew
     Diff {
@@ -46,6 +59,48 @@ enum Action {
     },
 }
 
+/// How the API is configured, as far as that changes what a schema means.
+#[derive(Debug, clap::Args)]
+struct ApiOptions {
+    /// The configured ways to authenticate, the default one first; those the rules name, if not given
+    #[arg(long, value_delimiter = ',', value_parser = auth_mode)]
+    auth: Vec<AuthMode>,
+    /// Open models without rules to API keys
+    #[arg(long)]
+    sandbox: bool,
+}
+
+impl ApiOptions {
+    fn options(&self, unsynced: bool) -> Options {
+        Options {
+            modes: self.auth.clone(),
+            sandbox: self.sandbox,
+            unsynced,
+            ..Options::default()
+        }
+    }
+}
+
+fn auth_mode(name: &str) -> Result<AuthMode, String> {
+    AuthMode::named(name).ok_or_else(|| {
+        let names: Vec<&str> = AuthMode::ALL.into_iter().map(AuthMode::name).collect();
+        format!("it is one of {}", names.join(", "))
+    })
+}
+
+/// The conflict strategies, as far as they change the API: all but `none` give the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Conflict {
+    /// Automerge
+    Automerge,
+    /// Optimistic concurrency
+    Optimistic,
+    /// A handler of the project's
+    Custom,
+    /// No conflict detection, and so no sync
+    None,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     /// For people
@@ -57,15 +112,31 @@ enum Format {
 impl SchemaCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.action {
-            Action::Check { schema, format } => check(schema, format),
-            Action::Sdl { schema } => {
-                let loaded = load(schema)?;
-                let types = driftless_resolvers::api::generate::generate(&loaded.schema);
-                output::say(driftless_resolvers::api::sdl::sdl(&types).trim_end());
+            Action::Check {
+                schema,
+                format,
+                api,
+            } => check(schema, format, &api.options(false)),
+            Action::Sdl {
+                schema,
+                conflict,
+                directives,
+                api,
+            } => {
+                let options = api.options(conflict == Conflict::None);
+                let loaded = load(schema, &options)?;
+                let types = generate(&loaded.schema);
+                let text = if directives {
+                    sdl::sdl_with_directives(&types)
+                } else {
+                    sdl::sdl(&types)
+                };
+                output::say(text.trim_end());
                 Ok(())
             }
             Action::Diff { old, new, json } => {
-                let (old, new) = (load(old)?, load(new)?);
+                let options = Options::default();
+                let (old, new) = (load(old, &options)?, load(new, &options)?);
                 let changes = schema::changes(&old.schema, &new.schema);
                 output::say(&if json {
                     diff::json(&changes).to_string()
@@ -75,7 +146,7 @@ impl SchemaCommand {
                 Ok(())
             }
             Action::Models { schema } => {
-                let loaded = load(schema)?;
+                let loaded = load(schema, &Options::default())?;
                 let models =
                     driftless_resolvers::api::client_models::client_models(&loaded.source.text);
                 let models = models.ok_or_else(|| {
@@ -88,8 +159,8 @@ impl SchemaCommand {
     }
 }
 
-fn load(path: PathBuf) -> Result<schema::Loaded, Failure> {
-    schema::load(&SchemaSource::File(path), &Options::default()).map_err(explain)
+fn load(path: PathBuf, options: &Options) -> Result<schema::Loaded, Failure> {
+    schema::load(&SchemaSource::File(path), options).map_err(explain)
 }
 
 pub(super) fn explain(error: SchemaError) -> Failure {
@@ -99,13 +170,12 @@ pub(super) fn explain(error: SchemaError) -> Failure {
     }
 }
 
-fn check(path: PathBuf, format: Format) -> Result<(), Failure> {
-    let (diagnostics, source, wrong) =
-        match schema::load(&SchemaSource::File(path), &Options::default()) {
-            Ok(loaded) => (loaded.warnings, loaded.source, false),
-            Err(SchemaError::Wrong { diagnostics, file }) => (diagnostics, *file, true),
-            Err(error) => return Err(explain(error)),
-        };
+fn check(path: PathBuf, format: Format, options: &Options) -> Result<(), Failure> {
+    let (diagnostics, source, wrong) = match schema::load(&SchemaSource::File(path), options) {
+        Ok(loaded) => (loaded.warnings, loaded.source, false),
+        Err(SchemaError::Wrong { diagnostics, file }) => (diagnostics, *file, true),
+        Err(error) => return Err(explain(error)),
+    };
     match format {
         Format::Json => output::say(&diagnostic::to_json(&diagnostics, &source.name).to_string()),
         Format::Text if diagnostics.is_empty() => {

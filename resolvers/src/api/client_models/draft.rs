@@ -288,8 +288,9 @@ impl Field {
 
     pub(super) fn declared(node: &FieldNode) -> Self {
         let ty = &node.ty;
+        let innermost = ty.inner.last().copied().or(ty.list);
         Field {
-            required: ty.list.map_or(ty.required, |elements| elements.0),
+            required: innermost.map_or(ty.required, |elements| elements.0),
             nullable_list: ty.list.map(|_| !ty.required),
             relation: node.directives.iter().find_map(Directive::of),
             ..Field::new(&node.name, &ty.base, false)

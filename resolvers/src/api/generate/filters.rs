@@ -23,11 +23,16 @@ impl Generator<'_> {
     /// The filter of index queries and relations where the model's name is not written in upper case, or where it has
     /// neither list nor sync: declared fields only (`transformer` 2.2).
     pub(super) fn add_written_filter(&mut self, name: &str, model: &Model, user: WrittenPage) {
-        let declared = model
-            .stored_fields()
-            .filter(|field| field.origin == Origin::Declared);
+        // Foreign keys and owners are added under the name in upper case.
+        let is_upper = upper_first(&model.name) == model.name;
+        let declared = model.stored_fields().filter(|field| {
+            field.origin == Origin::Declared || (is_upper && field.origin == Origin::ForeignKey)
+        });
         let any_list = user == WrittenPage::Index;
         let mut fields = self.field_operators(declared, Family::Query, any_list);
+        if is_upper {
+            fields.extend(owner_operators(model));
+        }
         fields.extend(combinators(name, true));
         if user == WrittenPage::Relation {
             fields.extend(self.deleted());

@@ -119,9 +119,14 @@ fn input_field(field: &Field) -> Option<InputField> {
 
 /// Whether the server fills a declared field in on create: an `id`, and timestamps of a type that can hold one.
 fn is_filled_in(model: &Model, field: &Field) -> bool {
-    let timestamp = [&model.timestamps.created, &model.timestamps.updated]
+    // A timestamp that is switched off is nullable all the same.
+    let timestamps = [
+        (&model.timestamps.created, "createdAt"),
+        (&model.timestamps.updated, "updatedAt"),
+    ];
+    let timestamp = timestamps
         .into_iter()
-        .any(|name| name.as_deref() == Some(&field.name));
+        .any(|(name, default)| name.as_deref().unwrap_or(default) == field.name);
     match field.ty.base {
         Base::Scalar(Scalar::String) => field.name == "id" || timestamp,
         Base::Scalar(Scalar::Id) => field.name == "id",

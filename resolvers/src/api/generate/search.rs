@@ -6,7 +6,7 @@ use crate::api::types::{
     EnumDef, FieldDef, InputField, InputRole, ObjectDef, ObjectKind, Resolver, TypeDef, TypeRef,
     UnionDef,
 };
-use crate::schema::model::{Base, Model, Scalar};
+use crate::schema::model::{Base, Model, Origin, Scalar};
 
 const TEXT_OPERATORS: [&str; 14] = [
     "ne",
@@ -135,6 +135,15 @@ impl Generator<'_> {
     /// What every API with a search has.
     fn constant_search_types(&mut self) {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        for scalar in [
+            Scalar::String,
+            Scalar::Id,
+            Scalar::Int,
+            Scalar::Float,
+            Scalar::Boolean,
+        ] {
+            self.search_operators(scalar);
+        }
         self.add_words("SearchableSortDirection", words(&["asc", "desc"]));
         self.add_words(
             "SearchableAggregateType",
@@ -184,7 +193,9 @@ struct Searched {
 
 /// Scalars and enums, those of sync included.
 fn searched(model: &Model, synced: bool) -> Vec<Searched> {
-    let fields = model.stored_fields().filter_map(|field| {
+    let fields = model.stored_fields();
+    let fields = fields.filter(|field| field.origin != Origin::Owner);
+    let fields = fields.filter_map(|field| {
         let (operand, is_enum) = match field.ty.base {
             Base::Scalar(scalar) => (filtered_as(scalar), false),
             Base::Enum(_) => (Scalar::String, true),

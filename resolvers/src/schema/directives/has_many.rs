@@ -157,7 +157,7 @@ fn implicit(draft: &mut Draft<'_>, edge: &Edge<'_>) -> Via {
 /// The foreign key on the target's side, required if the list itself is.
 fn target_foreign_key(draft: &mut Draft<'_>, edge: &Edge<'_>) -> Vec<String> {
     let mut names = Vec::new();
-    for (key_field, base) in draft.key(&edge.owner.name) {
+    for (key_field, base) in draft.referred_key(&edge.owner.name) {
         let name = naming::foreign_key(&edge.owner.name, &edge.field.name, &key_field);
         draft.add_foreign_key(
             &edge.target.name,

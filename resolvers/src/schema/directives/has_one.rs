@@ -41,7 +41,7 @@ pub(crate) fn connect(
 /// The foreign key on the owner's side: one field for each field of the target's key.
 pub(crate) fn own_foreign_key(draft: &mut Draft<'_>, edge: &Edge<'_>) -> Vec<String> {
     let mut names = Vec::new();
-    for (key_field, base) in draft.key(&edge.target.name) {
+    for (key_field, base) in draft.referred_key(&edge.target.name) {
         let name = naming::foreign_key(&edge.owner.name, &edge.field.name, &key_field);
         draft.add_foreign_key(
             &edge.owner.name,
@@ -69,6 +69,19 @@ pub(crate) fn by_references(
     };
     let names = relations::matched_references(draft, edge, &sides, references, problems)?;
     let index = naming::relation_index(&edge.owner.name, &edge.field.name);
+    let target = draft.models.get(&edge.target.name)?;
+    if target.index(&index).is_some() {
+        problems.error(
+            "relation-index-taken",
+            edge.applied.span,
+            format!(
+                "`{}` has an index `{index}` already, which is the one of this relation.",
+                target.name
+            ),
+            "Give that index another name.",
+        );
+        return None;
+    }
     draft.add_index(&edge.target.name, &index, &names);
     let key = draft.key(&edge.owner.name);
     Some(Via::Index(

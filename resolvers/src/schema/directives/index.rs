@@ -3,7 +3,7 @@
 use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
 use crate::schema::document::TypeNode;
-use crate::schema::document::{Applied, FieldNode};
+use crate::schema::document::{Applied, FieldNode, Value};
 use crate::schema::draft::DEFAULT_LIMIT;
 use crate::schema::model::{Index, Model};
 use crate::schema::source::is_name;
@@ -18,6 +18,13 @@ pub(crate) const INDEX: Directive = Directive {
         Parameter::optional("name", Shape::Text),
         Parameter::optional("sortKeyFields", Shape::Texts),
         Parameter::optional("queryField", Shape::Text),
+        Parameter::optional(
+            "projection",
+            Shape::Object(&[
+                Parameter::optional("type", Shape::Word(&["ALL", "KEYS_ONLY", "INCLUDE"])),
+                Parameter::optional("nonKeyAttributes", Shape::Texts),
+            ]),
+        ),
     ],
 };
 
@@ -48,7 +55,17 @@ fn read(
     )?;
     let automatic = naming::index_query(&model.name, &key);
     let name = name(model, applied, &automatic, problems)?;
-    if key.partition == model.key.partition && model.key.sort.is_empty() {
+    projection(applied, problems);
+    if key.sort.len() > 1 && !is_name(&format!("_{name}")) {
+        problems.error(
+            "index-name",
+            applied.span,
+            format!("The index `{name}` has several sort fields, whose types are named after it."),
+            "Use letters, digits and `_` only.",
+        );
+        return None;
+    }
+    if model.custom_key && key.partition == model.key.partition && model.key.sort.is_empty() {
         problems.error(
             "index-same-as-key",
             applied.span,
@@ -63,6 +80,23 @@ fn read(
         key,
         default_limit: DEFAULT_LIMIT,
     })
+}
+
+/// What an index holds changes nothing here, as every index leads to the whole record.
+fn projection(applied: &Applied, problems: &mut Problems) {
+    let Some(given) = applied.argument("projection") else {
+        return;
+    };
+    let include = given.get("type").and_then(Value::word) == Some("INCLUDE");
+    let attributes = given.get("nonKeyAttributes").and_then(Value::items);
+    if include && attributes.is_none_or(<[_]>::is_empty) {
+        problems.error(
+            "index-projection",
+            given.span,
+            "The projection INCLUDE does not say which fields.",
+            "Add `nonKeyAttributes: [\"…\"]`, or use ALL.",
+        );
+    }
 }
 
 /// The name: given, or else the one of the query.

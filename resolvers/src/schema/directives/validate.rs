@@ -114,8 +114,8 @@ fn read(applied: &Applied, ty: &str, problems: &mut Problems) -> Option<Validati
         "lt" => number(operand).map(Check::LessThan),
         "gte" => number(operand).map(Check::AtLeast),
         "lte" => number(operand).map(Check::AtMost),
-        "minLength" => length(operand).map(Check::MinLength),
-        "maxLength" => length(operand).map(Check::MaxLength),
+        "minLength" => length(operand, f64::ceil).map(Check::MinLength),
+        "maxLength" => length(operand, f64::floor).map(Check::MaxLength),
         "startsWith" => Some(Check::StartsWith(operand.to_owned())),
         "endsWith" => Some(Check::EndsWith(operand.to_owned())),
         _ => return pattern(applied, operand, value.span, problems),
@@ -172,6 +172,10 @@ fn number(text: &str) -> Option<f64> {
         .filter(|number: &f64| number.is_finite())
 }
 
-fn length(text: &str) -> Option<usize> {
-    text.trim().parse().ok()
+/// A length; of a broken one the whole lengths on the right side of it are meant.
+fn length(text: &str, round: fn(f64) -> f64) -> Option<usize> {
+    let length = round(number(text).filter(|length| *length >= 0.0)?);
+    // Nothing is longer than this.
+    let length = length.min(f64::from(u32::MAX));
+    format!("{length:.0}").parse().ok()
 }

@@ -4,7 +4,7 @@ use super::{Edge, hold_key, relation_of, wrong_count};
 use crate::schema::diagnostic::{Problems, Span};
 use crate::schema::document::{TypeNode, Value};
 use crate::schema::draft::Draft;
-use crate::schema::model::{Base, Scalar};
+use crate::schema::model::{Base, Model, Scalar};
 
 /// Which side of a relation by `references` is which.
 pub(crate) struct References<'a> {
@@ -24,7 +24,7 @@ pub(crate) fn matched_references(
     references: &[(&str, Span)],
     problems: &mut Problems,
 ) -> Option<Vec<String>> {
-    let key = draft.key(&sides.parent.name);
+    let key = draft.referred_key(&sides.parent.name);
     let child = draft.models.get(&sides.child.name)?;
     let mut fine = hold_key(child, references, &key, same_reference, problems);
     if references.len() != key.len() {
@@ -36,6 +36,7 @@ pub(crate) fn matched_references(
         .map(|(name, _)| (*name).to_owned())
         .collect();
     fine &= nullable(edge, problems);
+    fine &= alike(child, edge, &names, problems);
     (fine && has_counterpart(edge, sides, &names, problems)).then_some(names)
 }
 
@@ -61,6 +62,28 @@ fn nullable(edge: &Edge<'_>, problems: &mut Problems) -> bool {
         );
     }
     !required
+}
+
+/// The fields of a reference are all there or all missing, so all are required or none is.
+fn alike(child: &Model, edge: &Edge<'_>, names: &[String], problems: &mut Problems) -> bool {
+    let fields = names.iter().filter_map(|name| child.fields.get(name));
+    let (required, nullable): (Vec<_>, Vec<_>) = fields.partition(|field| field.ty.required);
+    let (Some(_), Some(field)) = (required.first(), nullable.first()) else {
+        return true;
+    };
+    problems.error(
+        "relation-mixed-references",
+        edge.applied.span,
+        format!(
+            "Of the `references` of `{}` some are required and some are not.",
+            edge.name()
+        ),
+        format!(
+            "Make all of them required, such as `{}.{}`, or none.",
+            child.name, field.name
+        ),
+    );
+    false
 }
 
 fn has_counterpart(
