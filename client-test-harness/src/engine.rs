@@ -3,7 +3,7 @@
 //! It follows the real clients where their behaviour is sound and differs in one point: no sync runs while one of its
 //! own mutations is in flight, because then the real JS client can keep a stale copy whatever the server does.
 
-mod exchange;
+pub mod exchange;
 mod link;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

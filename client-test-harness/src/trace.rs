@@ -119,6 +119,11 @@ impl Names {
         }
     }
 
+    /// Names that are the same whenever the run is played, for servers that begin empty.
+    pub fn repeatable() -> Self {
+        Self { nonce: 1 }
+    }
+
     /// The id of a slot in this run. Parts after the first hold text that key encodings could trip over.
     pub fn id(self, model: &Model, slot: &Slot) -> RecordId {
         const AWKWARD: [&str; 5] = ["plain", "with space", "ha#sh", "co::lon", "ünï☂"];

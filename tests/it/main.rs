@@ -12,6 +12,7 @@ mod nodes;
 mod plugins;
 mod realtime;
 mod rules;
+mod simulation;
 mod storage_contract;
 mod support;
 mod tidy;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What an answer with status 200 says about the mutation.
-pub(super) enum Reply {
+pub enum Reply {
     /// It was done and led to this.
     Done(Record),
     /// It was refused for this.
@@ -21,7 +21,7 @@ pub(super) enum Reply {
 }
 
 /// Reads the answer as the real clients do.
-pub(super) fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply {
+pub fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply {
     let field = head.operation.mutation_field(model);
     let item = answer.data[&field].take();
     match (item, answer.errors.pop(), answer.errors.is_empty()) {
@@ -36,7 +36,7 @@ pub(super) fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply
 }
 
 /// The document and its variables.
-pub(super) fn request(model: &Model, mutation: &Mutation) -> (String, Map<String, Value>) {
+pub fn request(model: &Model, mutation: &Mutation) -> (String, Map<String, Value>) {
     let mut input = mutation.input.clone();
     let mut variables = Map::new();
     if mutation.operation != Operation::Create {
