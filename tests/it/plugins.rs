@@ -1,3 +1,5 @@
 //! Plugins: what a component may do, what becomes of one that does more, and what a client sees of it.
 
+mod examples;
 mod sandbox;
+mod seen_by_clients;

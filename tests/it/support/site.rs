@@ -1,9 +1,10 @@
 //! A server with a fresh store of either kind, and a client that speaks plain HTTP with it.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use driftless::auth::KeySetting;
-use driftless::config::{Config, Database, SchemaSource, Strategy, TlsMode};
+use driftless::config::{Choice, Config, Database, Plugin, SchemaSource, Strategy, TlsMode};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) schema: &'static str,
     /// Who decides conflicts.
     pub(crate) strategy: Strategy,
+    /// The plugin that decides them instead.
+    pub(crate) plugin: Option<&'static Path>,
     /// What else is configured.
     pub(crate) configure: fn(&mut Config),
 }
@@ -30,6 +33,7 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Automerge,
+            plugin: None,
             configure: |_| {},
         }
     }
@@ -39,7 +43,16 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Optimistic,
+            plugin: None,
             configure: |_| {},
+        }
+    }
+
+    /// A server of this schema whose conflicts a plugin decides.
+    pub(crate) fn decided_by(schema: &'static str, plugin: PathBuf) -> Plan {
+        Plan {
+            plugin: Some(Box::leak(plugin.into_boxed_path())),
+            ..Plan::of(schema)
         }
     }
 
@@ -208,6 +221,9 @@ async fn serve(plan: Plan, database: String) -> Server {
         config.listen.tls = TlsMode::Off;
         config.database = Database(database);
         config.conflict.default = plan.strategy.into();
+        if let Some(plugin) = plan.plugin {
+            config.conflict.default = Choice::Plugin(Plugin::at(plugin));
+        }
         config.drain = Duration::ZERO;
         config
             .auth
