@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use driftless_conflict_handlers::Recorded;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::storage::StorageError;
 
@@ -86,11 +87,13 @@ pub struct Notebook {
 }
 
 impl Notebook {
-    /// A notebook, and the work of carrying its pages to a journal: it ends when every notebook is gone.
+    /// A notebook, and the work of carrying its pages to a journal. It ends when every notebook is gone, or when `closing`
+    /// is cancelled and everything left by then is carried over.
     pub fn kept_by(
         journal: Arc<dyn Journal>,
         retention: Retention,
-    ) -> (Notebook, impl Future<Output = ()>) {
+        closing: CancellationToken,
+    ) -> (Notebook, impl Future<Output = ()> + Send) {
         let (waiting, mut pages) = mpsc::channel(WAITING);
         let notebook = Notebook {
             waiting: Some(waiting),
@@ -99,7 +102,17 @@ impl Notebook {
         let missed = Arc::clone(&notebook.missed);
         let work = async move {
             let mut batch = Vec::with_capacity(BATCH);
-            while pages.recv_many(&mut batch, BATCH).await > 0 {
+            loop {
+                let more = tokio::select! {
+                    more = pages.recv_many(&mut batch, BATCH) => more,
+                    () = closing.cancelled(), if !pages.is_closed() => {
+                        pages.close();
+                        continue;
+                    }
+                };
+                if more == 0 {
+                    return;
+                }
                 if let Err(error) = journal.append(&batch, retention).await {
                     tracing::warn!(%error, lost = batch.len(), "conflicts could not be written down");
                 }

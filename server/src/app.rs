@@ -277,7 +277,8 @@ impl App {
         let changes = prepare(&self.config, store, &loaded.schema).await?;
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&loaded.schema);
-        let engine = engine(&self.config, &self.strategies, schema, storage).await?;
+        let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
+        engine.journal = store.notebook(self.config.conflict.journal);
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         Ok(changes)
     }
@@ -482,7 +483,9 @@ impl Opening {
         }
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&self.schema);
-        Ok(engine(&self.config, &self.strategies, schema, storage).await?)
+        let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
+        engine.journal = store.notebook(self.config.conflict.journal);
+        Ok(engine)
     }
 
     fn publish(self, store: &Store, engine: Engine) {

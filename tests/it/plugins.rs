@@ -1,5 +1,7 @@
 //! Plugins: what a component may do, what becomes of one that does more, and what a client sees of it.
 
 mod examples;
+mod functions;
+mod journal;
 mod sandbox;
 mod seen_by_clients;

@@ -33,7 +33,7 @@ impl Web {
 }
 
 /// An HTTP client as this server uses it towards other services.
-pub(super) fn client(patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
+pub(crate) fn client(patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
     // Fails only if it is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -58,7 +58,7 @@ impl Documents for Web {
 }
 
 /// A body, unless it is too large.
-pub(super) async fn limited(
+pub(crate) async fn limited(
     mut response: reqwest::Response,
     largest: usize,
 ) -> Result<Vec<u8>, String> {
@@ -73,7 +73,7 @@ pub(super) async fn limited(
 }
 
 /// The whole chain of causes: the outermost one says only that it failed.
-pub(super) fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

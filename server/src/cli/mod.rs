@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 fine, 1 the thing asked about is wrong, 2 usage.
 
+mod conflict;
 mod dev;
 mod diff;
 mod health;
@@ -38,6 +39,8 @@ enum Command {
     Schema(schema::SchemaCommand),
     /// Bring a database to a schema: prints the plan, removes nothing, goes on where it was stopped
     Migrate(migrate::Migrate),
+    /// Show what conflicts came to and why, and decide them again by another strategy
+    Conflict(conflict::ConflictCommand),
     /// Print the API key of the local cloud in this folder
     Keys(keys::Keys),
     /// Print a token of a user that the local cloud in this folder accepts
@@ -95,6 +98,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => asynchronous(serve.run()),
         Command::Schema(schema) => schema.run(),
         Command::Migrate(migrate) => asynchronous(migrate.run()),
+        Command::Conflict(conflict) => asynchronous(conflict.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
         Command::Trust(trust) => trust.run(),

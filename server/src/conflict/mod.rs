@@ -1,7 +1,9 @@
 //! Who decides conflicts, made from the configuration: our rules, the user's plugins and functions.
 //!
-//! * [`wasm`] – plugins: WebAssembly components in a sandbox.
+//! * [`wasm`] – plugins: WebAssembly components in a sandbox;
+//! * [`function`] – functions behind HTTP that speak AppSync's Lambda format.
 
+pub mod function;
 pub mod wasm;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +21,7 @@ use driftless_resolvers::schema::model::{Base, Field, Model, Scalar};
 use driftless_resolvers::schema::suggestion::did_you_mean;
 
 use crate::config::{Choice, ConfigError, Conflicts, Strategy};
+use function::HttpHandler;
 use wasm::WasmHandler;
 use wasm::sandbox::Sandbox;
 
@@ -52,7 +55,9 @@ impl Maker {
                     ConfigError(format!("the plugin {}: {reason}", plugin.path.display()))
                 })
             }
-            Choice::Http(_) => Err(ConfigError(format!("{} cannot be used yet", choice.name()))),
+            Choice::Http(function) => HttpHandler::new(function)
+                .map(Handler::external)
+                .map_err(|reason| ConfigError(format!("{}: {reason}", choice.name()))),
         }
     }
 

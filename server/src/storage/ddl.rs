@@ -17,12 +17,14 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0002_layout.sql"),
             include_str!("../../../migrations/postgres/0003_schemas.sql"),
             include_str!("../../../migrations/postgres/0004_views.sql"),
+            include_str!("../../../migrations/postgres/0005_conflict_journal.sql"),
         ],
         Dialect::Sqlite => [
             include_str!("../../../migrations/sqlite/0001_system.sql"),
             include_str!("../../../migrations/sqlite/0002_layout.sql"),
             include_str!("../../../migrations/sqlite/0003_schemas.sql"),
             include_str!("../../../migrations/sqlite/0004_views.sql"),
+            include_str!("../../../migrations/sqlite/0005_conflict_journal.sql"),
         ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {

@@ -17,6 +17,7 @@ mod ddl;
 mod engine;
 mod filter_sql;
 mod group;
+mod journal;
 mod migrate;
 pub mod moment;
 mod page;
@@ -40,10 +41,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::bail;
 use driftless_resolvers::clock::{Clock, System};
 use driftless_resolvers::feed::Feed;
+use driftless_resolvers::journal::{Journal, Notebook, Retention};
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::{Storage, StorageError};
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use engine::Engine;
 pub use migrate::{Count, Leftover, Outlook, Prepared, Progress, Work};
@@ -64,6 +68,9 @@ pub struct Store {
     board: Arc<Board>,
     /// What tells and hears of writes; ends with the store.
     waking: Arc<Mutex<JoinSet<()>>>,
+    /// Those who write conflicts down, and when they end.
+    keeping: TaskTracker,
+    closing: CancellationToken,
 }
 
 impl Store {
@@ -103,9 +110,26 @@ impl Store {
         self.board.hears()
     }
 
+    /// The conflict journal.
+    #[must_use]
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.sql) as Arc<dyn Journal>
+    }
+
+    /// Where mutations leave their conflicts; what is in it is written down until the store is closed.
+    #[must_use]
+    pub fn notebook(&self, retention: Retention) -> Notebook {
+        let (notebook, work) = Notebook::kept_by(self.journal(), retention, self.closing.clone());
+        self.keeping.spawn(work);
+        notebook
+    }
+
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.
     pub async fn close(&self) {
         self.sql.finish().await;
+        self.closing.cancel();
+        self.keeping.close();
+        self.keeping.wait().await;
         self.waking
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -176,5 +200,7 @@ fn store(engine: Arc<Engine>, board: Arc<Board>, waking: JoinSet<()>) -> Store {
         sql,
         board,
         waking: Arc::new(Mutex::new(waking)),
+        keeping: TaskTracker::new(),
+        closing: CancellationToken::new(),
     }
 }

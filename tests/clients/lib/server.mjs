@@ -1,6 +1,7 @@
 // A `driftless dev` process on a free port, with a database of its own that survives restarts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -19,10 +20,11 @@ export class Server {
   #process;
   #log = '';
 
-  /** `store`: 'sqlite' or 'postgres'; `conflict`: 'automerge' (default) or 'optimistic'. */
-  static async start({ store, schema = example('whitepaper'), conflict = 'automerge' }) {
+  /** `store`: 'sqlite' or 'postgres'; `conflict`: a strategy, 'automerge' by default; `configuration`: a driftless.toml. */
+  static async start({ store, schema = example('whitepaper'), conflict = 'automerge', configuration = '' }) {
     const server = new Server();
     server.#directory = temporaryDirectory('server');
+    writeFileSync(path.join(server.#directory, 'driftless.toml'), configuration);
     const database = store === 'postgres' ? await newDatabase() : `sqlite:${path.join(server.#directory, 'data.db')}`;
     server.#arguments = ['dev', schema, '--json', '--no-watch', '--database', database, '--conflict', conflict];
     await server.#launch('127.0.0.1:0');

@@ -40,8 +40,9 @@ async fn open(name: &str, settings: &[(&str, &str)]) -> WasmHandler {
 async fn decide(handler: &WasmHandler, conflict: Value) -> Decision {
     let recorded: Recorded = serde_json::from_value(conflict).expect("a conflict");
     let replay = recorded.replay();
-    let resolution = handler.resolve(&replay.conflict(), Duration::from_secs(8));
-    resolution.await.expect("an answer").decision
+    let conflict = replay.conflict();
+    let resolution = handler.resolve(&conflict, Duration::from_secs(8)).await;
+    resolution.expect("an answer").decision
 }
 
 fn document(decision: Decision) -> Value {

@@ -310,7 +310,11 @@ impl Journal for Kept {
 #[tokio::test]
 async fn every_conflict_is_written_down_and_no_other_write_is() {
     let journal = Arc::new(Kept::default());
-    let (notebook, work) = Notebook::kept_by(journal.clone(), Retention::default());
+    let (notebook, work) = Notebook::kept_by(
+        journal.clone(),
+        Retention::default(),
+        tokio_util::sync::CancellationToken::new(),
+    );
     let mut world = World::new();
     world.engine.journal = notebook;
     post_at(&world, 3, json!({"title": "theirs", "tags": ["a"]})).await;
