@@ -5,6 +5,7 @@ mod every_field;
 mod fields;
 mod groups;
 mod owners;
+mod providers;
 mod subscriptions;
 
 use driftless::auth::token::Kind;
