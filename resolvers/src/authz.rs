@@ -15,6 +15,7 @@ mod role;
 mod rules;
 mod sight;
 mod write;
+mod written;
 
 use serde_json::Value;
 
@@ -168,6 +169,22 @@ impl Rules {
     pub fn reaches_type(&self, model: &str, identity: &Identity) -> bool {
         self.model(model)
             .is_some_and(|model| model.modes.model.contains(&identity.mode()))
+    }
+
+    /// Whether fields of a type have conditions that [`Rules::reaches`] knows.
+    #[must_use]
+    pub fn guards(&self, ty: &str) -> bool {
+        self.written.contains_key(ty)
+    }
+
+    /// Whether a caller may reach a field that the schema writes by hand, or that has `@aws_…` directives. What is neither
+    /// is open here.
+    #[must_use]
+    pub fn reaches(&self, ty: &str, field: &str, identity: &Identity) -> bool {
+        let conditions = self.written.get(ty).and_then(|fields| fields.get(field));
+        conditions.is_none_or(|conditions| {
+            self.exempts(identity) || conditions.hold(identity, &self.settings)
+        })
     }
 
     /// A client's filter or condition as this caller may use it: what it may not read is missing to it, and owners may be

@@ -141,6 +141,7 @@ impl<'a> Projection<'a> {
             (Object::Record(_), Some(model)) => self.sights.of(self.viewer, model),
             _ => None,
         };
+        let guarded = self.viewer.guards(&selection.type_name);
         let seen = Seen {
             selection,
             object,
@@ -158,7 +159,7 @@ impl<'a> Projection<'a> {
             self.path.push(Step::Key(&field.key));
             let before = self.mark();
             let written = match (&field.source, object) {
-                _ if self.viewer.is_denied(&selection.type_name, &field.name) => {
+                _ if guarded && self.viewer.is_denied(&selection.type_name, &field.name) => {
                     self.refused(selection, field)
                 }
                 (Source::Items, Object::Page(page)) => {

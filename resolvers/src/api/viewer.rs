@@ -22,9 +22,23 @@ impl Viewer<'_> {
         self.engine.rules.sight(&model.name, &self.caller.identity)
     }
 
-    /// Whether the authorizer function denied the caller this field, wherever it stands (`auth` 1.5).
+    /// Whether there may be fields of this type that [`Viewer::is_denied`] denies.
+    pub(crate) fn guards(&self, ty: &str) -> bool {
+        let denied = match &self.caller.identity {
+            Identity::Lambda(caller) => caller.denied_fields.iter().any(|(name, _)| name == ty),
+            _ => false,
+        };
+        denied || self.engine.rules.guards(ty)
+    }
+
+    /// Whether the caller does not reach this field, wherever it stands: what the schema says by hand keeps it out, or
+    /// the authorizer function denied it (`auth` 1.5, 2.1).
     pub(crate) fn is_denied(&self, ty: &str, field: &str) -> bool {
-        match &self.caller.identity {
+        let identity = &self.caller.identity;
+        if !self.engine.rules.reaches(ty, field, identity) {
+            return true;
+        }
+        match identity {
             Identity::Lambda(caller) => caller
                 .denied_fields
                 .iter()

@@ -7,6 +7,9 @@ use crate::identity::TokenIdentity;
 /// Between the parts of a composite claim, and of the identities made from it.
 const DELIMITER: &str = "::";
 
+/// The claim that lists groups, unless a rule names another.
+pub(super) const GROUPS: &str = "cognito:groups";
+
 /// Whom an owner rule takes a caller for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identities {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::gate::{self, Modes};
 use super::matrix::Matrix;
 use super::sight::{self, Protected};
+use super::written::{self, Written};
 use super::{Settings, claims};
 use crate::identity::{AuthMode, Identity};
 use crate::schema::Schema;
@@ -16,6 +17,7 @@ use super::role::Who;
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     pub(super) settings: Settings,
+    pub(super) written: Written,
     models: HashMap<String, ModelRules>,
 }
 
@@ -49,6 +51,7 @@ impl Rules {
         });
         Rules {
             settings: settings.clone(),
+            written: written::written(schema, settings),
             models: models.collect(),
         }
     }

@@ -235,6 +235,14 @@ pub(super) fn sight(
             redacted: false,
         })
         .collect();
+    let gated = rules.written.get(model_name).into_iter().flatten();
+    for (field, _) in gated.filter(|(field, _)| !rules.reaches(model_name, field, identity)) {
+        fields.push(FieldSight {
+            name: field.clone(),
+            access: Access::Deny,
+            redacted: false,
+        });
+    }
     for protected in &model.protected {
         let redacted = redacts && protected.redacted;
         let access = if exempt {

@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// The roles of one rule.
-fn roles(rule: &AuthRule) -> Vec<Role> {
+pub(crate) fn of_rule(rule: &AuthRule) -> Vec<Role> {
     let role = |allow: Allow| Role {
         allow,
         provider: rule.provider,
@@ -58,8 +58,11 @@ fn roles(rule: &AuthRule) -> Vec<Role> {
 
 /// Whether a rule speaks of callers that one of these rules speaks of already.
 pub(crate) fn overlap(rules: &[AuthRule], rule: &AuthRule) -> bool {
-    let new = roles(rule);
-    rules.iter().flat_map(roles).any(|role| new.contains(&role))
+    let new = of_rule(rule);
+    rules
+        .iter()
+        .flat_map(of_rule)
+        .any(|role| new.contains(&role))
 }
 
 /// What READ stands for.
@@ -93,7 +96,7 @@ impl Matrix {
             let rules = field.auth.as_ref().unwrap_or(&model.auth);
             let of_field = rules.iter().flat_map(|rule| {
                 let operations = rule.operations.clone();
-                roles(rule)
+                of_rule(rule)
                     .into_iter()
                     .map(move |role| (role, operations.clone()))
             });
@@ -104,7 +107,7 @@ impl Matrix {
             rows: Vec::new(),
         };
         // The type's roles exist even where every field has rules of its own.
-        for role in model.auth.iter().flat_map(roles) {
+        for role in model.auth.iter().flat_map(of_rule) {
             matrix.row(role);
         }
         for (at, rights) in rights {

@@ -257,6 +257,7 @@ impl Config {
         Options {
             modes: self.auth.modes(),
             username_claim: self.username_claim,
+            iam_access: self.engine.authz.enable_iam_access,
             ..Options::default()
         }
     }
