@@ -6,7 +6,7 @@ use async_graphql::Positioned;
 use async_graphql::parser::types as ast;
 
 use super::diagnostic::{Problems, Span};
-use super::directives::is_known;
+use super::directives::{first_generation, is_known};
 use super::document::{Document, ROOTS, TypeNode, UnionNode};
 use super::model::{EnumType, Scalar};
 use super::source::Places;
@@ -21,7 +21,9 @@ pub(crate) fn document(text: &str, problems: &mut Problems) -> Option<Document> 
         problems,
     };
     reader.read(parsed);
-    Some(reader.document)
+    let mut document = reader.document;
+    first_generation::translate(&mut document, problems);
+    Some(document)
 }
 
 fn span<T>(node: &Positioned<T>) -> Span {

@@ -7,6 +7,7 @@ pub(crate) mod appsync;
 pub(crate) mod auth;
 pub(crate) mod belongs_to;
 pub(crate) mod default_value;
+pub(crate) mod first_generation;
 pub(crate) mod function;
 pub(crate) mod has_many;
 pub(crate) mod has_one;

@@ -12,14 +12,8 @@ pub(crate) struct Refused {
     pub(crate) help: &'static str,
 }
 
-const FIRST_GENERATION: &str =
-    "is from the first generation of the GraphQL Transformer and is not served";
-
 #[rustfmt::skip]
 const REFUSED: &[Refused] = &[
-    Refused { names: &["key"], code: "first-generation", why: FIRST_GENERATION, help: "Write `@primaryKey(sortKeyFields: […])` or `@index(name: \"…\")` behind the key's first field." },
-    Refused { names: &["connection"], code: "first-generation", why: FIRST_GENERATION, help: "Write `@hasOne`, `@hasMany`, `@belongsTo` or `@manyToMany` instead." },
-    Refused { names: &["versioned"], code: "first-generation", why: FIRST_GENERATION, help: "Remove it: every model is versioned." },
     Refused { names: &["refersTo"], code: "unsupported-directive", why: "is for models in SQL databases", help: "Remove it, or name the model's first name with `@mapsTo`." },
     Refused { names: &["predictions", "sql", "generation", "conversation"], code: "unsupported-directive", why: "needs a service of AWS and is not served", help: "Remove it." },
     Refused { names: &["specifiedBy"], code: "unsupported-directive", why: "says nothing that is used here", help: "Remove it." },

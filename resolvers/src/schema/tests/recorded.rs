@@ -259,7 +259,11 @@ fn same_type(base: &Base, told: &Value) -> bool {
 }
 
 /// Schemas the original refuses and we serve, on purpose.
-const SERVED_ANYWAY: [&str; 0] = [];
+const SERVED_ANYWAY: [&str; 2] = [
+    // The old forms are read as the new ones, with a warning.
+    "v1_connection",
+    "v1_versioned",
+];
 
 /// Schemas the original accepts and we refuse: each would go wrong later.
 const REFUSED_ANYWAY: [&str; 6] = [

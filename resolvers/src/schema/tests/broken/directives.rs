@@ -50,32 +50,6 @@ schema.graphql:2:26: error[wrong-argument]: `name` of `@index` is not a string.
 }
 
 #[test]
-fn first_generation_directives() {
-    insta::assert_snapshot!(report(r#"type Todo @model @versioned @key(fields: ["id"]) @auth(rules: [{ allow: public }]) {
-  id: ID!
-  kids: [Kid] @connection
-}
-type Kid @model @auth(rules: [{ allow: public }]) {
-  id: ID!
-}"#), @r##"
-schema.graphql:1:18: error[first-generation]: `@versioned` is from the first generation of the GraphQL Transformer and is not served.
- 1 | type Todo @model @versioned @key(fields: ["id"]) @auth(rules: [{ allow: public }]) {
-   |                  ^
- help: Remove it: every model is versioned.
-
-schema.graphql:1:29: error[first-generation]: `@key` is from the first generation of the GraphQL Transformer and is not served.
- 1 | type Todo @model @versioned @key(fields: ["id"]) @auth(rules: [{ allow: public }]) {
-   |                             ^
- help: Write `@primaryKey(sortKeyFields: […])` or `@index(name: "…")` behind the key's first field.
-
-schema.graphql:3:15: error[first-generation]: `@connection` is from the first generation of the GraphQL Transformer and is not served.
- 3 |   kids: [Kid] @connection
-   |               ^
- help: Write `@hasOne`, `@hasMany`, `@belongsTo` or `@manyToMany` instead.
-"##);
-}
-
-#[test]
 fn directives_that_are_not_served() {
     insta::assert_snapshot!(report(r#"type Todo @model @auth(rules: [{ allow: public }]) {
   a: String @predictions(actions: [translateText])
