@@ -5,3 +5,4 @@ mod functions;
 mod journal;
 mod sandbox;
 mod seen_by_clients;
+mod speed;
