@@ -4,6 +4,7 @@
 
 mod fields;
 mod models;
+mod operations;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::model::Schema;
+use super::model::{Model, Schema};
 
 /// One change, a row of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub enum Class {
 pub enum Kind {
     ModelAdded,
     ModelRemoved,
+    ModelRenamed,
     KeyChanged,
     FieldAdded,
     FieldRemoved,
@@ -61,7 +63,9 @@ pub enum Kind {
     IndexChanged,
     OperationAdded,
     OperationRemoved,
+    OperationChanged,
     RulesChanged,
+    ValidationChanged,
     TypeAdded,
     TypeRemoved,
     ValueAdded,
@@ -88,6 +92,7 @@ impl Kind {
         match self {
             Kind::ModelAdded => "model-added",
             Kind::ModelRemoved => "model-removed",
+            Kind::ModelRenamed => "model-renamed",
             Kind::KeyChanged => "key-changed",
             Kind::FieldAdded => "field-added",
             Kind::FieldRemoved => "field-removed",
@@ -101,6 +106,8 @@ impl Kind {
             Kind::IndexChanged => "index-changed",
             Kind::OperationAdded => "operation-added",
             Kind::OperationRemoved => "operation-removed",
+            Kind::OperationChanged => "operation-changed",
+            Kind::ValidationChanged => "validation-changed",
             Kind::RulesChanged => "rules-changed",
             Kind::TypeAdded => "type-added",
             Kind::TypeRemoved => "type-removed",
@@ -162,16 +169,17 @@ impl Change {
 pub fn diff(old: &Schema, new: &Schema, same_models: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     for model in new.models.values() {
-        match old.models.get(&model.name) {
+        match same_records(old, model) {
             Some(former) => models::changed(former, model, &mut changes),
             None => changes.push(models::added(model)),
         }
     }
     let gone = old.models.values();
     changes.extend(
-        gone.filter(|model| !new.models.contains_key(&model.name))
+        gone.filter(|model| same_records(new, model).is_none())
             .map(|model| models::removed(model)),
     );
+    operations::changed(&old.operations, &new.operations, &mut changes);
     fields::types(old, new, &mut changes);
     fields::enums(old, new, &mut changes);
     if same_models {
@@ -181,6 +189,14 @@ pub fn diff(old: &Schema, new: &Schema, same_models: bool) -> Vec<Change> {
         changes.push(Change::new(Kind::ModelsChanged, "models", Class::Safe, message).resyncing());
     }
     changes
+}
+
+/// The model of a schema with the same records; it may have another name (`@mapsTo`).
+fn same_records<'a>(schema: &'a Schema, model: &Model) -> Option<&'a Model> {
+    let models = schema.models.values().map(AsRef::as_ref);
+    models
+        .into_iter()
+        .find(|other: &&Model| other.stored_name() == model.stored_name())
 }
 
 /// The gravest class among changes.

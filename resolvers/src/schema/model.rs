@@ -168,6 +168,12 @@ impl Model {
         }
     }
 
+    /// The name its records are stored under.
+    #[must_use]
+    pub fn stored_name(&self) -> &str {
+        self.maps_to.as_deref().unwrap_or(&self.name)
+    }
+
     /// The secondary index with this name.
     #[must_use]
     pub fn index(&self, name: &str) -> Option<&Index> {

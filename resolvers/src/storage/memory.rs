@@ -71,7 +71,12 @@ impl Memory {
     }
 
     fn with_shelf<T>(&self, model: &Model, work: impl FnOnce(&mut Shelf) -> T) -> T {
-        work(self.state().shelves.entry(model.name.clone()).or_default())
+        work(
+            self.state()
+                .shelves
+                .entry(model.stored_name().to_owned())
+                .or_default(),
+        )
     }
 
     fn put_now(&self, model: &Model, write: Write) -> Result<Put, StorageError> {

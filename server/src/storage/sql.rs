@@ -51,7 +51,7 @@ impl SqlStore {
 
     fn shelf(&self, model: &Model) -> Result<Arc<Shelf>, StorageError> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
-        shelves.get(&model.name).cloned().ok_or_else(|| {
+        shelves.get(model.stored_name()).cloned().ok_or_else(|| {
             StorageError::Corrupt(format!("the store is not prepared for {}", model.name))
         })
     }
@@ -63,13 +63,14 @@ impl SqlStore {
     /// Starts the queues of new models and gives known ones their new columns.
     fn install(&self, schema: &Schema, tables: Vec<Table>) {
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
-        for (model, table) in schema.models.keys().zip(tables) {
+        for (model, table) in schema.models.values().zip(tables) {
+            let model = model.stored_name();
             if let Some(shelf) = shelves.get(model) {
                 shelf.replace(table);
                 continue;
             }
             let shelf = Shelf::open(&self.engine, table, &self.board);
-            shelves.insert(model.clone(), Arc::new(shelf));
+            shelves.insert(model.to_owned(), Arc::new(shelf));
         }
     }
 

@@ -319,6 +319,58 @@ async fn the_views_of_postgres_follow_the_schema() {
     follows_the_schema(Place::postgres().await).await;
 }
 
+/// `@mapsTo`: a model with another name goes on with its records, and its view has its new name.
+async fn a_renamed_model_keeps_its_records(place: Place) {
+    place
+        .hold(
+            &loaded(FIRST),
+            "Post",
+            vec![json!({"id": "a", "title": "kept"})],
+        )
+        .await;
+    let renamed = loaded(&FIRST.replace(
+        "type Post @model",
+        "type Article @model @mapsTo(name: \"Post\")",
+    ));
+    place
+        .hold(
+            &renamed,
+            "Article",
+            vec![json!({"id": "b", "title": "new"})],
+        )
+        .await;
+    let store = place.open().await;
+    store.storage.prepare(&renamed).await.unwrap();
+    let keys = ["a", "b"].map(|id| Key(json!([id]).to_string()));
+    let found = store
+        .storage
+        .get(&renamed.models["Article"], &keys)
+        .await
+        .unwrap();
+    assert!(found.iter().all(Option::is_some), "{found:?}");
+    let leftovers = store.look(&renamed).await.unwrap().leftovers;
+    assert_eq!(leftovers, [], "nothing of it counts as removed");
+    store.close().await;
+    let mut desk = Desk::at(&place).await;
+    let titles = desk
+        .texts("select \"title\" from \"Article\" order by 1")
+        .await;
+    assert_eq!(titles, ["kept", "new"]);
+    assert!(desk.refuses("select * from \"Post\"").await);
+    desk.close().await;
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_renamed_model_keeps_its_records_in_sqlite() {
+    a_renamed_model_keeps_its_records(Place::sqlite()).await;
+}
+
+#[tokio::test]
+async fn a_renamed_model_keeps_its_records_in_postgres() {
+    a_renamed_model_keeps_its_records(Place::postgres().await).await;
+}
+
 /// A model may be called like a table of ours, like one of somebody else, or like another model but for the case.
 async fn evades_names_that_are_taken(place: Place) {
     let schema = loaded(

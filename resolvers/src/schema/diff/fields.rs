@@ -2,7 +2,7 @@
 
 use super::models::rules;
 use super::{Change, Class, Kind};
-use crate::schema::model::{Base, ElementsRequired, Field, FieldType, ObjectType, Scalar, Schema};
+use crate::schema::model::{Base, Field, FieldType, ObjectType, Scalar, Schema};
 
 /// What stops a client's engine when a record holds it.
 const BROKEN: &str = "records without a value are errors to whoever reads them";
@@ -56,6 +56,12 @@ pub(super) fn changed(owner: &str, old: &Field, new: &Field, changes: &mut Vec<C
             Class::Safe,
             message,
         );
+        changes.push(change);
+    }
+    if old.validations != new.validations {
+        let message = "Values that are written from now on are checked otherwise.";
+        let subject = subject(owner, new);
+        let change = Change::new(Kind::ValidationChanged, subject, Class::Safe, message);
         changes.push(change);
     }
     let auth = |field: &Field| field.auth.as_deref().map(rules);
@@ -175,7 +181,7 @@ fn retyped(old: &FieldType, new: &FieldType) -> Option<(Class, &'static str)> {
     if old == new {
         return None;
     }
-    if old.list.is_some() != new.list.is_some() {
+    if old.lists().count() != new.lists().count() {
         let message = "stored values are errors to whoever reads them, one is no list";
         return Some((Class::Confirm, message));
     }
@@ -184,14 +190,17 @@ fn retyped(old: &FieldType, new: &FieldType) -> Option<(Class, &'static str)> {
             "stored values that the new type does not allow are errors to whoever reads them";
         return Some((Class::Confirm, message));
     }
-    let elements = |ty: &FieldType| ty.list == Some(ElementsRequired(true));
-    if (new.required && !old.required) || (elements(new) && !elements(old)) {
+    let stricter = |ty: &FieldType, other: &FieldType| {
+        let mut levels = ty.lists().zip(other.lists());
+        (ty.required && !other.required) || levels.any(|(own, other)| own.0 && !other.0)
+    };
+    if stricter(new, old) {
         return Some((
             Class::Confirm,
             "records without a value are errors to whoever reads them",
         ));
     }
-    if new.required != old.required || elements(new) != elements(old) {
+    if stricter(old, new) {
         let message = "installed apps stop syncing at the first record without a value";
         return Some((Class::Confirm, message));
     }
@@ -215,6 +224,6 @@ fn reads_as(old: &Base, new: &Base) -> bool {
 }
 
 /// The type as it is written in a schema.
-fn shown(ty: &FieldType) -> String {
+pub(super) fn shown(ty: &FieldType) -> String {
     ty.written(ty.base.name())
 }

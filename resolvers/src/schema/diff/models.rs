@@ -14,12 +14,16 @@ pub(super) fn removed(model: &Model) -> Change {
     let message = "The model is gone from the API. Its records stay in the database.";
     Change::new(Kind::ModelRemoved, &model.name, Class::Confirm, message)
         .resyncing()
-        .help(
-            "Installed apps that sync it get errors. If it has another name now: records stay with the old one.",
-        )
+        .help(format!(
+            "Installed apps that sync it get errors. If it has another name now, keep its records with `@mapsTo(name: \"{}\")`.",
+            model.stored_name()
+        ))
 }
 
 pub(super) fn changed(old: &Model, new: &Model, changes: &mut Vec<Change>) {
+    if old.name != new.name {
+        changes.push(renamed(old, new));
+    }
     changes.extend(key(old, new));
     for field in new.fields.values() {
         match old.fields.get(&field.name) {
@@ -33,7 +37,9 @@ pub(super) fn changed(old: &Model, new: &Model, changes: &mut Vec<Change>) {
             .map(|field| fields::removed(&new.name, field)),
     );
     indexes(old, new, changes);
-    operations(old, new, changes);
+    if old.name == new.name {
+        operations(old, new, changes);
+    }
     if rules(&old.auth) != rules(&new.auth) {
         let message = "Other callers may do other things from now on.";
         changes.push(Change::new(
@@ -43,6 +49,16 @@ pub(super) fn changed(old: &Model, new: &Model, changes: &mut Vec<Change>) {
             message,
         ));
     }
+}
+
+fn renamed(old: &Model, new: &Model) -> Change {
+    let message = format!(
+        "The model was called {}; its records stay with it, its operations have other names.",
+        old.name
+    );
+    Change::new(Kind::ModelRenamed, &new.name, Class::Confirm, message)
+        .resyncing()
+        .help("Installed apps that sync it get errors.")
 }
 
 /// Records are found by the text of their key, so another key finds none of them.

@@ -200,6 +200,47 @@ fn what_takes_away_or_may_not_fit_stored_records_needs_confirmation() {
 }
 
 #[test]
+fn a_model_that_says_what_it_was_called_keeps_its_records() {
+    let renamed = BASE
+        .replace(
+            "type Blog @model",
+            "type Site @model @mapsTo(name: \"Blog\")",
+        )
+        .replace("blog: Blog", "blog: Site");
+    let changes = between(BASE, &renamed);
+    let kinds: Vec<_> = changes.iter().map(|change| change.kind).collect();
+    assert!(kinds.contains(&Kind::ModelRenamed), "{changes:#?}");
+    assert!(!kinds.contains(&Kind::ModelRemoved), "{changes:#?}");
+    assert!(!kinds.contains(&Kind::ModelAdded), "{changes:#?}");
+    let further = renamed.replace("name: String", "name: String motto: String");
+    let changes = between(&renamed, &further);
+    assert_eq!(changes.len(), 1, "{changes:#?}");
+    assert_eq!(changes[0].subject, "Site.motto");
+}
+
+#[test]
+fn operations_that_are_written_by_hand_are_compared() {
+    let with = |fields: &str| format!("{BASE} type Query {{ {fields} }}");
+    let old = with(
+        "hello(name: String): String @function(name: \"f\") bye: String @function(name: \"f\")",
+    );
+    let new = with(
+        "hello(name: String!): String @function(name: \"f\") ask: [Int] @function(name: \"f\")",
+    );
+    let changes = between(&old, &new);
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|change| (change.kind, change.subject.as_str(), change.class))
+        .collect();
+    let expected = [
+        (Kind::OperationChanged, "Query.hello", Class::Confirm),
+        (Kind::OperationAdded, "Query.ask", Class::Safe),
+        (Kind::OperationRemoved, "Query.bye", Class::Confirm),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn another_key_is_refused() {
     for (from, to) in [
         (

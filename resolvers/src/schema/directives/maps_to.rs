@@ -39,5 +39,35 @@ pub(crate) fn apply(
         );
         return;
     }
+    if let Some(other) = taker(node, name, document) {
+        problems.error(
+            "maps-to-taken",
+            value.span,
+            format!(
+                "`{}` cannot be what was called `{name}`: `{other}` is.",
+                node.name
+            ),
+            "Records belong to one model. Leave `@mapsTo` to one of the two.",
+        );
+        return;
+    }
     model.maps_to = Some(name.to_owned());
+}
+
+/// A model before this one that says it had the same name.
+fn taker<'a>(node: &TypeNode, name: &str, document: &'a Document) -> Option<&'a str> {
+    let before = document
+        .types
+        .values()
+        .take_while(|other| other.name != node.name);
+    before
+        .filter(|other| {
+            let applied = other.directive(MAPS_TO.name);
+            applied
+                .and_then(|it| it.argument("name"))
+                .and_then(|it| it.text())
+                == Some(name)
+        })
+        .map(|other| other.name.as_str())
+        .next()
 }

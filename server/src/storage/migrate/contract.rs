@@ -2,6 +2,8 @@
 //!
 //! Nodes with a former schema lose what they serve, so this is only done when somebody asks for it.
 
+use std::collections::HashSet;
+
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::StorageError;
@@ -47,8 +49,10 @@ impl Step for Gone<'_> {
 
     async fn run(&self, session: &mut Session<'_>) -> Result<Vec<Table>, StorageError> {
         let inventory = Inventory::read(session).await?;
+        let models = self.schema.models.values();
+        let stored: HashSet<&str> = models.map(|model| model.stored_name()).collect();
         let gone = inventory.shards.iter();
-        let gone = gone.filter(|(model, _)| !self.schema.models.contains_key(*model));
+        let gone = gone.filter(|(model, _)| !stored.contains(model.as_str()));
         Ok(gone
             .map(|(model, (shard, _))| Table {
                 shard: *shard,
@@ -113,12 +117,12 @@ impl Step for Narrow<'_> {
     async fn run(&self, session: &mut Session<'_>) -> Result<(), StorageError> {
         let model = self.model;
         let mut inventory = Inventory::read(session).await?;
-        let Some((shard, _)) = inventory.shards.remove(&model.name) else {
+        let Some((shard, _)) = inventory.shards.remove(model.stored_name()) else {
             return Ok(());
         };
         let mut table = Table {
             shard,
-            name: Table::name_for(shard, &model.name),
+            name: Table::name_for(shard, model.stored_name()),
             columns: inventory.columns.remove(&shard).unwrap_or_default(),
             layout: String::new(),
         };

@@ -34,13 +34,13 @@ async fn expand(
     inventory: &mut Inventory,
     model: &Model,
 ) -> Result<Table, StorageError> {
-    let (shard, known_layout) = match inventory.shards.remove(&model.name) {
+    let (shard, known_layout) = match inventory.shards.remove(model.stored_name()) {
         Some(known) => known,
-        None => (new_shard(session, &model.name).await?, None),
+        None => (new_shard(session, model.stored_name()).await?, None),
     };
     let mut table = Table {
         shard,
-        name: Table::name_for(shard, &model.name),
+        name: Table::name_for(shard, model.stored_name()),
         columns: inventory.columns.remove(&shard).unwrap_or_default(),
         layout: String::new(),
     };

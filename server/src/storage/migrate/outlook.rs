@@ -191,14 +191,14 @@ async fn look(
     outlook: &mut Outlook,
 ) -> Result<(), StorageError> {
     let name = model.name.clone();
-    let Some((shard, _)) = inventory.shards.remove(&name) else {
+    let Some((shard, _)) = inventory.shards.remove(model.stored_name()) else {
         outlook.empty.insert(name.clone());
         outlook.work.push(Work::Table { model: name });
         return Ok(());
     };
     let table = Table {
         shard,
-        name: Table::name_for(shard, &name),
+        name: Table::name_for(shard, model.stored_name()),
         columns: inventory.columns.remove(&shard).unwrap_or_default(),
         layout: String::new(),
     };

@@ -27,7 +27,7 @@ impl View {
         View {
             shard: table.shard,
             model: model.name.clone(),
-            digest: digest(&query),
+            digest: digest(&format!("{}: {query}", model.name)),
             query,
         }
     }

@@ -154,3 +154,14 @@ schema.graphql:1:81: error[operation-name]: `get a` cannot be the name of an ope
  help: Use letters, digits and `_`, not beginning with a digit or `__`.
 "##);
 }
+
+#[test]
+fn two_models_that_were_one() {
+    insta::assert_snapshot!(report(r#"type A @model @mapsTo(name: "Old") @auth(rules: [{ allow: public }]) { id: ID! }
+type B @model @mapsTo(name: "Old") @auth(rules: [{ allow: public }]) { id: ID! }"#), @r##"
+schema.graphql:2:29: error[maps-to-taken]: `B` cannot be what was called `Old`: `A` is.
+ 2 | type B @model @mapsTo(name: "Old") @auth(rules: [{ allow: public }]) { id: ID! }
+   |                             ^
+ help: Records belong to one model. Leave `@mapsTo` to one of the two.
+"##);
+}
