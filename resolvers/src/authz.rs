@@ -7,6 +7,7 @@
 
 mod access;
 mod claims;
+mod explain;
 mod gate;
 mod matrix;
 mod permit;
@@ -26,6 +27,7 @@ use crate::identity::Identity;
 use crate::schema::model::{Model, ModelOperation};
 
 pub use access::Access;
+pub use explain::{Explanation, Question, Reason, explain};
 pub(crate) use permit::{Approved, Found, Permit, WritePermit, unauthorized};
 pub use rules::Rules;
 pub use sight::Sight;

@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 fine, 1 the thing asked about is wrong, 2 usage.
 
+mod auth;
 mod conflict;
 mod dev;
 mod diff;
@@ -45,6 +46,8 @@ enum Command {
     Keys(keys::Keys),
     /// Print a token of a user that the local cloud in this folder accepts
     Token(token::Token),
+    /// Tell what rules let whom do, and which rule decides
+    Auth(auth::AuthCommand),
     /// Make this machine and its clients trust the local certificate authority
     Trust(trust::Trust),
     /// Tell whether a server is ready: a probe for containers
@@ -101,6 +104,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Conflict(conflict) => asynchronous(conflict.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
+        Command::Auth(auth) => auth.run(),
         Command::Trust(trust) => trust.run(),
         Command::Health(health) => health.run(),
         Command::Status(status) => status.run(),

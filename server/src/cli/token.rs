@@ -90,7 +90,7 @@ impl Token {
     }
 }
 
-fn claim(text: &str) -> Result<(String, Value), String> {
+pub(super) fn claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("a claim is NAME=VALUE")?;
     let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
     Ok((name.to_owned(), value))

@@ -146,6 +146,14 @@ impl DevelopmentIssuer {
     }
 }
 
+/// What a user's access token says, the times aside.
+#[must_use]
+pub fn claims_of(kind: Kind, user: &User) -> Map<String, Value> {
+    let mut claims = claims(kind, user, Use::Access);
+    claims.extend(user.claims.clone());
+    claims
+}
+
 /// The claims of a Cognito token, as far as clients and rules look at them.
 fn claims(kind: Kind, user: &User, purpose: Use) -> Map<String, Value> {
     let subject = user.subject.clone().unwrap_or_else(|| subject(&user.name));
