@@ -19,6 +19,7 @@ use crate::{
         Ending, Stage,
         mix::{self, Mix, Size},
         play,
+        purpose::Purpose,
     },
     schema::Schema,
     shrink::shrink,
@@ -79,6 +80,9 @@ pub struct Converge {
     /// How often clients do what; all mixes in turn when left out.
     #[arg(long, value_enum)]
     pub mix: Option<Mix>,
+    /// One situation on its own, which decides about mix, families and end.
+    #[arg(long, value_enum, conflicts_with_all = ["mix", "families", "live"])]
+    pub scenario: Option<Purpose>,
     /// The client families to draw from.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Family::ALL)]
     pub families: Vec<Family>,
@@ -163,6 +167,9 @@ fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
     if arguments.live {
         stage.ending = Ending::Live;
     }
+    if let Some(purpose) = arguments.scenario {
+        purpose.prepare(&mut stage)?;
+    }
     Ok(stage)
 }
 
@@ -174,7 +181,10 @@ fn drawn(arguments: &Converge, stage: &Stage, seed: u64) -> Trace {
         clients: arguments.clients.max(1),
         steps: arguments.steps,
     };
-    mix::draw(seed, mix, size, &stage.schema, &arguments.families)
+    match arguments.scenario {
+        Some(purpose) => purpose.draw(seed, size, &stage.schema),
+        None => mix::draw(seed, mix, size, &stage.schema, &arguments.families),
+    }
 }
 
 /// Shrinks a failing trace and describes it.

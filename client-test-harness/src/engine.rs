@@ -61,6 +61,10 @@ pub struct Traits {
     pub insists: bool,
     /// Sync page size.
     pub page: u32,
+    /// How far its clock is ahead, in milliseconds; matters to families that remember their own clock.
+    pub clock_ahead: i64,
+    /// How much longer than it really was it claims to have been away, in milliseconds.
+    pub away: u64,
 }
 
 /// Until when [`Client::run`] keeps working.
@@ -329,7 +333,10 @@ impl Client {
     async fn sync_model(&mut self, model: &Model) -> Result<(), SyncError> {
         let family = self.traits.family;
         let zero = family.sends_zero_last_sync().then_some(0);
-        let last_sync = self.synced.get(&model.name).copied().or(zero);
+        let known = self.synced.get(&model.name);
+        let last_sync = known
+            .map(|time| time.saturating_sub(self.traits.away))
+            .or(zero);
         let synced = sync::fetch(&self.http, model, last_sync, self.traits.page).await?;
         self.shared.report.count("syncs");
         self.shared.report.add("sync pages", synced.pages);
@@ -339,7 +346,7 @@ impl Client {
             }
         }
         let remembered = if family.remembers_own_clock() {
-            sync::now_ms()
+            sync::now_ms().saturating_add_signed(self.traits.clock_ahead)
         } else {
             synced.started_at
         };

@@ -9,6 +9,7 @@ use driftless_client_test_harness::family::Family;
 use driftless_client_test_harness::http::Target;
 use driftless_client_test_harness::oracle::Strategy;
 use driftless_client_test_harness::scenario::mix::{Mix, Size, draw};
+use driftless_client_test_harness::scenario::purpose::Purpose;
 use driftless_client_test_harness::scenario::{Ending, Stage, play};
 use driftless_client_test_harness::schema::Schema;
 
@@ -107,4 +108,36 @@ async fn datastore_clients_need_no_sync_to_agree_after_simultaneous_edits() {
         let found = report.violations();
         assert!(found.is_empty(), "seed {seed}: {found:#?}");
     }
+}
+
+/// Plays two seeds of a situation.
+async fn serves(stage: &mut Stage, purpose: Purpose) {
+    purpose.prepare(stage).expect("a stage that serves");
+    for seed in 61..63 {
+        let trace = purpose.draw(seed, SIZE, &stage.schema);
+        let report = play(stage, &trace).await.expect("the server is reachable");
+        let found = report.violations();
+        assert!(found.is_empty(), "{purpose:?}, seed {seed}: {found:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_with_wrong_clocks_and_long_absences_agree() {
+    let server = Server::start().await;
+    for purpose in [
+        Purpose::DeviceClock,
+        Purpose::AwayForAYear,
+        Purpose::Contention,
+    ] {
+        let mut stage = Stage::new(target(&server), Schema::whitepaper(), Strategy::Automerge);
+        serves(&mut stage, purpose).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_situation_says_what_its_stage_lacks() {
+    let server = Server::start().await;
+    let mut stage = Stage::new(target(&server), Schema::whitepaper(), Strategy::Automerge);
+    let error = Purpose::TwoNodes.prepare(&mut stage).expect_err("one node");
+    assert!(error.to_string().contains("--endpoint twice"), "{error}");
 }

@@ -138,6 +138,8 @@ impl Draw<'_> {
             family,
             insists: self.rng.random_bool(0.5),
             page: *[7, 50, 1000].choose(&mut self.rng).unwrap_or(&50),
+            clock_ahead: 0,
+            away: 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Playing a trace against a server: observers, clients, steps, and the final judgement.
 
 pub mod mix;
+pub mod purpose;
 
 use std::{
     sync::{

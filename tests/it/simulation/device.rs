@@ -104,6 +104,8 @@ impl Device {
             family: Family::Datastore,
             insists: false,
             page: 2,
+            clock_ahead: 0,
+            away: 0,
         };
         Device {
             is_deaf: true,
