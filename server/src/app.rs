@@ -1,6 +1,6 @@
 //! A running server: made from a configuration, drained and stopped.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -15,7 +15,6 @@ use driftless_resolvers::page::Sealer;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::diff::Change;
 use driftless_resolvers::storage::StorageError;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +25,8 @@ use crate::auth::token::issuer::DevelopmentIssuer;
 use crate::auth::{self, Authenticator};
 use crate::config::{Config, ConfigError, TlsMode};
 use crate::conflict;
-use crate::http::listener::Listener;
+use crate::http::listener::{Listener, Scissors};
+use crate::http::ports::Ports;
 use crate::http::{self, Parts, State};
 use crate::migration::{Plan, refusal};
 use crate::realtime::hub::Hub;
@@ -115,7 +115,7 @@ impl App {
         let strategies = conflict::strategies(&config.conflict).await?;
         let authenticator = Arc::new(authenticator(&config)?);
         let tls = certificate(&config)?;
-        let mut sockets = bind(&config).await?;
+        let mut sockets = Ports::take(&config.listen).await?;
         let took_443 = sockets.took_443.take();
         let (listener, address) = sockets.listen(tls)?;
 
@@ -313,7 +313,8 @@ fn serve(
     state: &Arc<State>,
     finish: CancellationToken,
 ) -> JoinHandle<std::io::Result<()>> {
-    let router = http::router(Arc::clone(state));
+    let router = http::router(state);
+    let router = router.into_make_service_with_connect_info::<Scissors>();
     let serving = axum::serve(listener, router).with_graceful_shutdown(finish.cancelled_owned());
     tokio::spawn(serving.into_future())
 }
@@ -357,76 +358,6 @@ fn certificate(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, Sta
         .map_err(|error| StartError::Setting(format!("{error:#}")))
 }
 
-/// Ports that are taken.
-struct Bound {
-    main: TcpListener,
-    more: Vec<TcpListener>,
-    took_443: Option<Result<(), String>>,
-}
-
-impl Bound {
-    fn listen(
-        self,
-        tls: Option<Arc<rustls::ServerConfig>>,
-    ) -> Result<(Listener, SocketAddr), StartError> {
-        let failed = |error: std::io::Error| StartError::Setting(error.to_string());
-        let address = self.main.local_addr().map_err(failed)?;
-        let mut sockets = vec![self.main];
-        sockets.extend(self.more);
-        // The sender may go: a receiver keeps its last value.
-        let (_, tls) = watch::channel(tls);
-        let listener = Listener::new(sockets, &tls).map_err(failed)?;
-        Ok((listener, address))
-    }
-}
-
-async fn bind(config: &Config) -> Result<Bound, StartError> {
-    let wanted = config.listen.address;
-    let main = TcpListener::bind(wanted)
-        .await
-        .map_err(|error| StartError::Listen {
-            address: wanted,
-            reason: advice(&error, wanted.port()),
-        })?;
-    let mut more = Vec::new();
-    let port = main
-        .local_addr()
-        .map_or(wanted.port(), |address| address.port());
-    if wanted.ip().is_loopback() && wanted.is_ipv4() {
-        // `localhost` is ::1 first for many clients. Not having it is fine: they try the other one then.
-        more.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok());
-    }
-    let mut took_443 = None;
-    if config.listen.also_443 && wanted.port() != 0 && wanted.port() != 443 {
-        let socket = TcpListener::bind((wanted.ip(), 443)).await;
-        took_443 = Some(match socket {
-            Ok(socket) => {
-                more.push(socket);
-                Ok(())
-            }
-            Err(error) => Err(error.to_string()),
-        });
-    }
-    Ok(Bound {
-        main,
-        more,
-        took_443,
-    })
-}
-
-fn advice(error: &std::io::Error, port: u16) -> String {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!(
-            "port {port} is taken. Stop the other program, or choose another port with --listen 127.0.0.1:{}",
-            port.checked_add(1).unwrap_or(20003)
-        ),
-        std::io::ErrorKind::PermissionDenied => {
-            format!("port {port} needs more rights. Choose one above 1023 with --listen")
-        }
-        _ => error.to_string(),
-    }
-}
-
 /// Opens the store and makes the API, while the port is open already.
 struct Opening {
     config: Config,
@@ -447,7 +378,6 @@ impl Opening {
                     self.publish(&store, engine);
                     return Ok(store);
                 }
-                // A database server may start later than this one.
                 Err(NotReady::Store(StorageError::Unavailable(reason))) if self.may_wait(begun) => {
                     tracing::warn!(reason, "the database is not there yet; trying again");
                     tokio::time::sleep(STORE_RETRY).await;
@@ -457,9 +387,10 @@ impl Opening {
         }
     }
 
+    /// A database server may start later than this one, and whoever shares its port with us may still hold the file.
     fn may_wait(&self, begun: Instant) -> bool {
         let patience = self.config.database_patience;
-        self.config.database.is_shared()
+        (self.config.database.is_shared() || self.config.listen.share_port)
             && patience.is_none_or(|patience| begun.elapsed() < patience)
     }
 

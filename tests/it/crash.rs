@@ -2,4 +2,6 @@
 //! stored, nothing is half done, and a client that sends its mutation again gets through.
 
 mod migration;
+mod postgres;
+mod power;
 mod server;

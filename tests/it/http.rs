@@ -1,5 +1,7 @@
 //! What a client meets over HTTP, above all when it is wrong (`sync-semantics` 8.3–8.5, `auth` 2).
 
+use std::time::Duration;
+
 use driftless::config::Database;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -379,9 +381,10 @@ async fn until_the_store_is_ready_clients_are_told_to_try_again() {
     // Nothing listens on port 1.
     let server = Server::start_without_store(|config| {
         config.database = Database("postgres://nobody@127.0.0.1:1/nothing".to_owned());
+        config.limits.answer_time = Duration::from_millis(100);
     })
     .await;
-    for agent in [DATASTORE, "amplify-android:2.23.0"] {
+    for agent in [DATASTORE, "curl/8.0"] {
         let response = server
             .post(GOOD)
             .header("x-amz-user-agent", agent)

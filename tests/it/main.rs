@@ -9,6 +9,7 @@ mod crash;
 mod http;
 mod migrations;
 mod nodes;
+mod overload;
 mod plugins;
 mod realtime;
 mod rules;

@@ -35,6 +35,7 @@ struct Document {
 struct Listen {
     address: Option<SocketAddr>,
     public_hosts: Vec<String>,
+    share_port: Option<bool>,
     tls: Option<Tls>,
 }
 
@@ -168,6 +169,7 @@ fn listen(config: &mut Config, listen: Listen) -> Result<(), ConfigError> {
         config.listen.address = address;
     }
     config.listen.public_hosts.extend(listen.public_hosts);
+    set(&mut config.listen.share_port, listen.share_port);
     match listen.tls {
         None => {}
         Some(Tls::Files { cert, key }) => {

@@ -60,6 +60,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         Form::List,
         false,
     ),
+    (
+        "LISTEN_SHARE_PORT",
+        "listen.share_port",
+        Form::Switch,
+        false,
+    ),
     ("LISTEN_TLS", "listen.tls", Form::Text, false),
     ("LISTEN_TLS_CERT", "listen.tls.cert", Form::Text, false),
     ("LISTEN_TLS_KEY", "listen.tls.key", Form::Text, false),

@@ -89,6 +89,8 @@ pub struct Listen {
     pub tls: TlsMode,
     /// Also take port 443 if the system lets us: Android and Flutter clients use no other (`client-native` R1).
     pub also_443: bool,
+    /// Let another process of the same user take the same port, so that one can begin before the other ends.
+    pub share_port: bool,
 }
 
 /// What the certificate is.
@@ -186,6 +188,7 @@ impl Config {
                 public_hosts: Vec::new(),
                 tls: TlsMode::Local(folder.join("tls")),
                 also_443: true,
+                share_port: false,
             },
             database: Database(format!("sqlite:{}", folder.join("data.db").display())),
             database_patience: Some(Duration::from_secs(15)),
@@ -211,6 +214,7 @@ impl Config {
                 public_hosts: Vec::new(),
                 tls: TlsMode::Off,
                 also_443: false,
+                share_port: false,
             },
             database: Database("sqlite:.driftless/data.db".to_owned()),
             direct_database: None,
@@ -308,6 +312,14 @@ pub fn health_url() -> Option<String> {
 /// The address the server of this environment listens on, if the environment names one.
 pub fn listen_address() -> Option<String> {
     environment::variable("DRIFTLESS_LISTEN_ADDRESS")
+}
+
+/// The listening sockets that whoever started this process has handed over (`LISTEN_FDS`, as systemd does).
+pub(crate) fn inherited_sockets() -> std::io::Result<Vec<std::net::TcpListener>> {
+    let mut handed_over = listenfd::ListenFd::from_env();
+    (0..handed_over.len())
+        .filter_map(|number| handed_over.take_tcp_listener(number).transpose())
+        .collect()
 }
 
 fn loopback(port: u16) -> SocketAddr {

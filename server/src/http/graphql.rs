@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::{Request, State as From};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use driftless_resolvers::api::{Reply, Request as Operation};
@@ -14,24 +13,16 @@ use driftless_resolvers::identity::Caller;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
-use tracing::Instrument;
 
 use super::error::{Refusal, json};
+use super::patience::{self, Farewell};
 use super::request_id::RequestId;
-use super::{State, error, upgrade};
+use super::{State, upgrade};
 use crate::auth::{Credentials, Presented, Rejection, Signed};
 
 /// So much of a body that is too large is read and thrown away, so that the client reads the answer before it finds
 /// the connection closed.
 const DISCARDED: usize = 64 << 20;
-
-/// Refuses everything but probes once no new work is taken.
-pub async fn while_open(From(state): From<Arc<State>>, request: Request, next: Next) -> Response {
-    if state.closed.is_cancelled() && request.uri().path().starts_with("/graphql") {
-        return Refusal::Unavailable.into_response();
-    }
-    next.run(request).await
-}
 
 /// A query or mutation by POST. The body is judged before the credentials (`auth.md` 2).
 pub async fn by_post(From(state): From<Arc<State>>, request: Request) -> Response {
@@ -167,11 +158,16 @@ fn whole(operation: Operation) -> Result<Operation, Refusal> {
 }
 
 async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[u8]) -> Response {
+    let farewell = Farewell::of(head, &operation);
+    if state.closed.is_cancelled() {
+        return farewell.say();
+    }
     let caller = match recognise(state, head, &operation, body).await {
         Ok(caller) => caller,
+        Err(Rejection::Unavailable) => return farewell.say(),
         Err(rejection) => return Refusal::Unauthorized(rejection).into_response(),
     };
-    match execute(state, operation, caller).await {
+    match patience::execute(state, operation, caller).await {
         Some(Reply::Answer(body)) => json(StatusCode::OK, body),
         Some(Reply::Malformed {
             error_type,
@@ -186,9 +182,9 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
                 reason,
                 "the store cannot be used; the client is told to try again"
             );
-            Refusal::Unavailable.into_response()
+            farewell.say()
         }
-        None => Refusal::Unavailable.into_response(),
+        None => farewell.say(),
     }
 }
 
@@ -213,24 +209,6 @@ async fn recognise(
         source: None,
     };
     state.authenticator.caller(&presented).await
-}
-
-/// Runs in a task of its own: a mutation is not cancelled half-way when its client disconnects.
-async fn execute(state: &Arc<State>, operation: Operation, caller: Caller) -> Option<Reply> {
-    let api = state.api.borrow().clone()?;
-    let running = async move { api.execute(&operation, &caller).await };
-    let running = state.work.spawn(running.in_current_span());
-    match timeout(state.limits.answer_time, running).await {
-        Ok(Ok(reply)) => Some(reply),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a request ended in a panic");
-            Some(Reply::Answer(error::internal_failure().into()))
-        }
-        Err(_) => {
-            tracing::warn!("a request takes too long; the client is told to try again");
-            None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -22,13 +25,42 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// The TLS configuration of new connections; replaced when certificates change. `None` is plain HTTP only.
 pub type Tls = watch::Receiver<Option<Arc<rustls::ServerConfig>>>;
 
-/// A connection, in clear or not.
+/// A connection.
 #[derive(Debug)]
-pub enum Connection {
-    /// In clear.
+pub struct Connection {
+    stream: Stream,
+    scissors: Scissors,
+}
+
+/// Its bytes, in clear or not.
+#[derive(Debug)]
+enum Stream {
     Plain(TcpStream),
-    /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Cuts a connection: nothing more is written to it, and its client finds it broken.
+#[derive(Debug, Clone, Default)]
+pub struct Scissors(Arc<AtomicBool>);
+
+impl Scissors {
+    /// Cuts.
+    pub fn cut(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+}
+
+impl Connected<IncomingStream<'_, Listener>> for Scissors {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        stream.io().scissors.clone()
+    }
 }
 
 /// Connections that are ready to speak HTTP. Each is opened in a task of its own, so that a slow or silent peer delays
@@ -109,13 +141,22 @@ async fn open(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Connec
     }
     match acceptor {
         Some(acceptor) if first[0] == TLS_HANDSHAKE => match acceptor.accept(stream).await {
-            Ok(stream) => Some(Connection::Tls(Box::new(stream))),
+            Ok(stream) => Some(Connection::over(Stream::Tls(Box::new(stream)))),
             Err(error) => {
                 tracing::debug!(%error, "a TLS handshake failed; does the client trust the certificate?");
                 None
             }
         },
-        _ => Some(Connection::Plain(stream)),
+        _ => Some(Connection::over(Stream::Plain(stream))),
+    }
+}
+
+impl Connection {
+    fn over(stream: Stream) -> Connection {
+        Connection {
+            stream,
+            scissors: Scissors::default(),
+        }
     }
 }
 
@@ -125,9 +166,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Connection::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Connection::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        match &mut self.get_mut().stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -138,9 +179,13 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Connection::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Connection::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        let connection = self.get_mut();
+        if let Err(cut) = connection.scissors.check() {
+            return Poll::Ready(Err(cut));
+        }
+        match &mut connection.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -149,30 +194,42 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Connection::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
-            Connection::Tls(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+        let connection = self.get_mut();
+        if let Err(cut) = connection.scissors.check() {
+            return Poll::Ready(Err(cut));
+        }
+        match &mut connection.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(context, parts),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Connection::Plain(stream) => stream.is_write_vectored(),
-            Connection::Tls(stream) => stream.is_write_vectored(),
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Connection::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Connection::Tls(stream) => Pin::new(stream).poll_flush(context),
+        let connection = self.get_mut();
+        if let Err(cut) = connection.scissors.check() {
+            return Poll::Ready(Err(cut));
+        }
+        match &mut connection.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Connection::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Connection::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        let connection = self.get_mut();
+        if let Err(cut) = connection.scissors.check() {
+            return Poll::Ready(Err(cut));
+        }
+        match &mut connection.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod graphql;
 pub mod health;
 mod issuer;
 pub mod listener;
+mod patience;
+pub(crate) mod ports;
 pub mod request_id;
 pub mod upgrade;
 
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use driftless_resolvers::api::Api;
@@ -81,10 +83,10 @@ pub struct Parts {
 
 /// The routes with their layers: request id, log, CORS. Body size and times are bounded where the body is read and the
 /// answer awaited ([`graphql`]), because what follows from them depends on the request.
-pub fn router(state: Arc<State>) -> Router {
+pub fn router(state: &Arc<State>) -> Router {
     let graphql = get(graphql::by_get).post(graphql::by_post).fallback(method);
     let socket = get(upgrade::socket).fallback(method);
-    let issuer = issuer::routes(&state);
+    let issuer = issuer::routes(state);
     Router::new()
         .merge(issuer)
         .route("/graphql", graphql)
@@ -97,9 +99,8 @@ pub fn router(state: Arc<State>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/startupz", get(health::started))
         .fallback(nowhere)
-        .with_state(Arc::clone(&state))
+        .with_state(Arc::clone(state))
         .layer(cors::layer())
-        .layer(from_fn_with_state(state, graphql::while_open))
         .layer(from_fn(request_id::layer))
 }
 

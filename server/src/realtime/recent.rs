@@ -9,10 +9,12 @@ use driftless_resolvers::{Record, Timestamp};
 
 /// How far a replay reaches back, in milliseconds.
 const REACH: i64 = 30_000;
-/// Two writes of one record closer than this are one burst, in milliseconds.
-const BURST: i64 = 2_000;
-/// How long after the last write of a burst the record is sent once more, in milliseconds.
-const SETTLE: i64 = 1_000;
+/// Two writes of one record closer than this are one burst, in milliseconds. The client that made the first throws the
+/// second's event away while its answer is under way, and an answer may take eight seconds and its way (`errata.md` 2.13).
+const BURST: i64 = 10_000;
+/// How long after the last write of a burst the record is sent once more, in milliseconds: soon, and once when every
+/// answer has arrived that was under way.
+const TELLINGS: [i64; 2] = [1_000, 9_000];
 /// At most so many records are remembered; the oldest go first.
 const CAPACITY: usize = 1_000;
 
@@ -23,7 +25,22 @@ pub struct Recent {
     entries: HashMap<Key, Entry>,
     /// One element per write, oldest first; those whose record was written again since are skipped.
     order: VecDeque<(Timestamp, Key)>,
-    unsettled: HashMap<Key, Timestamp>,
+    unsettled: HashMap<Key, Burst>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Burst {
+    last_write: Timestamp,
+    /// How often the record was told since.
+    told: usize,
+}
+
+impl Burst {
+    /// When the record is told next.
+    fn due(self) -> Timestamp {
+        let pause = TELLINGS.get(self.told).copied().unwrap_or(i64::MAX / 2);
+        Timestamp(self.last_write.0 + pause)
+    }
 }
 
 #[derive(Debug)]
@@ -44,8 +61,11 @@ impl Recent {
             .get(key)
             .is_some_and(|before| now.0 - before.published.0 <= BURST);
         if burst || self.unsettled.contains_key(key) {
-            self.unsettled
-                .insert(key.clone(), Timestamp(now.0 + SETTLE));
+            let burst = Burst {
+                last_write: now,
+                told: 0,
+            };
+            self.unsettled.insert(key.clone(), burst);
         }
         let entry = Entry {
             event: event.clone(),
@@ -63,27 +83,26 @@ impl Recent {
             .map(|entry| restated(&entry.event))
     }
 
-    /// When the next burst is over, in milliseconds from `now`.
+    /// When the next record is to be told once more, in milliseconds from `now`.
     #[must_use]
     pub fn next_settling(&self, now: Timestamp) -> Option<u64> {
-        let due = self.unsettled.values().min()?;
+        let due = self.unsettled.values().map(|burst| burst.due()).min()?;
         Some(u64::try_from(due.0 - now.0).unwrap_or(0))
     }
 
-    /// The newest state of every record whose burst is over; each is told once.
+    /// The newest state of every record that is to be told now.
     pub fn settled(&mut self, now: Timestamp) -> Vec<Event> {
-        let due: Vec<Key> = self
-            .unsettled
-            .iter()
-            .filter(|(_, due)| **due <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        due.iter()
-            .filter_map(|key| {
-                self.unsettled.remove(key);
-                self.entries.get(key).map(|entry| restated(&entry.event))
-            })
-            .collect()
+        let mut events = Vec::new();
+        let entries = &self.entries;
+        self.unsettled.retain(|key, burst| {
+            if burst.due() > now {
+                return true;
+            }
+            events.extend(entries.get(key).map(|entry| restated(&entry.event)));
+            burst.told += 1;
+            burst.told < TELLINGS.len()
+        });
+        events
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -183,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_settles_once_after_its_last_write() {
+    fn a_burst_is_told_soon_after_its_last_write_and_once_when_its_answers_have_arrived() {
         let mut recent = Recent::default();
         for (version, at) in [(1, 1_000), (2, 1_500), (3, 2_000)] {
             recent.note(&key("a"), &event(version, at), Timestamp(at));
@@ -191,7 +210,11 @@ mod tests {
         assert_eq!(recent.next_settling(Timestamp(2_200)), Some(800));
         assert!(recent.settled(Timestamp(2_999)).is_empty());
         assert_eq!(versions(recent.settled(Timestamp(3_000))), [3]);
-        assert!(recent.settled(Timestamp(9_000)).is_empty());
+        assert!(recent.settled(Timestamp(10_999)).is_empty());
+        assert_eq!(recent.next_settling(Timestamp(10_000)), Some(1_000));
+        assert_eq!(versions(recent.settled(Timestamp(11_000))), [3]);
+        assert_eq!(recent.next_settling(Timestamp(11_000)), None);
+        assert!(recent.settled(Timestamp(99_000)).is_empty());
     }
 
     #[test]

@@ -131,7 +131,8 @@ fn coded(code: &str, text: String) -> StorageError {
     }
     match code {
         "57014" | "55P03" | "25P03" => StorageError::Timeout(text),
-        "25006" => StorageError::Unavailable(text),
+        // A file system's quota and the largest file have no code of their own: both come as an internal error.
+        "25006" | "XX000" => StorageError::Unavailable(text),
         _ if ["08", "53", "57", "40", "58", "28", "3D"]
             .iter()
             .any(|class| code.starts_with(class)) =>
@@ -160,6 +161,9 @@ mod tests {
             ("08006", "unavailable"),
             ("40P01", "unavailable"),
             ("53300", "unavailable"),
+            ("53100", "unavailable"),
+            ("XX000", "unavailable"),
+            ("XX001", "corrupt"),
             ("22P02", "corrupt"),
             ("42P01", "corrupt"),
             ("5", "timeout"),

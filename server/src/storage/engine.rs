@@ -7,6 +7,7 @@ use super::ddl::Index;
 use super::group::Batch;
 use super::migrate::Step;
 use super::moment::{Moment, Moments};
+use super::patience::patiently;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
 use super::table::Table;
@@ -47,10 +48,16 @@ impl Engine {
 
     /// Reads.
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
-        match self {
-            Engine::Postgres(postgres) => postgres.rows(statement).await,
-            Engine::Sqlite(sqlite) => sqlite.rows(statement).await,
-        }
+        patiently(|| {
+            let statement = statement.clone();
+            async move {
+                match self {
+                    Engine::Postgres(postgres) => postgres.rows(statement).await,
+                    Engine::Sqlite(sqlite) => sqlite.rows(statement).await,
+                }
+            }
+        })
+        .await
     }
 
     /// Runs one statement that writes.
@@ -86,18 +93,24 @@ impl Engine {
         table: &Table,
         writes: &[Write],
     ) -> Result<Batch, StorageError> {
-        match self {
-            Engine::Postgres(postgres) => postgres.commit(table, writes).await,
-            Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,
-        }
+        patiently(|| async {
+            match self {
+                Engine::Postgres(postgres) => postgres.commit(table, writes).await,
+                Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,
+            }
+        })
+        .await
     }
 
     /// Adds an idle tick to a model's log (`sync-design.md` 6.3).
     pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
-        match self {
-            Engine::Postgres(postgres) => postgres.tick(table).await,
-            Engine::Sqlite(sqlite) => sqlite.tick(table).await,
-        }
+        patiently(|| async {
+            match self {
+                Engine::Postgres(postgres) => postgres.tick(table).await,
+                Engine::Sqlite(sqlite) => sqlite.tick(table).await,
+            }
+        })
+        .await
     }
 
     pub(super) async fn close(&self) {

@@ -7,7 +7,7 @@
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
-//! * [`moment`] – when a crash matters, for those who try one out;
+//! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
 mod column_sql;
@@ -21,6 +21,7 @@ mod journal;
 mod migrate;
 pub mod moment;
 mod page;
+mod patience;
 mod pooler;
 mod postgres;
 mod range;

@@ -146,6 +146,23 @@ export class Device {
     await this.#until(() => `${count} × ${kind} ${op}, has ${some().length}`, () => some().length >= count);
   }
 
+  /** Waits until an event has brought a record in this version, whether the client takes it or not. */
+  async told(op, id, version, mark = 0) {
+    const isIt = (entry) => entry.kind === 'event' && entry.op === op && entry.data.id === id && entry.data._version === version;
+    await this.#until(`${op} of ${id} in version ${version}`, () => this.#wire.entries.slice(mark).some(isIt));
+  }
+
+  /** Waits until the server has answered an operation with this status. */
+  async answered(op, status, mark = 0) {
+    const isIt = (entry) => entry.kind === 'answer' && entry.op === op && entry.status === status;
+    await this.#until(`an answer ${status} to ${op}`, () => this.#wire.entries.slice(mark).some(isIt));
+  }
+
+  /** Waits until the client has given up an edit for good and told its error handler so. */
+  async gaveUp() {
+    await this.#until('an edit given up', () => this.#errors.some(({ process }) => process === 'mutate'));
+  }
+
   /** Waits until all three subscriptions of every model were acknowledged on the current socket. */
   async subscribed() {
     const wanted = 3 * Object.values(this.#schema.models).filter(({ syncable }) => syncable).length;
@@ -201,6 +218,15 @@ export class Device {
 
   release() {
     this.#wire.release();
+  }
+
+  /** Holds back the subscriptions: the first sync comes before them, as on a slow network (`client-js` 12.4). */
+  holdStarts() {
+    this.#wire.holdStarts();
+  }
+
+  releaseStarts() {
+    this.#wire.releaseStarts();
   }
 
   // --- inside -------------------------------------------------------------------------------------------------

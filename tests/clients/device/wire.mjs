@@ -19,6 +19,7 @@ export class Wire {
   #cut = false;
   #holding = false;
   #held = [];
+  #startsHeld;
 
   /** Puts itself between the client library and the network of `scope` (window or globalThis). */
   constructor(scope, WebSocket = scope.WebSocket) {
@@ -54,6 +55,17 @@ export class Wire {
   release() {
     this.#holding = false;
     for (const pass of this.#held.splice(0)) pass();
+  }
+
+  /** From now on the client's subscriptions do not leave the device until they are released. */
+  holdStarts() {
+    this.#startsHeld = [];
+  }
+
+  releaseStarts() {
+    const held = this.#startsHeld ?? [];
+    this.#startsHeld = undefined;
+    for (const pass of held) pass();
   }
 
   #record(entry) {
@@ -95,7 +107,9 @@ export class Wire {
       }
 
       send(text, ...rest) {
-        wire.#sent(parsed(text));
+        const frame = parsed(text);
+        if (frame?.type === 'start' && wire.#startsHeld) return void wire.#startsHeld.push(() => this.send(text, ...rest));
+        wire.#sent(frame);
         return super.send(text, ...rest);
       }
     };

@@ -4,7 +4,8 @@ const COMMANDS = [
   'start', 'stop', 'clear',
   'save', 'saveAll', 'update', 'delete', 'get', 'list', 'related', 'dump',
   'sees', 'misses', 'counts', 'uploaded', 'queued', 'received', 'subscribed',
-  'outbox', 'history', 'wire', 'mark', 'hold', 'letThrough', 'release', 'conflicts', 'errors',
+  'outbox', 'history', 'wire', 'mark', 'hold', 'letThrough', 'release',
+  'holdStarts', 'releaseStarts', 'told', 'answered', 'gaveUp', 'conflicts', 'errors',
 ];
 
 export function withCommands(host) {

@@ -1,5 +1,6 @@
 // What stands in front of a server in a deployment (a proxy, socket activation): a port that stays open.
 // While the server is away, connections are accepted and held instead of refused, and go through when it is back.
+// Of requests in clear it can lose the answer, or give one of its own, as bad networks and proxies do.
 import net from 'node:net';
 
 const RETRY_MS = 50;
@@ -10,6 +11,8 @@ export class Gate {
   #waiting = [];
   #listener;
   #connections = new Set();
+  #losing;
+  #refusal;
 
   static async before(port) {
     const gate = new Gate();
@@ -24,6 +27,20 @@ export class Gate {
   holding() {
     if (this.#held.size > 0) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The next request in clear that holds this text reaches the server; its answer is lost with the connection. */
+  loseAnswerTo(text) {
+    return new Promise((lost) => (this.#losing = { text, lost }));
+  }
+
+  /** Answers requests in clear that hold this text by itself, with this status and body, as a proxy would. */
+  refuse(text, answer) {
+    this.#refusal = { text, answer };
+  }
+
+  letPass() {
+    this.#refusal = undefined;
   }
 
   close() {
@@ -50,8 +67,33 @@ export class Gate {
       this.#held.delete(client);
       server.on('close', () => client.destroy());
       client.on('close', () => server.destroy());
-      client.pipe(server).pipe(client);
+      this.#join(client, server);
     });
+  }
+
+  #join(client, server) {
+    client.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      if (this.#losing && text.includes(this.#losing.text)) return this.#lose(client, server, bytes);
+      if (this.#refusal && text.includes(this.#refusal.text)) return client.end(refusal(this.#refusal.answer));
+      if (!server.write(bytes)) client.pause();
+    });
+    server.on('drain', () => client.resume());
+    client.on('end', () => server.end());
+    server.pipe(client);
+    client.resume();
+  }
+
+  #lose(client, server, request) {
+    const { lost } = this.#losing;
+    this.#losing = undefined;
+    server.unpipe(client);
+    server.once('data', () => {
+      server.destroy();
+      lost();
+    });
+    server.write(request);
+    server.resume();
   }
 
   #hold(client) {
@@ -60,4 +102,10 @@ export class Gate {
     for (const resolve of this.#waiting.splice(0)) resolve();
     setTimeout(() => this.#connect(client), RETRY_MS).unref();
   }
+}
+
+/** An answer without the headers that browsers want would look like no answer at all. */
+function refusal({ status, body = '', type = 'application/json' }) {
+  const headers = `access-control-allow-origin: *\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  return `HTTP/1.1 ${status} Refused\r\n${headers}\r\nconnection: close\r\n\r\n${body}`;
 }

@@ -1,5 +1,6 @@
 // A throw-away Postgres cluster for one test process, on a private socket; one database per server.
 import { execFileSync, spawn } from 'node:child_process';
+import { on, once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { temporaryDirectory } from './temporary.mjs';
@@ -23,18 +24,74 @@ export async function newDatabase() {
 }
 
 async function startCluster() {
-  const socket = temporaryDirectory('postgres');
-  const data = path.join(socket, 'data');
-  const owner = serverAccount();
-  mkdirSync(data);
-  if (owner.uid !== undefined) for (const directory of [socket, data]) chownSync(directory, owner.uid, owner.gid);
-  const options = { ...owner, cwd: socket, stdio: ['ignore', 'ignore', 'pipe'] };
-  execFileSync(program('initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '--locale=C', '-E', 'UTF8'], options);
-  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = spawn(program('postgres'), ['-D', data, '-k', socket, ...settings], options);
-  process.prependListener('exit', () => server.kill('SIGQUIT'));
-  await acceptsConnections(server);
+  const { socket } = await Cluster.create(SETTINGS);
   return { socket };
+}
+
+/** A cluster of its own for one test; without settings it is as careful with its files as in production. */
+export class Cluster {
+  #settings;
+  #server;
+
+  static async create(settings = { listen_addresses: '' }) {
+    const cluster = new Cluster();
+    cluster.#settings = settings;
+    cluster.socket = temporaryDirectory('postgres');
+    cluster.url = `postgres://postgres@localhost/postgres?host=${encodeURIComponent(cluster.socket)}`;
+    const data = path.join(cluster.socket, 'data');
+    const owner = serverAccount();
+    mkdirSync(data);
+    if (owner.uid !== undefined) for (const directory of [cluster.socket, data]) chownSync(directory, owner.uid, owner.gid);
+    const options = { ...owner, cwd: cluster.socket, stdio: ['ignore', 'ignore', 'pipe'] };
+    execFileSync(program('initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '--locale=C', '-E', 'UTF8'], options);
+    process.prependListener('exit', () => cluster.#server.kill('SIGQUIT'));
+    await cluster.start();
+    return cluster;
+  }
+
+  async start() {
+    const settings = Object.entries(this.#settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const options = { ...serverAccount(), cwd: this.socket, stdio: ['ignore', 'ignore', 'pipe'] };
+    this.#server = spawn(program('postgres'), ['-D', path.join(this.socket, 'data'), '-k', this.socket, ...settings], options);
+    await acceptsConnections(this.#server);
+  }
+
+  /** Ends all its processes at once, as a failing machine does. */
+  async stop() {
+    const ended = once(this.#server, 'exit');
+    this.#server.ref();
+    this.#server.kill('SIGQUIT');
+    await ended;
+  }
+}
+
+/** A session of its own, whose locks last until it is closed. */
+export class Session {
+  #psql;
+
+  static async open(url) {
+    const session = new Session();
+    session.#psql = spawn('psql', ['-d', url, '-qAt', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    process.prependListener('exit', () => session.#psql.kill());
+    return session;
+  }
+
+  async run(sql) {
+    const done = `done ${process.hrtime.bigint()}`;
+    this.#psql.stdin.write(`${sql};\n\\echo ${done}\n`);
+    let told = '';
+    for await (const [text] of on(this.#psql.stdout, 'data', { close: ['end'] })) {
+      told += text;
+      if (told.includes(done)) return;
+    }
+    throw new Error(`the session ended in: ${sql}`);
+  }
+
+  async close() {
+    const ended = once(this.#psql, 'exit');
+    this.#psql.stdin.end();
+    await ended;
+  }
 }
 
 function acceptsConnections(server) {

@@ -20,12 +20,16 @@ export class Server {
   #process;
   #log = '';
 
-  /** `store`: 'sqlite' or 'postgres'; `conflict`: a strategy, 'automerge' by default; `configuration`: a driftless.toml. */
-  static async start({ store, schema = example('whitepaper'), conflict = 'automerge', configuration = '' }) {
+  /**
+   * `store`: 'sqlite' or 'postgres'; `conflict`: a strategy, 'automerge' by default; `configuration`: a
+   * driftless.toml; `database`: the URL of a database that the test has made itself.
+   */
+  static async start({ store, schema = example('whitepaper'), conflict = 'automerge', configuration = '', database }) {
     const server = new Server();
     server.#directory = temporaryDirectory('server');
     writeFileSync(path.join(server.#directory, 'driftless.toml'), configuration);
-    const database = store === 'postgres' ? await newDatabase() : `sqlite:${path.join(server.#directory, 'data.db')}`;
+    database ??= store === 'postgres' ? await newDatabase() : `sqlite:${path.join(server.#directory, 'data.db')}`;
+    server.database = database;
     server.#arguments = ['dev', schema, '--json', '--no-watch', '--database', database, '--conflict', conflict];
     await server.#launch('127.0.0.1:0');
     process.prependListener('exit', () => server.#process.kill('SIGKILL'));

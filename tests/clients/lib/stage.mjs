@@ -15,8 +15,10 @@ class Stage {
   #devices = [];
   #tolerated = () => false;
 
-  constructor(server, kind) {
+  constructor(server, kind, postgres) {
     this.server = server;
+    /** The database's own server, if the scenario asked for one. */
+    this.postgres = postgres;
     this.#kind = kind;
   }
 
@@ -70,10 +72,13 @@ class Stage {
   }
 }
 
-/** A test that must hold on every store, with the clients in Node and in a browser with real IndexedDB. */
+/**
+ * A test that must hold on every store, with the clients in Node and in a browser with real IndexedDB. `options`: what
+ * the server is started with, and `stores` for a test that is about one of them, `postgres` for one that ends it.
+ */
 export function scenario(title, body, options = {}) {
   for (const devices of [nodeDevices, chromiumDevices()]) {
-    for (const store of STORES) {
+    for (const store of options.stores ?? STORES) {
       test(`${title} (${devices.name}, ${store})`, { timeout: TIMEOUT_MS }, () => perform(body, devices, { store, ...options }));
     }
   }
@@ -81,10 +86,11 @@ export function scenario(title, body, options = {}) {
 
 /** Runs a scenario on a server of its own. */
 async function perform(body, devices, options) {
-  const server = await Server.start(options);
+  const postgres = await options.postgres?.create();
+  const server = await Server.start({ ...options, database: postgres?.url });
   try {
     await devices.prepare(server);
-    await new Stage(server, devices).run(body);
+    await new Stage(server, devices, postgres).run(body);
   } catch (error) {
     error.message += `\n--- server log ---\n${server.log.slice(-4000)}`;
     throw error;

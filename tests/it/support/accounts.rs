@@ -27,7 +27,12 @@ pub(crate) struct Mutation {
 
 /// The create of a post.
 pub(crate) fn create(id: &str) -> Mutation {
-    let input = json!({"id": id, "title": format!("post {id}"), "rating": 1, "status": "ACTIVE"});
+    titled(id, &format!("post {id}"))
+}
+
+/// The create of a post with this title.
+pub(crate) fn titled(id: &str, title: &str) -> Mutation {
+    let input = json!({"id": id, "title": title, "rating": 1, "status": "ACTIVE"});
     mutation("create", "CreatePostInput!", &input, 1)
 }
 

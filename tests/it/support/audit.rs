@@ -1,7 +1,7 @@
 //! Whether what a database holds can be true: base rows and log tell one story without gaps. Asks with SQL of its own, so that
 //! it cannot share a mistake with the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
@@ -26,12 +26,12 @@ pub(crate) async fn audit(url: &str) -> Vec<String> {
         };
         let base = database
             .lines(&format!(
-                "select pk, {STATE} from \"m{shard}_{model}\" order by pk"
+                "select pk, {STATE} from \"m{shard}_{model}\" order by 1"
             ))
             .await;
         let log = database
             .lines(&format!(
-                "select pk, {STATE}, op from change_log where shard = {shard} order by seq"
+                "select pk, {STATE}, op from change_log where shard = {shard} order by change_log.seq"
             ))
             .await;
         found.extend(
@@ -41,6 +41,21 @@ pub(crate) async fn audit(url: &str) -> Vec<String> {
         );
     }
     found
+}
+
+/// Every version of every record of a model that was ever written, as key field and version.
+pub(crate) async fn versions(url: &str, model: &str) -> BTreeSet<(String, i64)> {
+    let mut database = Database::open(url).await;
+    let sql = format!(
+        "select pk, cast(version as text) from change_log \
+         where op <> 't' and shard = (select shard from shards where model = '{model}')"
+    );
+    let lines = database.lines(&sql).await;
+    let key = |text: &str| text.trim_matches(['[', ']', '"']).to_owned();
+    lines
+        .iter()
+        .map(|line| (key(&line[0]), number(&line[1])))
+        .collect()
 }
 
 const STATE: &str = "cast(version as text), cast(cast(deleted as integer) as text), cast(changed_ms as text), \

@@ -195,7 +195,7 @@ fn account(name: &str) -> (u32, u32) {
 }
 
 /// The directory with the server's programs.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let packaged = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -40,12 +40,7 @@ impl Victim {
 
     /// Of another schema.
     pub(crate) async fn of(schema: &Path, database: &str, hold: Option<Hold>) -> Victim {
-        let home = Home {
-            schema: schema.to_owned(),
-            database: database.to_owned(),
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        Victim::launch(home, "127.0.0.1:0", hold).await
+        Victim::launch(Home::of(schema, database), "127.0.0.1:0", hold).await
     }
 
     async fn launch(home: Home, at: &str, hold: Option<Hold>) -> Victim {
@@ -66,6 +61,31 @@ impl Victim {
         };
         victim.address = victim.says("listening").await;
         victim
+    }
+
+    /// With every call that it makes to its files, and all that it says, on record in a file.
+    pub(crate) async fn traced(log: &Path, database: &str) -> Victim {
+        let calls = "trace=pwrite64,ftruncate,fsync,fdatasync,write,writev,sendto,sendmsg";
+        let wrapper = [
+            "strace",
+            "-f",
+            "-y",
+            "-xx",
+            "-s",
+            "100000",
+            "-e",
+            calls,
+            "-e",
+            "signal=none",
+            "-o",
+        ];
+        let mut wrapper: Vec<_> = wrapper.map(str::to_owned).to_vec();
+        wrapper.push(log.display().to_string());
+        let home = Home {
+            wrapper,
+            ..Home::of(SCHEMA.as_ref(), database)
+        };
+        Victim::launch(home, "127.0.0.1:0", None).await
     }
 
     /// The same on the same port, after its end; standing still elsewhere or nowhere.
@@ -159,15 +179,27 @@ struct Home {
     schema: PathBuf,
     database: String,
     folder: TempDir,
+    /// What starts it, if it is not started directly.
+    wrapper: Vec<String>,
 }
 
 impl Home {
+    fn of(schema: &Path, database: &str) -> Home {
+        Home {
+            schema: schema.to_owned(),
+            database: database.to_owned(),
+            folder: tempfile::tempdir().expect("a folder"),
+            wrapper: Vec::new(),
+        }
+    }
+
     /// The command without a hold.
     fn command(&self, at: &str) -> Command {
         // What writes to a full disk gets an error only if its process does not ask for a signal instead.
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .args(&self.wrapper)
             .arg(env!("CARGO_BIN_EXE_victim"))
             .arg(&self.schema)
             .args([&self.database, at])

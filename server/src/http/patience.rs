@@ -1,0 +1,104 @@
+//! A request that nobody can serve just now: first it waits, then its client is told to come back, in the form that its
+//! family understands (`errata.md` rows 1, 2 and 20).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use driftless_resolvers::api::{Api, Reply, Request as Operation};
+use driftless_resolvers::identity::{Caller, Family};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
+
+use super::State;
+use super::error::{Refusal, internal_failure};
+use super::listener::Scissors;
+use crate::auth::Credentials;
+
+/// How long a query leaves the store alone that could not answer it.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How to turn the client of one request away.
+pub(super) struct Farewell {
+    /// Set where an answer would do harm: the connection is cut instead.
+    scissors: Option<Scissors>,
+}
+
+impl Farewell {
+    /// Native clients give up their sync for good after any status but 200, and try again after a broken connection;
+    /// everybody's mutations, and everything of other clients, outlive a 503 of the right form.
+    pub(super) fn of(head: &Parts, operation: &Operation) -> Farewell {
+        let family = Credentials::from_headers(&head.headers).agents.family();
+        let native = matches!(family, Family::Android | Family::Swift | Family::Flutter);
+        let connection = head.extensions.get::<ConnectInfo<Scissors>>();
+        Farewell {
+            scissors: connection
+                .filter(|_| native && !operation.is_mutation())
+                .map(|ConnectInfo(scissors)| scissors.clone()),
+        }
+    }
+
+    /// Says it.
+    pub(super) fn say(self) -> Response {
+        if let Some(scissors) = self.scissors {
+            scissors.cut();
+        }
+        Refusal::Unavailable.into_response()
+    }
+}
+
+/// Runs a request within the time that clients wait for answers; `None` if that is not enough. A query is tried again
+/// as long as there is time. A mutation is not: its client repeats it as it is, and repeats are known by that.
+pub(super) async fn execute(
+    state: &Arc<State>,
+    operation: Operation,
+    caller: Caller,
+) -> Option<Reply> {
+    let deadline = Instant::now() + state.limits.answer_time;
+    let api = timeout_at(deadline, opened(state)).await.ok().flatten()?;
+    // In a task of its own: a mutation is not cancelled half-way when its client disconnects.
+    let running = repeated(Arc::clone(state), api, operation, caller, deadline);
+    let running = state.work.spawn(running.in_current_span());
+    match timeout_at(deadline, running).await {
+        Ok(Ok(reply)) => Some(reply),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a request ended in a panic");
+            Some(Reply::Answer(internal_failure().into()))
+        }
+        Err(_) => {
+            tracing::warn!("a request takes too long; the client is told to try again");
+            None
+        }
+    }
+}
+
+/// The API, as soon as the store is open; `None` if the server ends first.
+async fn opened(state: &State) -> Option<Arc<Api>> {
+    let mut api = state.api.clone();
+    tokio::select! {
+        opened = api.wait_for(Option::is_some) => opened.ok()?.clone(),
+        () = state.closed.cancelled() => None,
+    }
+}
+
+async fn repeated(
+    state: Arc<State>,
+    api: Arc<Api>,
+    operation: Operation,
+    caller: Caller,
+    deadline: Instant,
+) -> Reply {
+    loop {
+        let reply = api.execute(&operation, &caller).await;
+        let again = matches!(reply, Reply::Unavailable(_))
+            && !operation.is_mutation()
+            && !state.closed.is_cancelled()
+            && Instant::now() + PAUSE < deadline;
+        if !again {
+            return reply;
+        }
+        sleep(PAUSE).await;
+    }
+}
