@@ -46,6 +46,7 @@ macro_rules! on_every_store {
 mod durable;
 mod filters;
 mod queries;
+mod recovery;
 mod syncs;
 mod writes;
 

@@ -1,6 +1,7 @@
 //! The commands. Exit codes: 0 fine, 1 the thing asked about is wrong, 2 usage.
 
 mod auth;
+mod check;
 mod conflict;
 mod dev;
 mod diff;
@@ -52,6 +53,10 @@ enum Command {
     Trust(trust::Trust),
     /// Tell whether a server is ready: a probe for containers
     Health(health::Health),
+    /// Check that records, log and indexes of a database tell one story
+    Check(check::Check),
+    /// Tell a database that an older copy of it was restored: clients then fetch everything anew
+    Restored(check::Restored),
     /// Show the state of the local cloud of this folder
     Status(status::Status),
 }
@@ -107,6 +112,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Auth(auth) => auth.run(),
         Command::Trust(trust) => trust.run(),
         Command::Health(health) => health.run(),
+        Command::Check(check) => asynchronous(check.run()),
+        Command::Restored(restored) => asynchronous(restored.run()),
         Command::Status(status) => status.run(),
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0003_schemas.sql"),
             include_str!("../../../migrations/postgres/0004_views.sql"),
             include_str!("../../../migrations/postgres/0005_conflict_journal.sql"),
+            include_str!("../../../migrations/postgres/0006_lineage.sql"),
         ],
         Dialect::Sqlite => [
             include_str!("../../../migrations/sqlite/0001_system.sql"),
@@ -25,6 +26,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/sqlite/0003_schemas.sql"),
             include_str!("../../../migrations/sqlite/0004_views.sql"),
             include_str!("../../../migrations/sqlite/0005_conflict_journal.sql"),
+            include_str!("../../../migrations/sqlite/0006_lineage.sql"),
         ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {

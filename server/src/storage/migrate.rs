@@ -90,7 +90,7 @@ impl Session<'_> {
     }
 
     /// Keeps writes of a model out until the step ends (SQLite has one writer anyway).
-    async fn lock(&mut self, shard: i64) -> Result<(), StorageError> {
+    pub(super) async fn lock(&mut self, shard: i64) -> Result<(), StorageError> {
         match self.dialect() {
             Dialect::Postgres => {
                 self.run(format!("select pg_advisory_xact_lock(7001, {shard})"))

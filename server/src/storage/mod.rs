@@ -7,17 +7,23 @@
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
+//! * `check` – whether what a database holds can be true;
+//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
+mod check;
 mod column_sql;
 mod connections;
 mod database;
 mod ddl;
 mod engine;
+mod epoch;
 mod filter_sql;
 mod group;
 mod journal;
+mod lineage;
+mod mark;
 mod migrate;
 pub mod moment;
 mod page;
@@ -37,7 +43,7 @@ mod wake;
 mod write_sql;
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::bail;
 use driftless_resolvers::clock::{Clock, System};
@@ -50,7 +56,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use check::{Finding, Verdict};
 use engine::Engine;
+use lineage::Lineage;
+use mark::Marker;
 pub use migrate::{Count, Leftover, Outlook, Prepared, Progress, Work};
 use moment::Moments;
 use postgres::Postgres;
@@ -72,6 +81,8 @@ pub struct Store {
     /// Those who write conflicts down, and when they end.
     keeping: TaskTracker,
     closing: CancellationToken,
+    /// Of a store in a file.
+    marker: Option<Arc<Marker>>,
 }
 
 impl Store {
@@ -105,6 +116,26 @@ impl Store {
         migrate::contract(self.sql.engine(), schema).await
     }
 
+    /// Starts a new epoch: writes are missing that clients have seen, because a backup was restored. Every version
+    /// becomes greater than any that was shown, and every client fetches everything at its next sync.
+    pub async fn begin_epoch(&self) -> Result<bool, StorageError> {
+        let known = epoch::current(self.sql.engine()).await?;
+        epoch::renew(self.sql.engine(), known).await
+    }
+
+    /// Whether records, log and indexes tell one story. Servers may go on meanwhile.
+    pub async fn check(&self) -> Result<Verdict, StorageError> {
+        check::check(self.sql.engine()).await
+    }
+
+    fn waking(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.waking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.waking().spawn(task);
+    }
+
     /// Whether word of other processes' writes arrives at once; they are looked for now and then in any case.
     #[must_use]
     pub fn hears(&self) -> bool {
@@ -131,10 +162,12 @@ impl Store {
         self.closing.cancel();
         self.keeping.close();
         self.keeping.wait().await;
-        self.waking
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort_all();
+        self.waking().abort_all();
+        if let Some(marker) = &self.marker
+            && let Err(error) = marker.write().await
+        {
+            tracing::warn!(error = format!("{error:#}"), "the mark cannot be kept");
+        }
         self.sql.close().await;
     }
 }
@@ -176,15 +209,26 @@ pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
         Some("sqlite") => {
             let sqlite = Sqlite::open(place).await?;
             let engine = Arc::new(Engine::Sqlite(sqlite));
-            Ok(store(engine, Arc::new(Board::alone()), JoinSet::new()))
+            let mut store = store(Arc::clone(&engine), Arc::new(Board::alone()));
+            if let Engine::Sqlite(sqlite) = &*engine
+                && let Some(path) = sqlite.mark()
+            {
+                let marker = Arc::new(Marker::new(path, Arc::clone(&engine)));
+                marker.check().await?;
+                store.spawn(Arc::clone(&marker).keep());
+                store.marker = Some(marker);
+            }
+            Ok(store)
         }
         Some("postgres" | "postgresql") => {
             let postgres = Postgres::open(&place.url, place.moments.clone()).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let engine = Arc::new(Engine::Postgres(postgres));
             let board = Arc::new(Board::shared(false));
-            let waking = wake::start(&engine, &board, listening);
-            Ok(store(engine, board, waking))
+            Lineage::new().check(&engine).await?;
+            let store = store(Arc::clone(&engine), Arc::clone(&board));
+            wake::start(&mut store.waking(), &engine, &board, listening);
+            Ok(store)
         }
         _ => bail!(
             "`{}` is no address of a store; write sqlite:path/to/file.db or postgres://user:password@host/database",
@@ -193,14 +237,15 @@ pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
     }
 }
 
-fn store(engine: Arc<Engine>, board: Arc<Board>, waking: JoinSet<()>) -> Store {
+fn store(engine: Arc<Engine>, board: Arc<Board>) -> Store {
     let sql = Arc::new(SqlStore::new(engine, Arc::clone(&board)));
     Store {
         storage: Arc::clone(&sql) as Arc<dyn Storage>,
         feed: Arc::clone(&sql) as Arc<dyn Feed>,
         sql,
         board,
-        waking: Arc::new(Mutex::new(waking)),
+        waking: Arc::default(),
+        marker: None,
         keeping: TaskTracker::new(),
         closing: CancellationToken::new(),
     }

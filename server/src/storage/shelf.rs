@@ -82,11 +82,15 @@ impl Commit for Committer {
 
 impl Committer {
     fn publish(&self, table: &Table, writes: &[Write], batch: &Batch) {
-        let Some(newest) = batch.seqs.iter().flatten().max() else {
-            return;
-        };
-        self.board
-            .committed(table.shard, *newest, || events(writes, batch));
+        let done = batch.outcomes.iter().zip(&batch.seqs);
+        let done = done.filter_map(|(outcome, seq)| match outcome {
+            Ok(Put::Done(record)) => Some(((*seq)?, record.last_changed_at)),
+            Ok(Put::Stale(_)) | Err(_) => None,
+        });
+        if let Some((newest, changed)) = done.max() {
+            self.board
+                .committed(table.shard, newest, changed, || events(writes, batch));
+        }
     }
 }
 

@@ -49,9 +49,17 @@ pub(super) struct Sqlite {
     moments: Moments,
     /// The directory to remove at the end, for stores that are not to last.
     scratch: Option<PathBuf>,
+    path: PathBuf,
 }
 
 impl Sqlite {
+    /// Where to leave a mark for a later process, unless the file goes with this one.
+    pub(super) fn mark(&self) -> Option<PathBuf> {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".mark");
+        self.scratch.is_none().then(|| name.into())
+    }
+
     /// Opens (or creates) the file of a `sqlite:` URL; `sqlite::memory:` is a file nobody else can find, removed at the
     /// end.
     pub(super) async fn open(place: &Place) -> anyhow::Result<Self> {
@@ -94,6 +102,7 @@ impl Sqlite {
             clock: Arc::clone(&place.clock),
             moments: place.moments.clone(),
             scratch,
+            path,
         })
     }
 

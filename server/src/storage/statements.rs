@@ -84,10 +84,11 @@ pub(super) fn head(table: &Table) -> Statement {
     Statement::new(sql, vec![Arg::Int(table.shard)])
 }
 
-/// The number of every model and the position of the last row of its log.
+/// The number of every model that was written to, and the position and time of the last row of its log.
 pub(super) fn heads() -> Statement {
-    let sql = "select cast(s.shard as bigint), (select l.seq from change_log l where l.shard = s.shard \
-               order by l.seq desc limit 1) from shards s where exists (select 1 from change_log l where l.shard = s.shard)";
+    let sql = "select cast(h.shard as bigint), h.seq, l.changed_ms from (select s.shard, (select max(m.seq) \
+               from change_log m where m.shard = s.shard) as seq from shards s) h \
+               join change_log l on l.shard = h.shard and l.seq = h.seq order by h.shard";
     Statement::new(sql, Vec::new())
 }
 

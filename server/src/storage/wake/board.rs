@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use driftless_resolvers::Fields;
 use driftless_resolvers::feed::{Event, Seq, Stretch};
+use driftless_resolvers::{Fields, Timestamp};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::carrier::News;
+use crate::storage::epoch::Mark;
 
 /// How many events of one model are kept at most, and how much they may weigh together, in bytes.
 const KEPT: usize = 512;
@@ -39,6 +40,8 @@ struct Outgoing {
 pub(in crate::storage) struct Line {
     newest: watch::Sender<Seq>,
     window: Mutex<Window>,
+    /// The newest row whose time is known.
+    mark: Mutex<Option<Mark>>,
 }
 
 /// Consecutive events at the end of a log, as far as this process saw them go by.
@@ -81,9 +84,15 @@ impl Board {
         &self,
         shard: i64,
         newest: Seq,
+        changed: Timestamp,
         events: impl FnOnce() -> Vec<Event>,
     ) {
         let line = self.line(shard);
+        line.note(Mark {
+            shard,
+            seq: newest.0,
+            changed: changed.0,
+        });
         let wanted = self.carries_events || line.is_followed();
         let events = if wanted { events() } else { Vec::new() };
         if let Some(outgoing) = &self.outgoing {
@@ -104,6 +113,32 @@ impl Board {
         }
     }
 
+    /// Takes in where a log ends.
+    pub(super) fn looked(&self, mark: Mark) {
+        if let Some(line) = self.known(mark.shard) {
+            line.note(mark);
+            line.take(Seq(mark.seq), Vec::new());
+        }
+    }
+
+    /// Rows that must still be there.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        self.all().filter_map(|line| *line.mark()).collect()
+    }
+
+    /// Forgets rows and events that turned out to be gone.
+    pub(super) fn forget(&self) {
+        for line in self.all() {
+            *line.mark() = None;
+            *line.window() = Window::default();
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Arc<Line>> + use<> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        lines.values().cloned().collect::<Vec<_>>().into_iter()
+    }
+
     /// Says whether word from other nodes arrives.
     pub(super) fn set_hears(&self, hears: bool) {
         self.hears.store(hears, Ordering::Relaxed);
@@ -115,8 +150,7 @@ impl Board {
 
     /// Whether anybody waits for events.
     pub(super) fn is_followed(&self) -> bool {
-        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
-        lines.values().any(|line| line.is_followed())
+        self.all().any(|line| line.is_followed())
     }
 
     /// What other nodes are to be told; waits until there is something. For ever where there are no others.
@@ -156,6 +190,7 @@ impl Line {
         Line {
             newest: watch::Sender::new(Seq(0)),
             window: Mutex::default(),
+            mark: Mutex::default(),
         }
     }
 
@@ -176,6 +211,17 @@ impl Line {
 
     fn is_followed(&self) -> bool {
         self.newest.receiver_count() > 0
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Option<Mark>> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, mark: Mark) {
+        let mut known = self.mark();
+        if known.is_none_or(|known| known.seq < mark.seq) {
+            *known = Some(mark);
+        }
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -264,7 +310,7 @@ fn value_weight(value: &Value) -> usize {
 mod tests {
     use super::*;
     use driftless_resolvers::feed::Operation;
-    use driftless_resolvers::{Record, Timestamp, Version};
+    use driftless_resolvers::{Record, Version};
 
     fn event(seq: i64, text: &str) -> Event {
         let mut fields = Fields::new();
@@ -351,8 +397,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_committed_goes_out_together() {
         let board = Board::shared(true);
-        board.committed(3, Seq(2), || vec![event(1, "x"), event(2, "y")]);
-        board.committed(3, Seq(3), || vec![event(3, "z")]);
+        board.committed(3, Seq(2), Timestamp(1), || {
+            vec![event(1, "x"), event(2, "y")]
+        });
+        board.committed(3, Seq(3), Timestamp(1), || vec![event(3, "z")]);
         let news = board.outgoing().await;
         let [only] = &news[..] else {
             panic!("{news:?}");

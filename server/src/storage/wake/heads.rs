@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless_resolvers::feed::Seq;
+use driftless_resolvers::storage::StorageError;
 
 use super::Board;
-use super::carrier::News;
 use crate::storage::engine::Engine;
+use crate::storage::epoch::{self, Mark};
+use crate::storage::lineage::Lineage;
 use crate::storage::statements;
 
 /// How often to look while word from other nodes does not arrive.
@@ -17,31 +18,64 @@ const HEARING: Duration = Duration::from_secs(1);
 /// How often to look while nobody waits for anything.
 const UNFOLLOWED: Duration = Duration::from_secs(2);
 
-/// Looks at the heads of all logs, for ever.
+/// Looks at the heads of all logs, for ever; and whether they are still those that were seen before.
 pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>) {
+    let mut watch = Watch {
+        board,
+        engine,
+        lineage: Lineage::new(),
+        epoch: 1,
+    };
     let mut failing = false;
     loop {
-        tokio::time::sleep(pace(&board)).await;
-        match engine.rows(statements::heads()).await {
-            Ok(rows) => {
-                failing = false;
-                for row in rows {
-                    let (Ok(shard), Ok(seq)) = (row.int(0), row.int(1)) else {
-                        continue;
-                    };
-                    board.heard(News {
-                        newest: Seq(seq),
-                        ..News::of(shard)
-                    });
-                }
-            }
-            Err(error) => {
-                if !failing {
-                    tracing::warn!(%error, "the logs cannot be looked at; trying again");
-                }
-                failing = true;
-            }
+        tokio::time::sleep(pace(&watch.board)).await;
+        let looked = watch.look().await;
+        if let Err(error) = &looked
+            && !failing
+        {
+            tracing::warn!(%error, "the logs cannot be looked at; trying again");
         }
+        failing = looked.is_err();
+    }
+}
+
+struct Watch {
+    board: Arc<Board>,
+    engine: Arc<Engine>,
+    lineage: Lineage,
+    /// The epoch when the marks were made.
+    epoch: i64,
+}
+
+impl Watch {
+    async fn look(&mut self) -> Result<(), StorageError> {
+        // Taken before the logs are looked at: what is committed meanwhile is no loss.
+        let marks = self.board.marks();
+        self.lineage.check(&self.engine).await?;
+        if epoch::is_lost(&self.engine, &marks).await? {
+            self.recover().await?;
+        }
+        self.epoch = epoch::current(&self.engine).await?;
+        for row in self.engine.rows(statements::heads()).await? {
+            self.board.looked(Mark {
+                shard: row.int(0)?,
+                seq: row.int(1)?,
+                changed: row.int(2)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes that this node knew of are gone.
+    async fn recover(&self) -> Result<(), StorageError> {
+        self.board.forget();
+        if epoch::renew(&self.engine, self.epoch).await? {
+            tracing::warn!(
+                "writes are missing that were acknowledged before, as after a restore or a fail-over to a replica that \
+                 lagged behind: a new epoch has begun, every client fetches everything at its next sync"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -22,11 +22,11 @@ use notify::Notifier;
 /// Starts to tell other nodes of writes and to hear of theirs; without an address to listen at only the logs are looked
 /// at. Everything ends with the set.
 pub(super) fn start(
+    tasks: &mut JoinSet<()>,
     engine: &Arc<Engine>,
     board: &Arc<Board>,
     listening: Option<PgConnectOptions>,
-) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+) {
     let notifier = Arc::new(Notifier::new(Arc::clone(engine)));
     tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(engine)));
     tasks.spawn(carrier::tell(
@@ -42,5 +42,4 @@ pub(super) fn start(
              [database] to an address without the pooler to learn of writes at once"
         ),
     }
-    tasks
 }

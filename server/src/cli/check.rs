@@ -1,0 +1,93 @@
+//! `driftless check` and `driftless restored`: what an operator asks of a database, and tells it.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Failure, output};
+use crate::config::{Config, Flags};
+use crate::storage::{self, Store};
+use crate::telemetry;
+
+/// Which database is meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The configuration file [default: driftless.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database: postgres://… or sqlite:PATH; better in DRIFTLESS_DATABASE_URL, which others do not see
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+impl Which {
+    async fn open(self) -> Result<Store, Failure> {
+        let flags = Flags {
+            database: self.database,
+            file: self.config,
+            ..Flags::default()
+        };
+        let config = Config::production()
+            .load(&flags)
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        telemetry::start(&config.log);
+        Ok(storage::open_at(&config.place()).await?)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let store = self.which.open().await?;
+        let verdict = store.check().await?;
+        store.close().await;
+        if self.json {
+            let findings = verdict.findings.iter();
+            let findings: Vec<_> = findings
+                .map(|finding| json!({"model": finding.model, "what": finding.what}))
+                .collect();
+            output::say(
+                &json!({"records": verdict.records, "log": verdict.log_rows, "findings": findings})
+                    .to_string(),
+            );
+        } else if verdict.findings.is_empty() {
+            output::say(&format!(
+                "{} records and {} rows of the log agree",
+                verdict.records, verdict.log_rows
+            ));
+        }
+        if verdict.findings.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = verdict.findings.iter().map(ToString::to_string).collect();
+        Err(Failure::Wrong(lines.join("\n")))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Restored {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Restored {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let store = self.which.open().await?;
+        let begun = store.begin_epoch().await?;
+        store.close().await;
+        output::say(if begun {
+            "a new epoch has begun: every client fetches everything at its next sync"
+        } else {
+            "a server has begun a new epoch already"
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! A new epoch: what is done when writes are missing that clients have seen, because a backup was restored or a fail-over
+//! lost the last of them (`sync-design.md` 10).
+//!
+//! Clients then hold versions that the server will give to other content, and `lastSync` values that promise too much. So
+//! every version becomes greater than any that was ever shown, every `lastSync` from before is answered with a base sync,
+//! and the log goes on after a gap, at which every node notices that its subscribers have missed something and
+//! disconnects them.
+
+use serde_json::json;
+
+use driftless_resolvers::storage::StorageError;
+
+use super::database::{Arg, Dialect, Row, Statement};
+use super::engine::Engine;
+use super::migrate::{Session, Step, patiently};
+use super::table::Table;
+
+/// How far versions and the log jump: further than writes can have been lost.
+pub(super) const JUMP: i64 = 1_000_000;
+/// A record whose version is above this keeps it: `_version` has 31 bits.
+const HIGHEST: i64 = i32::MAX as i64 - JUMP;
+
+/// The last row of a model's log that somebody knew of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) shard: i64,
+    pub(super) seq: i64,
+    pub(super) changed: i64,
+}
+
+/// Starts a new epoch for all models, unless the epoch is another one than `known`: then somebody else has done it.
+pub(super) async fn renew(engine: &Engine, known: i64) -> Result<bool, StorageError> {
+    let wall = engine.wall();
+    patiently(engine, &Renewal { known, wall }).await
+}
+
+/// The epoch of a store.
+pub(super) async fn current(engine: &Engine) -> Result<i64, StorageError> {
+    let rows = engine.rows(highest()).await?;
+    rows.first().map_or(Ok(1), |row| row.int(0))
+}
+
+fn highest() -> Statement {
+    let sql = "select cast(coalesce(max(epoch), 1) as bigint) from shards";
+    Statement::new(sql, Vec::new())
+}
+
+/// Whether rows of the log that somebody knew of are gone, or are others now. Rows that were trimmed are no loss.
+pub(super) async fn is_lost(engine: &Engine, marks: &[Mark]) -> Result<bool, StorageError> {
+    let known: Vec<_> = marks.iter().map(|mark| [mark.shard, mark.seq]).collect();
+    let args = vec![Arg::Text(json!(known).to_string())];
+    let rows = engine
+        .rows(Statement::new(look(engine.dialect()), args))
+        .await?;
+    for (row, mark) in rows.iter().zip(marks) {
+        let (head, changed) = (row.int(0)?, row.int(1)?);
+        if head < mark.seq || (changed != 0 && changed != mark.changed) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Of each mark in order: the log's head now, and the time of the row with the mark's position, or 0.
+fn look(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => {
+            "select coalesce((select max(l.seq) from change_log l where l.shard = (m.mark->>0)::int), 0), \
+             coalesce((select l.changed_ms from change_log l where l.shard = (m.mark->>0)::int \
+             and l.seq = (m.mark->>1)::bigint), 0) \
+             from json_array_elements($1::json) with ordinality m(mark, n) order by m.n"
+        }
+        Dialect::Sqlite => {
+            "select coalesce((select max(l.seq) from change_log l where l.shard = json_extract(m.value, '$[0]')), 0), \
+             coalesce((select l.changed_ms from change_log l where l.shard = json_extract(m.value, '$[0]') \
+             and l.seq = json_extract(m.value, '$[1]')), 0) from json_each($1) m order by m.key"
+        }
+    }
+}
+
+/// One transaction: long where there are many records, so writers are told to try again meanwhile.
+struct Renewal {
+    known: i64,
+    wall: Option<Arg>,
+}
+
+impl Step for Renewal {
+    type Done = bool;
+
+    async fn run(&self, session: &mut Session<'_>) -> Result<bool, StorageError> {
+        let rows = session.rows(highest()).await?;
+        if rows.first().map_or(Ok(1), |row| row.int(0))? != self.known {
+            return Ok(false);
+        }
+        let models = "select cast(shard as bigint), model from shards order by shard";
+        for row in session.rows(Statement::new(models, Vec::new())).await? {
+            self.renew(session, &row).await?;
+        }
+        Ok(true)
+    }
+}
+
+impl Renewal {
+    async fn renew(&self, session: &mut Session<'_>, model: &Row) -> Result<(), StorageError> {
+        let shard = model.int(0)?;
+        session.lock(shard).await?;
+        let table = Table::name_for(shard, &model.text(1)?);
+        let (of_shard, wall) = (vec![Arg::Int(shard)], self.wall.clone());
+        let wall_sql = if wall.is_some() { "$2" } else { "wall_ms()" };
+        let (latest, falsehood) = match session.dialect() {
+            Dialect::Postgres => ("greatest", "false"),
+            Dialect::Sqlite => ("max", "0"),
+        };
+        let with_wall = of_shard.iter().cloned().chain(wall).collect::<Vec<_>>();
+        for (sql, args) in [
+            (
+                format!(
+                    "update {table} set version = version + {JUMP} where version <= {HIGHEST}"
+                ),
+                Vec::new(),
+            ),
+            (
+                format!(
+                    "update change_log set version = version + {JUMP} \
+                     where shard = $1 and op <> 't' and version <= {HIGHEST}"
+                ),
+                of_shard.clone(),
+            ),
+            (
+                format!(
+                    "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc) \
+                     select s.shard, h.seq + {JUMP} + 1, 1 + {latest}(h.changed_ms, s.floor_ms, {wall_sql}), \
+                     't', '', 0, {falsehood}, '' from shards s cross join (select coalesce(max(seq), 0) as seq, \
+                     coalesce(max(changed_ms), 0) as changed_ms from change_log where shard = $1) h \
+                     where s.shard = $1"
+                ),
+                with_wall,
+            ),
+            (
+                "update shards set epoch = epoch + 1, \
+                 epoch_start_ms = (select max(changed_ms) - 1 from change_log where shard = $1), \
+                 floor_ms = (select max(changed_ms) from change_log where shard = $1) where shard = $1"
+                    .to_owned(),
+                of_shard,
+            ),
+        ] {
+            session.execute(Statement::new(sql, args)).await?;
+        }
+        Ok(())
+    }
+}

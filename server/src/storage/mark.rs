@@ -1,0 +1,105 @@
+//! A mark beside a SQLite file: how far its log had come. If the file is older than its mark, a copy was put back.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::engine::Engine;
+use super::epoch::{self, Mark};
+use super::statements;
+
+/// How often the mark is brought up to date.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The mark of a file.
+pub(super) struct Marker {
+    path: PathBuf,
+    engine: Arc<Engine>,
+}
+
+impl Marker {
+    pub(super) fn new(path: PathBuf, engine: Arc<Engine>) -> Self {
+        Marker { path, engine }
+    }
+
+    /// Starts a new epoch if the file is older than its mark.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
+        let Some(marks) = self.read() else {
+            return Ok(());
+        };
+        if epoch::is_lost(&self.engine, &marks).await? {
+            let known = epoch::current(&self.engine).await?;
+            epoch::renew(&self.engine, known).await?;
+            tracing::warn!(
+                "the database file is older than it was, so writes are missing that clients have seen: a new epoch has \
+                 begun, every client fetches everything at its next sync"
+            );
+        }
+        self.write().await.map(drop)
+    }
+
+    /// Keeps the mark, for ever.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let mut kept = Vec::new();
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            match self.renewed(&kept).await {
+                Ok(marks) => kept = marks,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the mark cannot be kept");
+                }
+            }
+        }
+    }
+
+    async fn renewed(&self, kept: &[Mark]) -> anyhow::Result<Vec<Mark>> {
+        let marks = self.heads().await?;
+        if marks != kept {
+            self.store(&marks)?;
+        }
+        Ok(marks)
+    }
+
+    /// Writes the mark as the log is now.
+    pub(super) async fn write(&self) -> anyhow::Result<()> {
+        self.store(&self.heads().await?)
+    }
+
+    async fn heads(&self) -> anyhow::Result<Vec<Mark>> {
+        let rows = self.engine.rows(statements::heads()).await?;
+        let marks = rows.iter().map(|row| {
+            Ok(Mark {
+                shard: row.int(0)?,
+                seq: row.int(1)?,
+                changed: row.int(2)?,
+            })
+        });
+        marks.collect()
+    }
+
+    fn store(&self, marks: &[Mark]) -> anyhow::Result<()> {
+        let lines: String = marks
+            .iter()
+            .map(|mark| format!("{} {} {}\n", mark.shard, mark.seq, mark.changed))
+            .collect();
+        crate::files::write(&self.path, &lines)
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// What makes no sense is no mark.
+    fn read(&self) -> Option<Vec<Mark>> {
+        let text = std::fs::read_to_string(&self.path).ok()?;
+        let mark = |line: &str| {
+            let mut numbers = line.split(' ').map(str::parse::<i64>);
+            let mut next = || numbers.next()?.ok();
+            Some(Mark {
+                shard: next()?,
+                seq: next()?,
+                changed: next()?,
+            })
+        };
+        text.lines().map(mark).collect()
+    }
+}

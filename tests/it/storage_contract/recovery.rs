@@ -1,0 +1,282 @@
+//! Databases that are not what they were: damaged, or put back to an older state.
+
+use driftless::storage::{Store, Verdict, open};
+use pretty_assertions::assert_eq;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::*;
+
+/// How far versions jump at the start of an epoch.
+const JUMP: u32 = 1_000_000;
+
+async fn worked_on(stand: &Stand) -> Model {
+    let model = ready(stand).await;
+    for id in ["a", "b", "c"] {
+        create(stand, &model, json!({"id": id, "blog": "x", "score": 0.1})).await;
+    }
+    update(
+        stand,
+        &model,
+        1,
+        json!({"id": "b", "blog": "y", "score": 1e300}),
+    )
+    .await;
+    update(stand, &model, 2, json!({"id": "b", "blog": "y"})).await;
+    model
+}
+
+async fn execute(stand: &Stand, sql: &str) {
+    let url = stand.url().unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    } else {
+        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+}
+
+async fn findings(stand: &Stand) -> Vec<String> {
+    let Verdict { findings, .. } = stand.store().check().await.unwrap();
+    findings.iter().map(ToString::to_string).collect()
+}
+
+async fn sound_stores_are_found_sound(stand: Stand) {
+    let model = worked_on(&stand).await;
+    sync(&stand, &model, None).await;
+    let verdict = stand.store().check().await.unwrap();
+    assert_eq!((verdict.records, verdict.findings), (3, vec![]));
+    assert!(stand.store().begin_epoch().await.unwrap());
+    create(&stand, &model, json!({"id": "d"})).await;
+    let verdict = stand.store().check().await.unwrap();
+    assert_eq!((verdict.records, verdict.findings), (4, vec![]));
+    stand.finish().await;
+}
+
+/// Each damage, and what is said of it. Every one is mended by the statement after it.
+const DAMAGES: [(&str, &str, &str); 8] = [
+    (
+        "update \"m1_Post\" set version = 7 where pk = '[\"a\"]'",
+        "update \"m1_Post\" set version = 1 where pk = '[\"a\"]'",
+        "Post: record [\"a\"] is stored in version 7, but the log says 1 at 1",
+    ),
+    (
+        "update \"m1_Post\" set doc = '{\"id\":\"c\"}' where pk = '[\"c\"]'",
+        "update \"m1_Post\" set doc = (select doc from change_log where seq = 3) where pk = '[\"c\"]'",
+        "Post: record [\"c\"] has another content than the log at 3",
+    ),
+    (
+        "update \"m1_Post\" set version = 2, seq = 4 where pk = '[\"b\"]'",
+        "update \"m1_Post\" set version = 3, seq = 5 where pk = '[\"b\"]'",
+        "Post: record [\"b\"] is stored in version 2, but the log holds version 3 of it",
+    ),
+    (
+        "update \"m1_Post\" set seq = 2 where pk = '[\"a\"]'",
+        "update \"m1_Post\" set seq = 1 where pk = '[\"a\"]'",
+        "Post: record [\"a\"] says it was written at 2 of the log, where [\"b\"] was",
+    ),
+    (
+        "update change_log set seq = 9 where seq = 4",
+        "update change_log set seq = 4 where seq = 9",
+        "Post: the log goes from 3 to 5",
+    ),
+    (
+        "update change_log set changed_ms = 5 where seq = 4",
+        "update change_log set changed_ms = (select max(changed_ms) from change_log where seq <> 4) where seq = 4",
+        "Post: the time of the log goes back at 4",
+    ),
+    (
+        "update change_log set pk = '[\"z\"]' where seq = 4",
+        "update change_log set pk = '[\"b\"]' where seq = 4",
+        "Post: record [\"z\"] is in the log at 4 and is not stored",
+    ),
+    (
+        "update change_log set version = 9 where seq = 2",
+        "update change_log set version = 1 where seq = 2",
+        "Post: record [\"b\"] is stored in version 3, but the log holds version 9 of it",
+    ),
+];
+
+async fn damages_are_told_in_words(stand: Stand) {
+    worked_on(&stand).await;
+    for (damage, mend, words) in DAMAGES {
+        execute(&stand, damage).await;
+        assert_eq!(findings(&stand).await, [words], "{damage}");
+        execute(&stand, mend).await;
+        assert_eq!(findings(&stand).await, [""; 0], "{mend}");
+    }
+    let columns = "select name from index_columns where fields = '[\"blog\"]'";
+    let url = stand.url().unwrap();
+    let column: String = if url.starts_with("sqlite") {
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query_scalar(columns)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    } else {
+        let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+        sqlx::query_scalar(columns)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    };
+    execute(
+        &stand,
+        &format!("update \"m1_Post\" set {column} = 'no' where pk = '[\"a\"]'"),
+    )
+    .await;
+    assert_eq!(
+        findings(&stand).await,
+        ["Post: the index over blog holds no for record [\"a\"], which says otherwise"]
+    );
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn sound_stores_are_found_sound_in_sqlite() {
+    sound_stores_are_found_sound(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn sound_stores_are_found_sound_in_postgres() {
+    sound_stores_are_found_sound(Stand::postgres().await).await;
+}
+
+#[tokio::test]
+async fn damages_are_told_in_words_in_sqlite() {
+    damages_are_told_in_words(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn damages_are_told_in_words_in_postgres() {
+    damages_are_told_in_words(Stand::postgres().await).await;
+}
+
+/// What a client that synced in the lost time gets: everything, in versions greater than any it has seen; and then deltas
+/// again.
+async fn is_a_new_epoch(
+    storage: &dyn driftless_resolvers::storage::Storage,
+    model: &Model,
+    last_sync: i64,
+) {
+    let query = |last_sync| SyncQuery {
+        from: SyncFrom::First {
+            last_sync: Some(last_sync),
+            overlap: 0,
+            window: None,
+        },
+        filter: Filter::everything(),
+        limit: 100,
+    };
+    let page = storage.sync(model, &query(last_sync)).await.unwrap();
+    assert_eq!(ids(&page.records), ["a", "b", "c"]);
+    assert!(page.records.iter().all(|record| record.version.0 > JUMP));
+    assert!(page.started_at.0 > last_sync);
+    let next = storage
+        .sync(model, &query(page.started_at.0))
+        .await
+        .unwrap();
+    assert_eq!(ids(&next.records), [""; 0]);
+}
+
+/// `sync-design.md` T29: a backup is put back.
+#[tokio::test]
+async fn an_older_copy_of_a_sqlite_file_begins_a_new_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("data.db").display());
+    let model = post();
+    let schema = schema(&[&model]);
+    let put_all = async |store: &Store, expected: Expected| {
+        for id in ["a", "b", "c"] {
+            let document = write(&model, expected, json!({"id": id}));
+            done(store.storage.put(&model, document).await.unwrap());
+        }
+    };
+    let store = open(&url).await.unwrap();
+    store.storage.prepare(&schema).await.unwrap();
+    put_all(&store, Expected::Absent).await;
+    store.close().await;
+    let backup = std::fs::read(folder.path().join("data.db")).unwrap();
+
+    let store = open(&url).await.unwrap();
+    store.storage.prepare(&schema).await.unwrap();
+    put_all(&store, Expected::Version(Version(1))).await;
+    let everything = SyncQuery {
+        from: SyncFrom::First {
+            last_sync: None,
+            overlap: 0,
+            window: None,
+        },
+        filter: Filter::everything(),
+        limit: 100,
+    };
+    let seen = store.storage.sync(&model, &everything).await.unwrap();
+    store.close().await;
+    std::fs::write(folder.path().join("data.db"), backup).unwrap();
+
+    let store = open(&url).await.unwrap();
+    store.storage.prepare(&schema).await.unwrap();
+    is_a_new_epoch(store.storage.as_ref(), &model, seen.started_at.0).await;
+    store.close().await;
+    // And only once.
+    let store = open(&url).await.unwrap();
+    store.storage.prepare(&schema).await.unwrap();
+    let page = store.storage.sync(&model, &everything).await.unwrap();
+    assert!(
+        page.records
+            .iter()
+            .all(|record| record.version.0 < 2 * JUMP)
+    );
+    store.close().await;
+}
+
+/// `sync-design.md` T28: the last acknowledged writes are gone, as after a fail-over to a replica that lagged behind.
+#[tokio::test]
+async fn a_node_notices_that_acknowledged_writes_are_gone() {
+    let stand = Stand::postgres().await;
+    let model = worked_on(&stand).await;
+    let (_, last_sync) = sync(&stand, &model, None).await;
+    let other = open(&stand.url().unwrap()).await.unwrap();
+    other.storage.prepare(&schema(&[&model])).await.unwrap();
+    let mut admin = stand.database().unwrap().connect().await;
+    let mut transaction = admin.begin().await.unwrap();
+    let lose = [
+        "select pg_advisory_xact_lock(7001, 1)",
+        "delete from change_log where seq >= 5",
+        "update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
+         from change_log l where l.seq = 4 and b.pk = l.pk",
+    ];
+    for sql in lose {
+        sqlx::raw_sql(sql).execute(&mut *transaction).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    while get(&stand, &model, "a").await.unwrap().version.0 < JUMP {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    is_a_new_epoch(stand.storage.as_ref(), &model, last_sync).await;
+    let followed = other.feed.since(&model, Seq(5), 10).await.unwrap();
+    assert!(
+        !followed.whole,
+        "whoever followed the log has missed something"
+    );
+    other.close().await;
+    stand.finish().await;
+}
+
+/// `sync-design.md` T29: the server was recovered from a backup while no node ran.
+#[tokio::test]
+async fn a_database_with_another_history_begins_a_new_epoch() {
+    let stand = Stand::postgres().await;
+    let model = worked_on(&stand).await;
+    let (_, last_sync) = sync(&stand, &model, None).await;
+    execute(&stand, "update lineage set history = '1/00000001'").await;
+    let stand = stand.restart().await;
+    ready(&stand).await;
+    is_a_new_epoch(stand.storage.as_ref(), &model, last_sync).await;
+    let stand = stand.restart().await;
+    ready(&stand).await;
+    let version = get(&stand, &model, "a").await.unwrap().version;
+    assert_eq!(version, Version(JUMP + 1));
+    stand.finish().await;
+}
