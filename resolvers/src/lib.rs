@@ -24,6 +24,7 @@ mod fixtures;
 pub mod identity;
 pub mod journal;
 pub mod mutation;
+mod pacing;
 pub mod page;
 pub mod query;
 pub mod relation;

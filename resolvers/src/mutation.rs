@@ -25,6 +25,7 @@ use crate::authz::{Approved, WritePermit};
 use crate::engine::Engine;
 use crate::feed::Operation;
 use crate::identity::Caller;
+use crate::pacing::{Question, pace};
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Expected, Key, Put, StorageError, Write};
 use decision::{Next, Verdict};
@@ -132,6 +133,11 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             }
             Verdict::Refuse(refusal) => {
                 mediation.conclude(Err(&refusal));
+                if matches!(refusal, Refusal::Conflict(_)) {
+                    let actor = permit.identity().actor();
+                    let what = (actor, &permit.model().name, &request.key, &request.digest);
+                    pace(Question::Conflict, what, permit.engine().clock.as_ref()).await;
+                }
                 return Err(refusal::error(permit, &refusal, stored).into());
             }
         };

@@ -10,6 +10,7 @@ use crate::authz::{Permit, Reading};
 use crate::engine::Engine;
 use crate::feed::Seq;
 use crate::identity::{Caller, Family};
+use crate::pacing::{Question, pace};
 use crate::page;
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Key, SyncCursor, SyncFrom, SyncPlace, SyncQuery};
@@ -77,6 +78,14 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let last_sync = last_sync(args);
     let purpose = purpose(model, last_sync, args, &permit.principal());
+    if let Some(token) = args.get("nextToken").and_then(Value::as_str) {
+        pace(
+            Question::Page,
+            (permit.principal(), token),
+            engine.clock.as_ref(),
+        )
+        .await;
+    }
     let from = match page::resume(&engine.sealer, &purpose, args)? {
         Some(content) => SyncFrom::Next(cursor(&content).ok_or_else(page::invalid_token)?),
         None => SyncFrom::First {

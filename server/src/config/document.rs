@@ -78,6 +78,7 @@ struct Realtime {
 struct Sync {
     delta_ttl: Option<u32>,
     tombstone_ttl: Option<Lifetime>,
+    log_ttl: Option<Lifetime>,
     create_on_tombstone: Option<OnTombstone>,
     create_replay: Option<bool>,
     hide_tombstones: Option<bool>,
@@ -220,6 +221,8 @@ fn sync(config: &mut Config, sync: &Sync) {
     }
     let tombstones = sync.tombstone_ttl.as_ref().map(Lifetime::milliseconds);
     set(&mut config.engine.tombstone_ttl, tombstones);
+    let log = sync.log_ttl.as_ref().map(Lifetime::milliseconds);
+    set(&mut config.log_ttl, log);
     let revive = sync
         .create_on_tombstone
         .map(|does| does == OnTombstone::Revive);

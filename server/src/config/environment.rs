@@ -112,6 +112,7 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         Form::Switch,
         false,
     ),
+    ("SYNC_LOG_TTL", "sync.log_ttl", Form::Lifetime, false),
     (
         "SYNC_TOMBSTONE_TTL",
         "sync.tombstone_ttl",

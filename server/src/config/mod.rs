@@ -45,6 +45,8 @@ pub struct Config {
     pub database: Database,
     /// The same database without the pooler that `database` leads through, for word of other nodes' writes.
     pub direct_database: Option<Database>,
+    /// How long the log keeps what was written, in milliseconds; `None` is for ever.
+    pub log_ttl: Option<i64>,
     /// How long to wait for a database server that is not there yet; `None` is for ever.
     pub database_patience: Option<Duration>,
     /// Who decides conflicts.
@@ -218,6 +220,7 @@ impl Config {
             },
             database: Database("sqlite:.driftless/data.db".to_owned()),
             direct_database: None,
+            log_ttl: Some(driftless_resolvers::tombstone::DEFAULT_TTL),
             database_patience: None,
             conflict: Conflicts::default(),
             username_claim: false,
@@ -298,6 +301,7 @@ impl Config {
     pub fn place(&self) -> crate::storage::Place {
         crate::storage::Place {
             moments: self.moments.clone(),
+            log_ttl: self.log_ttl,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
             ..crate::storage::Place::at(&self.database.0)
         }

@@ -8,7 +8,7 @@
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
-//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed;
+//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed; `trim` – how the log stays small;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
@@ -38,6 +38,7 @@ mod sql;
 mod sqlite;
 mod statements;
 mod table;
+mod trim;
 mod view_sql;
 mod wake;
 mod write_sql;
@@ -128,6 +129,12 @@ impl Store {
         check::check(self.sql.engine()).await
     }
 
+    /// Removes rows of the log that are older than so many milliseconds; answers how many. A store with a
+    /// [`Place::log_ttl`] does so by itself.
+    pub async fn trim(&self, ttl: i64) -> Result<u64, StorageError> {
+        trim::trim(self.sql.engine(), ttl).await
+    }
+
     fn waking(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.waking.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,6 +186,8 @@ pub struct Place {
     pub url: String,
     /// The same Postgres without the pooler that `url` leads through: notifications of writes arrive only there.
     pub direct_url: Option<String>,
+    /// How long the log keeps rows, in milliseconds; `None` is for ever.
+    pub log_ttl: Option<i64>,
     /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
     pub clock: Arc<dyn Clock>,
     /// Who looks at its writes: nobody, but in tests of crashes.
@@ -192,6 +201,7 @@ impl Place {
         Place {
             url: url.to_owned(),
             direct_url: None,
+            log_ttl: None,
             clock: Arc::new(System),
             moments: Moments::default(),
         }
@@ -205,6 +215,14 @@ pub async fn open(url: &str) -> anyhow::Result<Store> {
 
 /// Opens a store.
 pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
+    let store = opened(place).await?;
+    if let Some(ttl) = place.log_ttl {
+        store.spawn(trim::keep(Arc::clone(store.sql.engine()), ttl));
+    }
+    Ok(store)
+}
+
+async fn opened(place: &Place) -> anyhow::Result<Store> {
     match place.url.split(':').next() {
         Some("sqlite") => {
             let sqlite = Sqlite::open(place).await?;

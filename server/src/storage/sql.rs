@@ -45,7 +45,7 @@ impl SqlStore {
         }
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 

@@ -276,6 +276,20 @@ async fn automerge_refuses_a_stale_delete_and_shows_the_record(site: &Site) {
     assert_eq!(read, stored);
 }
 
+/// `errata.md` row 29: a client that repeats a delete in vain is answered later and later, and never with less.
+async fn a_delete_that_is_repeated_in_vain_is_slowed_down(site: &Site) {
+    let stored = player(site, "p", 2, &json!({})).await;
+    let begun = std::time::Instant::now();
+    for _ in 0..5 {
+        let stale = json!({"id": "p", "_version": 1});
+        let error = site.mutate("deletePlayer", stale, FIELDS).await.refusal();
+        assert_eq!(error["errorType"], "ConflictUnhandled");
+        assert_eq!(error["data"], stored);
+    }
+    let waited = begun.elapsed().as_millis();
+    assert!(waited >= 50 + 100 + 200 + 400, "{waited} ms");
+}
+
 /// AM-3: every write of a crowd is acknowledged with a version of its own, and no element is lost.
 async fn many_stale_writers_are_all_merged(site: &Site) {
     player(site, "p", 1, &json!({"points": []})).await;

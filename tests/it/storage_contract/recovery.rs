@@ -280,3 +280,49 @@ async fn a_database_with_another_history_begins_a_new_epoch() {
     assert_eq!(version, Version(JUMP + 1));
     stand.finish().await;
 }
+
+/// `sync-design.md` L8, T42: the log loses what is old, and nothing but history is lost with it.
+async fn a_trimmed_log_loses_nothing_but_history(stand: Stand) {
+    const DAY: i64 = 86_400_000;
+    let model = worked_on(&stand).await;
+    let (_, long_ago) = sync(&stand, &model, None).await;
+    assert_eq!(stand.store().trim(DAY).await.unwrap(), 0, "nothing is old");
+    stand.clock.advance(3 * DAY);
+    if !stand.clock_is_held() {
+        let age = format!(
+            "update change_log set changed_ms = changed_ms - {}; \
+             update \"m1_Post\" set changed_ms = changed_ms - {0}",
+            3 * DAY
+        );
+        let mut admin = stand.database().unwrap().connect().await;
+        sqlx::raw_sql(AssertSqlSafe(age))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+    }
+    let removed = stand.store().trim(DAY).await.unwrap();
+    assert_eq!(removed, 4, "the last row is the clock");
+    create(&stand, &model, json!({"id": "d"})).await;
+    assert!(!stand.feed.since(&model, Seq(1), 10).await.unwrap().whole);
+    let last_sync = if stand.clock_is_held() {
+        long_ago
+    } else {
+        long_ago - 3 * DAY
+    };
+    let (records, _) = sync(&stand, &model, Some(last_sync)).await;
+    assert!(ids(&records).contains(&"d"), "{records:?}");
+    let (records, _) = sync(&stand, &model, None).await;
+    assert_eq!(ids(&records), ["a", "b", "c", "d"]);
+    assert_eq!(findings(&stand).await, [""; 0]);
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn a_trimmed_log_loses_nothing_but_history_in_sqlite() {
+    a_trimmed_log_loses_nothing_but_history(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_trimmed_log_loses_nothing_but_history_in_postgres() {
+    a_trimmed_log_loses_nothing_but_history(Stand::postgres().await).await;
+}

@@ -1,0 +1,108 @@
+//! Answers to clients that ask the same in vain again and again: each comes a little later, so that a loop costs the
+//! server little and ends no sooner for the client that is in it (`errata.md` row 29, `client-js` 13.3).
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// The first delay, in milliseconds; each further one is twice as long.
+const SHORTEST: u64 = 50;
+/// The longest delay, in milliseconds: far below the time that clients wait for an answer.
+const LONGEST: u64 = 1_000;
+/// After so many milliseconds without a repetition it is no loop.
+const LOOP: i64 = 10_000;
+/// How many questions are remembered; then all are forgotten, and their loops start anew.
+const REMEMBERED: usize = 4_096;
+
+/// A kind of question that is paced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// A mutation that ends in the same conflict.
+    Conflict,
+    /// A page that was fetched before.
+    Page,
+}
+
+impl Question {
+    /// How many repetitions are nothing special: after a lost answer the same page is asked for once or twice more.
+    fn free(self) -> u32 {
+        match self {
+            Question::Conflict => 0,
+            Question::Page => 2,
+        }
+    }
+}
+
+/// How often each question was repeated, and when last.
+type Asked = HashMap<u64, (u32, i64)>;
+
+static ASKED: LazyLock<Mutex<Asked>> = LazyLock::new(Mutex::default);
+
+/// Waits before a question is answered that was asked before. `what` is who asks what, exactly.
+pub(crate) async fn pace(question: Question, what: impl Hash, clock: &dyn Clock) {
+    let mut hasher = DefaultHasher::new();
+    (question, what).hash(&mut hasher);
+    let delay = {
+        let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+        delay(&mut asked, question, hasher.finish(), clock.now().0)
+    };
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+fn delay(asked: &mut Asked, question: Question, what: u64, now: i64) -> Duration {
+    if asked.len() >= REMEMBERED && !asked.contains_key(&what) {
+        asked.clear();
+    }
+    let (repetitions, last) = asked.entry(what).or_insert((0, now));
+    *repetitions = if now - *last > LOOP { 0 } else { *repetitions };
+    *last = now;
+    let paced = repetitions.saturating_sub(question.free());
+    *repetitions = repetitions.saturating_add(1);
+    match paced {
+        0 => Duration::ZERO,
+        nth => Duration::from_millis((SHORTEST << (nth - 1).min(10)).min(LONGEST)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(question: Question, times: &[i64]) -> Vec<u128> {
+        let mut asked = Asked::new();
+        let one = |time: &i64| delay(&mut asked, question, 7, *time).as_millis();
+        times.iter().map(one).collect()
+    }
+
+    #[test]
+    fn repeated_conflicts_are_answered_later_and_later_up_to_a_second() {
+        let times = [0, 1, 2, 3, 4, 5, 6, 7];
+        let expected = [0, 50, 100, 200, 400, 800, 1_000, 1_000];
+        assert_eq!(delays(Question::Conflict, &times), expected);
+    }
+
+    #[test]
+    fn a_page_may_be_asked_for_again_after_lost_answers() {
+        assert_eq!(delays(Question::Page, &[0, 1, 2, 3, 4]), [0, 0, 0, 50, 100]);
+    }
+
+    #[test]
+    fn what_comes_back_after_a_while_is_no_loop() {
+        let times = [0, 1, 10_002, 10_003];
+        assert_eq!(delays(Question::Conflict, &times), [0, 50, 0, 50]);
+    }
+
+    #[test]
+    fn questions_are_told_apart_and_memory_is_bounded() {
+        let mut asked = Asked::new();
+        for what in 0..10_000 {
+            assert!(delay(&mut asked, Question::Conflict, what, 0).is_zero());
+        }
+        assert!(asked.len() <= REMEMBERED);
+    }
+}
