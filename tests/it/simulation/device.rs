@@ -172,7 +172,7 @@ impl Device {
         self.inbox.clear();
         self.sync = None;
         // Without versions an event older than the last sync may have been taken after it.
-        if was == Phase::Online && self.traits.family.merge_rule() == MergeRule::Blind {
+        if was != Phase::Offline && self.traits.family.merge_rule() == MergeRule::Blind {
             self.synced = std::mem::take(&mut self.resume);
         }
     }
