@@ -124,6 +124,7 @@ impl App {
         let state = Arc::new(State {
             limits: config.limits.clone(),
             authenticator: Arc::clone(&authenticator),
+            admin: config.admin.clone(),
             development_keys: development_keys(&config)?,
             api: api_now,
             parts: parts_now,
@@ -281,6 +282,21 @@ impl App {
         engine.journal = store.notebook(self.config.conflict.journal);
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         Ok(changes)
+    }
+
+    /// Takes other settings of who may call, while sockets that stay valid go on. If they name other modes the schema is
+    /// read anew with them; when that fails nothing changes.
+    pub async fn reload_auth(&mut self, auth: auth::Settings) -> Result<(), StartError> {
+        let mut config = self.config.clone();
+        config.auth = auth;
+        if config.auth.modes() != self.config.auth.modes() {
+            let loaded = schema::load(&config.schema, &config.schema_options())?;
+            self.reload(loaded).await?;
+        }
+        let replaced = self.state.authenticator.replace(&config.auth);
+        replaced.map_err(|error| StartError::Setting(format!("{error:#}")))?;
+        self.config = config;
+        Ok(())
     }
 
     /// Ends in order: readiness fails, sockets are closed over the drain time in the way clients come back from,

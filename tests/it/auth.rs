@@ -2,6 +2,7 @@
 
 mod authorizer;
 mod modes;
+mod revocation;
 mod signatures;
 mod tokens;
 

@@ -1,17 +1,19 @@
 //! The configured modes, in the order in which a credential is looked at (`auth` 1.2).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use driftless_conflict_handlers::Timestamp;
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::identity::{Caller, Identity};
+use tokio_util::sync::CancellationToken;
 
 use super::api_key::ApiKeys;
 use super::credentials::Presented;
 use super::documents::Documents;
 use super::iam::{self, Iam};
 use super::lambda::{HttpAuthorizer, Lambda, LambdaSettings};
+use super::roster::{Roster, Seat};
 use super::settings::{Settings, TokenSettings};
 use super::token::claims::Demands;
 use super::token::issuer::{self, DevelopmentIssuer};
@@ -57,6 +59,7 @@ pub struct World {
 pub struct Authenticator {
     world: World,
     modes: RwLock<Arc<Modes>>,
+    roster: Arc<Roster>,
 }
 
 /// The modes of one configuration.
@@ -75,14 +78,18 @@ impl Authenticator {
         Ok(Authenticator {
             world,
             modes: RwLock::new(Arc::new(modes)),
+            roster: Arc::default(),
         })
     }
 
-    /// Takes other settings from now on. Keys of issuers that stay are kept.
+    /// Takes other settings from now on. Keys of issuers that stay are kept; connections of principals that are let in
+    /// no more are ended, all others go on.
     pub fn replace(&self, settings: &Settings) -> anyhow::Result<()> {
         let key_sets = self.key_sets();
         let modes = Modes::new(settings, &self.world, &key_sets)?;
         *self.modes.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(modes);
+        let ended = self.roster.end(|identity| !self.still_admits(identity));
+        tracing::info!(ended, "authorization is configured anew");
         Ok(())
     }
 
@@ -128,6 +135,26 @@ impl Authenticator {
     pub fn still_admits(&self, identity: &Identity) -> bool {
         let modes = self.modes();
         modes.knows(identity) && !modes.blocks(identity)
+    }
+
+    /// Notes that somebody stays connected, until the token is cancelled; `None` if it may not any more.
+    #[must_use]
+    pub fn seat(&self, identity: &Identity, end: &CancellationToken) -> Option<Seat> {
+        let seat = self.roster.take(identity.clone(), end.clone());
+        // Asked after the seat is taken, so that no change falls between.
+        self.still_admits(identity).then_some(seat)
+    }
+
+    /// Ends the connections of a principal; how many there were.
+    pub fn disconnect(&self, principal: &str) -> usize {
+        self.roster
+            .end(|identity| identity.principal() == principal)
+    }
+
+    /// How often each principal is connected.
+    #[must_use]
+    pub fn principals(&self) -> BTreeMap<String, usize> {
+        self.roster.principals()
     }
 
     fn modes(&self) -> Arc<Modes> {

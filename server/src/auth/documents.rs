@@ -32,6 +32,37 @@ impl Web {
     }
 }
 
+impl Web {
+    /// Asks a running server for something only its operator may have.
+    pub async fn admin(
+        &self,
+        server: &url::Url,
+        what: &str,
+        secret: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        let url = server
+            .join(&format!("/admin/v1/{what}"))
+            .map_err(|error| error.to_string())?;
+        let request = match body {
+            Some(body) => self.client.post(url).json(body),
+            None => self.client.get(url),
+        };
+        let response = request.bearer_auth(secret).send().await;
+        let response = response.map_err(|error| reason(&error))?;
+        match response.status().as_u16() {
+            200 => {}
+            401 => return Err("the server does not take this admin secret".to_owned()),
+            404 => {
+                return Err("the server has no admin secret, so there is no admin API".to_owned());
+            }
+            status => return Err(format!("the server answers {status}")),
+        }
+        let body = limited(response, LARGEST).await?;
+        serde_json::from_slice(&body).map_err(|error| format!("the answer is no JSON: {error}"))
+    }
+}
+
 /// An HTTP client as this server uses it towards other services.
 pub(crate) fn client(patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
     // Fails only if it is there already, which is as good.

@@ -13,6 +13,7 @@ pub mod family;
 pub mod iam;
 pub mod lambda;
 mod recall;
+pub mod roster;
 pub mod settings;
 pub mod token;
 

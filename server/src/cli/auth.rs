@@ -1,4 +1,4 @@
-//! `driftless auth explain`: which rule decides what a caller may do.
+//! `driftless auth`: `explain` tells which rule decides what a caller may do; the rest is in [`super::connections`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{Model, ModelOperation};
 use serde_json::{Map, Value, json};
 
+use super::connections::{Disconnect, Server};
 use super::token::claim;
 use super::{Failure, output, project::Project, schema};
 use crate::auth::token::Kind;
@@ -25,6 +26,10 @@ pub(super) struct AuthCommand {
 enum Action {
     /// Tell which rule decides, with its place in the schema, and why the others do not
     Explain(Explain),
+    /// Who listens now: each principal and how many sockets it has
+    List(Server),
+    /// Close the sockets of a principal, by the name that `list` and the log show
+    Disconnect(Disconnect),
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,9 +78,11 @@ enum Mode {
 }
 
 impl AuthCommand {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Explain(explain) => explain.run(),
+            Action::List(server) => server.list().await,
+            Action::Disconnect(disconnect) => disconnect.run().await,
         }
     }
 }

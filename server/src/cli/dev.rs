@@ -11,9 +11,12 @@ use super::watch::Watch;
 use super::{Failure, diff, output, schema::render, stop::Stop};
 use crate::app::{App, StartError};
 use crate::auth::KeySetting;
-use crate::config::{Config, Database, Flags, SchemaSource, Strategy};
+use crate::config::{Config, Database, Flags, SchemaSource, Secret, Strategy};
 use crate::schema::{self, SchemaError};
 use crate::{files, telemetry, tls};
+
+/// What `Config::load` reads where no file is named.
+const CONFIGURATION: &str = "driftless.toml";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Dev {
@@ -57,6 +60,7 @@ impl Dev {
         telemetry::start(&log);
         // From before the schema is read, so that no change of it is missed.
         let watch = self.watch(&config);
+        let settings = (!self.no_watch).then(|| Watch::start(Path::new(CONFIGURATION)));
         let mut app = App::start(config).await.map_err(explain)?;
         tokio::select! {
             ready = app.ready() => ready.map_err(explain)?,
@@ -75,7 +79,13 @@ impl Dev {
                 output::say(&format!("\n  watching {}", app.loaded().source.name));
             }
         }
-        follow(&mut app, watch, &mut stop).await;
+        let changes = Changes {
+            schema: watch,
+            configuration: settings.flatten(),
+        };
+        changes
+            .follow(&mut app, &mut stop, || self.config(&project, &key))
+            .await;
         project.forget_running();
         app.stop().await;
         Ok(())
@@ -109,19 +119,55 @@ impl Dev {
             config.schema = SchemaSource::File(found_or_written(Path::new("."))?);
         }
         config.auth.add_key(KeySetting::plain(key)?);
+        if config.admin.is_none() {
+            config.admin = Some(Secret(project.admin_secret()?));
+        }
         Ok(config)
     }
 }
 
-/// Takes the schema anew whenever its file changes, until it is time to stop.
-async fn follow(app: &mut App, watch: Option<Watch>, stop: &mut Stop) {
-    let Some(mut watch) = watch else {
-        return stop.wished().await;
+/// The files a running local cloud follows.
+struct Changes {
+    schema: Option<Watch>,
+    configuration: Option<Watch>,
+}
+
+impl Changes {
+    /// Takes schema and configuration anew whenever they change, until it is time to stop.
+    async fn follow(
+        mut self,
+        app: &mut App,
+        stop: &mut Stop,
+        configuration: impl Fn() -> Result<Config, Failure>,
+    ) {
+        loop {
+            tokio::select! {
+                () = stop.wished() => return,
+                () = changed(&mut self.schema) => take_anew(app).await,
+                () = changed(&mut self.configuration) => take_auth_anew(app, configuration()).await,
+            }
+        }
+    }
+}
+
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Of the configuration only who may call is taken while the server runs. A mistake changes nothing.
+async fn take_auth_anew(app: &mut App, configuration: Result<Config, Failure>) {
+    let taken = match configuration {
+        Ok(config) => app.reload_auth(config.auth).await.map_err(explain),
+        Err(failure) => Err(failure),
     };
-    loop {
-        tokio::select! {
-            () = stop.wished() => return,
-            () = watch.changed() => take_anew(app).await,
+    match taken {
+        Ok(()) => output::complain("[auth] taken anew; other settings need a restart"),
+        Err(Failure::Wrong(text) | Failure::Usage(text)) => {
+            output::complain(&text);
+            output::complain("the former configuration holds on");
         }
     }
 }

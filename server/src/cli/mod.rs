@@ -3,6 +3,7 @@
 mod auth;
 mod check;
 mod conflict;
+mod connections;
 mod dev;
 mod diff;
 mod health;
@@ -47,7 +48,7 @@ enum Command {
     Keys(keys::Keys),
     /// Print a token of a user that the local cloud in this folder accepts
     Token(token::Token),
-    /// Tell what rules let whom do, and which rule decides
+    /// Tell which rule decides; see who is connected to a running server, and disconnect a principal
     Auth(auth::AuthCommand),
     /// Make this machine and its clients trust the local certificate authority
     Trust(trust::Trust),
@@ -109,7 +110,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Conflict(conflict) => asynchronous(conflict.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
-        Command::Auth(auth) => auth.run(),
+        Command::Auth(auth) => asynchronous(auth.run()),
         Command::Trust(trust) => trust.run(),
         Command::Health(health) => health.run(),
         Command::Check(check) => asynchronous(check.run()),

@@ -51,6 +51,19 @@ impl Project {
         Ok(key)
     }
 
+    /// What the operator of the local cloud shows; made by the first start, kept for ever.
+    pub(super) fn admin_secret(&self) -> Result<String> {
+        let path = self.folder.join("admin-secret");
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return Ok(text.trim().to_owned());
+        }
+        let secret =
+            api_key::generate().map_err(|_| anyhow!("the system gives no random bytes"))?;
+        self.prepare()?;
+        files::write_private(&path, &format!("{secret}\n"))?;
+        Ok(secret)
+    }
+
     /// The issuer of the local cloud's tokens; its key is made by the first use.
     pub(super) fn issuer(&self) -> Result<DevelopmentIssuer> {
         self.prepare()?;

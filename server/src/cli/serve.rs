@@ -3,7 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Failure, schema::render, stop::Stop};
+use super::{
+    Failure,
+    schema::render,
+    stop::{Hangup, Stop},
+};
 use crate::app::{App, StartError};
 use crate::config::{Config, Flags, Strategy};
 use crate::schema::SchemaError;
@@ -31,6 +35,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut stop = Stop::listen()?;
+        let mut hangup = Hangup::listen()?;
         let flags = Flags {
             schema: self.schema,
             listen: self.listen,
@@ -70,10 +75,33 @@ impl Serve {
             }
         }
         tracing::info!("ready");
-        stop.wished().await;
+        loop {
+            tokio::select! {
+                () = stop.wished() => break,
+                () = hangup.wished() => take_anew(&mut app, &flags).await,
+            }
+        }
         tracing::info!("draining");
         app.stop().await;
         Ok(())
+    }
+}
+
+/// Takes what the configuration says now of who may call. A mistake changes nothing.
+async fn take_anew(app: &mut App, flags: &Flags) {
+    let loaded = Config::production().load(flags);
+    let taken = match loaded {
+        Ok(config) => app
+            .reload_auth(config.auth)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(reason) = taken {
+        tracing::error!(
+            reason,
+            "the configuration is not taken; the former one holds on"
+        );
     }
 }
 

@@ -10,6 +10,31 @@ pub(super) struct Stop {
     interrupt: tokio::signal::unix::Signal,
 }
 
+/// The wish of an operator that the configuration is read anew: SIGHUP.
+pub(super) struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Hangup {
+    /// Begins to listen.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Hangup {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the wish.
+    pub(super) async fn wished(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 impl Stop {
     /// Begins to listen; from now on a signal does not end the process by itself.
     #[cfg(unix)]

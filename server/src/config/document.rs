@@ -24,6 +24,7 @@ struct Document {
     database: DatabaseSection,
     conflict: conflict::Section,
     auth: auth::Auth,
+    admin: auth::Admin,
     limits: Limits,
     realtime: Realtime,
     sync: Sync,
@@ -158,6 +159,9 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     let mut auth = document.auth;
     rules::apply(config, std::mem::take(&mut auth.rules));
     auth::apply(&mut config.auth, auth)?;
+    if let Some(secret) = document.admin.secret()? {
+        config.admin = Some(secret);
+    }
     limits(config, &document.limits);
     realtime(config, &document.realtime);
     sync(config, &document.sync);

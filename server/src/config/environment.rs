@@ -24,6 +24,7 @@ enum Form {
 
 /// Variable (without the prefix), the key it sets, its form, and whether `…_FILE` may name a file that holds it.
 const VARIABLES: &[(&str, &str, Form, bool)] = &[
+    ("ADMIN_SECRET", "admin.secret", Form::Text, true),
     (
         "AUTH_API_KEYS",
         "auth.providers.environment.keys",

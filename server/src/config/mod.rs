@@ -53,6 +53,8 @@ pub struct Config {
     pub conflict: Conflicts,
     /// Who may call.
     pub auth: crate::auth::Settings,
+    /// What operators show at `/admin`; without it there is no such thing.
+    pub admin: Option<Secret>,
     /// Whether owner rules that name no claim compare the user's name alone.
     pub username_claim: bool,
     /// Bounds of HTTP requests.
@@ -225,6 +227,7 @@ impl Config {
             conflict: Conflicts::default(),
             username_claim: false,
             auth: crate::auth::Settings::default(),
+            admin: None,
             limits: Limits::default(),
             engine: driftless_resolvers::engine::Settings::default(),
             realtime: Settings::default(),
@@ -311,6 +314,11 @@ impl Config {
 /// The URL that `driftless health` asks, if the environment names one.
 pub fn health_url() -> Option<String> {
     environment::variable("DRIFTLESS_HEALTH_URL")
+}
+
+/// What operators show to the server, if the environment holds it.
+pub fn admin_secret() -> Option<String> {
+    environment::variable("DRIFTLESS_ADMIN_SECRET")
 }
 
 /// The address the server of this environment listens on, if the environment names one.

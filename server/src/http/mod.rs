@@ -1,5 +1,6 @@
 //! The HTTP side: routes, and the layers in the order a request meets them.
 
+mod admin;
 pub mod cors;
 pub mod error;
 pub mod graphql;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
+use crate::config::Secret;
 use crate::realtime::socket::Realtime;
 
 /// Bounds of HTTP requests.
@@ -56,6 +58,8 @@ pub struct State {
     pub limits: Limits,
     /// Who may call.
     pub authenticator: Arc<Authenticator>,
+    /// What operators show; without it there is no `/admin`.
+    pub admin: Option<Secret>,
     /// The keys of the development issuer, where there is one.
     pub development_keys: Option<serde_json::Value>,
     /// The API of the moment; `None` until the store is ready (`errata.md` 2.16).
@@ -89,6 +93,7 @@ pub fn router(state: &Arc<State>) -> Router {
     let issuer = issuer::routes(state);
     Router::new()
         .merge(issuer)
+        .merge(admin::routes(&state))
         .route("/graphql", graphql)
         // A configured endpoint that ends in a slash makes clients dial the second of these (`client-js` 1.1).
         .route("/graphql/realtime", socket.clone())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use driftless_resolvers::api::{Api, Request, Subscription};
-use driftless_resolvers::identity::Family;
+use driftless_resolvers::identity::{Family, Identity};
 use futures_util::SinkExt;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt};
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use super::channel::Registration;
 use super::hub::{Delivery, Hub, Outbox, Subscriber};
 use super::protocol::{self, ConnectionRefusal, Denial, Start};
 use super::session::{Input, Output, Session};
+use crate::auth::roster::Seat;
 use crate::auth::{Authenticator, Credentials, Presented, Rejection, Signed};
 
 /// Swift gives up waiting for an answer after 5 s (`errata.md` row 9); later than this the socket is closed instead.
@@ -61,6 +62,7 @@ enum End {
 #[derive(Debug)]
 pub struct Connection {
     credentials: Credentials,
+    identity: Identity,
 }
 
 impl Realtime {
@@ -84,7 +86,10 @@ impl Realtime {
         };
         let judged = timeout(ANSWER, self.authenticator.authenticate(&presented)).await;
         match judged {
-            Ok(Ok(_)) => Some(Ok(Connection { credentials })),
+            Ok(Ok(identity)) => Some(Ok(Connection {
+                credentials,
+                identity,
+            })),
             Ok(Err(Rejection::Unavailable)) | Err(_) => None,
             Ok(Err(_)) => Some(Err(ConnectionRefusal::Unauthorized)),
         }
@@ -99,7 +104,15 @@ pub async fn serve(
 ) {
     let (sink, stream) = socket.split();
     match connection {
-        Ok(connection) => Socket::new(realtime, connection, sink).run(stream).await,
+        Ok(connection) => {
+            let identity = connection.identity.clone();
+            let mut socket = Socket::new(realtime, connection, sink);
+            if socket.seat(&identity) {
+                socket.run(stream).await;
+            } else {
+                socket.part(End::Return, stream).await;
+            }
+        }
         Err(refusal) => refuse(refusal, sink, stream).await,
     }
 }
@@ -140,6 +153,10 @@ struct Socket {
     registrations: HashMap<String, Registration>,
     family: Family,
     burst_end: Option<Instant>,
+    /// Cancelled when one of the principals on this socket is let in no more.
+    revoked: CancellationToken,
+    /// The principals on this socket, by name.
+    seats: HashMap<String, Seat>,
 }
 
 impl Socket {
@@ -160,6 +177,8 @@ impl Socket {
             overflowed,
             registrations: HashMap::new(),
             burst_end: None,
+            revoked: CancellationToken::new(),
+            seats: HashMap::new(),
         }
     }
 
@@ -181,6 +200,7 @@ impl Socket {
                     self.input(Input::BurstEnded).await
                 }
                 () = &mut drained => Err(End::Return),
+                () = self.revoked.cancelled() => Err(End::Return),
             };
             if let Err(end) = step {
                 break end;
@@ -306,12 +326,25 @@ impl Socket {
             Err(Rejection::Unavailable) => return None,
             Err(_) => return Some(Err(Denial::credential(gentle))),
         };
+        if !self.seat(&caller.identity) {
+            return Some(Err(Denial::credential(gentle)));
+        }
         let api = self.realtime.api.borrow().clone()?;
         let subscribed = api.subscribe(&start.request, &caller);
         Some(match subscribed {
             Ok(subscription) => Ok((api, subscription)),
             Err(refusal) => Err(Denial::from_api(refusal, gentle)),
         })
+    }
+
+    /// Notes that this principal listens here; whether it still may.
+    fn seat(&mut self, identity: &Identity) -> bool {
+        let name = identity.principal();
+        if self.seats.contains_key(&name) {
+            return true;
+        }
+        let seat = self.realtime.authenticator.seat(identity, &self.revoked);
+        seat.is_some_and(|seat| self.seats.insert(name, seat).is_none())
     }
 
     async fn register(

@@ -13,6 +13,8 @@ use driftless_resolvers::identity::AuthMode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use secret::Secret;
+
 use super::ConfigError;
 use super::rules::Rules;
 use crate::auth::settings::Settings;
@@ -52,6 +54,38 @@ struct UserSection {
     sub: Option<String>,
     groups: Vec<String>,
     claims: Map<String, Value>,
+}
+
+/// `[admin]`: what operators show.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admin {
+    secret: Option<String>,
+    secret_env: Option<String>,
+    secret_file: Option<PathBuf>,
+}
+
+/// Shorter secrets can be guessed.
+const SHORTEST_SECRET: usize = 16;
+
+impl Admin {
+    pub(super) fn secret(&self) -> Result<Option<super::Secret>, ConfigError> {
+        let secret = Secret {
+            place: "admin.secret",
+            value: self.secret.as_deref(),
+            variable: self.secret_env.as_deref(),
+            file: self.secret_file.as_deref(),
+        };
+        let Some(secret) = secret.read()? else {
+            return Ok(None);
+        };
+        if secret.len() < SHORTEST_SECRET {
+            return Err(ConfigError(format!(
+                "admin.secret has at least {SHORTEST_SECRET} characters"
+            )));
+        }
+        Ok(Some(super::Secret(secret)))
+    }
 }
 
 /// Lays the section over the settings.

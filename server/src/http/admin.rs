@@ -1,0 +1,69 @@
+//! `/admin`: what an operator does to a running server. There only where a secret is configured, and only for whoever
+//! knows it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State as From};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::State;
+use super::error::{Refusal, json as answer};
+use crate::auth::Rejection;
+
+/// Nothing where no secret is configured.
+pub(super) fn routes(state: &Arc<State>) -> Router<Arc<State>> {
+    if state.admin.is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route("/admin/v1/principals", get(principals))
+        .route("/admin/v1/disconnect", post(disconnect))
+        .layer(from_fn_with_state(Arc::clone(state), only_with_secret))
+}
+
+/// Digests are compared, so that neither length nor content of the secret shows in the time it takes.
+async fn only_with_secret(From(state): From<Arc<State>>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION);
+    let shown = shown
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
+        .map(Sha256::digest);
+    let known = state
+        .admin
+        .as_ref()
+        .map(|secret| Sha256::digest(secret.0.as_bytes()));
+    match (shown, known) {
+        (Some(shown), Some(known)) if bool::from(shown.as_slice().ct_eq(known.as_slice())) => {
+            next.run(request).await
+        }
+        (None, _) => Refusal::Unauthorized(Rejection::Missing).into_response(),
+        _ => Refusal::Unauthorized(Rejection::Refused).into_response(),
+    }
+}
+
+/// Who is connected, and how often.
+async fn principals(From(state): From<Arc<State>>) -> Response {
+    let principals = state.authenticator.principals();
+    answer(
+        StatusCode::OK,
+        json!({ "principals": principals }).to_string(),
+    )
+}
+
+/// Closes the sockets of a principal: `{"principal": "…"}`.
+async fn disconnect(From(state): From<Arc<State>>, body: Bytes) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let Some(principal) = body["principal"].as_str() else {
+        return Refusal::Unparsable.into_response();
+    };
+    let closed = state.authenticator.disconnect(principal);
+    tracing::info!(principal, closed, "an operator disconnects a principal");
+    answer(StatusCode::OK, json!({ "closed": closed }).to_string())
+}
