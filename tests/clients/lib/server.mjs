@@ -1,5 +1,5 @@
 // A `driftless dev` process on a free port, with a database of its own that survives restarts.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,6 +11,7 @@ import { temporaryDirectory } from './temporary.mjs';
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const binary = process.env.DRIFTLESS_BIN ?? path.join(repository, 'target/debug/driftless');
 
+export const modelsOf = (name) => fileURLToPath(new URL(`../models/${name}/schema.graphql`, import.meta.url));
 export const example = (name) => path.join(repository, 'examples', name, 'schema.graphql');
 export const STORES = ['sqlite', 'postgres'];
 
@@ -52,6 +53,14 @@ export class Server {
 
   get log() {
     return this.#log;
+  }
+
+  /** Tokens of the local cloud for a user of these groups: `{ accessToken, idToken }`. */
+  tokens(name, ...groups) {
+    const more = groups.flatMap((group) => ['--group', group]);
+    const text = execFileSync(binary, ['token', name, '--json', ...more], { cwd: this.#directory });
+    const { access_token: accessToken, id_token: idToken } = JSON.parse(text);
+    return { accessToken, idToken };
   }
 
   /** A GraphQL request as any other program would make it; throws on errors. */
