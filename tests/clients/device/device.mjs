@@ -1,5 +1,6 @@
 // One real DataStore client with the commands a test gives it. Runs in Node and in the browser alike:
 // arguments and results are plain JSON, and whoever hosts it supplies library, wire and offline switch.
+import { providers } from './identity.mjs';
 import { predicate } from './predicates.mjs';
 
 const PATIENCE_MS = 90_000;
@@ -21,12 +22,19 @@ export class Device {
   #conflicts = [];
   #errors = [];
 
-  /** `settings`: endpoint, apiKey, and optionally sync (model → predicate), syncPageSize, conflict: 'mine'. */
+  /** Whoever uses the device; nobody at first unless the settings name tokens. */
+  #user;
+
+  /**
+   * `settings`: endpoint, apiKey, and optionally sync (model → predicate), syncPageSize, conflict: 'mine', and
+   * multiAuth: try the modes of a model's rules one after another, with the `tokens` of a user.
+   */
   constructor({ library, schema, settings, wire }) {
     this.#library = library;
     this.#schema = schema;
     this.#wire = wire;
     this.#models = library.initSchema(schema);
+    this.#user = { tokens: settings.tokens };
     this.#listen();
     this.#configure(settings);
   }
@@ -46,6 +54,11 @@ export class Device {
 
   async clear() {
     await this.#library.DataStore.clear();
+  }
+
+  /** Another user, or nobody, from the next request on. */
+  signIn(tokens) {
+    this.#user.tokens = tokens;
   }
 
   // --- records ------------------------------------------------------------------------------------------------
@@ -245,10 +258,12 @@ export class Device {
     return { ...rest, ...(model && { model: model.name }), ...(element && { element: plain(element) }) };
   }
 
-  #configure({ endpoint, apiKey, sync = {}, syncPageSize, conflict }) {
-    const { Amplify, DataStore, syncExpression } = this.#library;
-    Amplify.configure({ API: { GraphQL: { endpoint, apiKey, region: 'us-east-1', defaultAuthMode: 'apiKey' } } });
+  #configure({ endpoint, apiKey, sync = {}, syncPageSize, conflict, multiAuth }) {
+    const { Amplify, AuthModeStrategyType, DataStore, syncExpression } = this.#library;
+    const api = { GraphQL: { endpoint, apiKey, region: 'us-east-1', defaultAuthMode: 'apiKey' } };
+    Amplify.configure({ API: api }, multiAuth && providers(this.#user));
     DataStore.configure({
+      ...(multiAuth && { authModeStrategyType: AuthModeStrategyType.MULTI_AUTH }),
       errorHandler: ({ message, errorType, model, operation, process }) =>
         this.#errors.push({ message, errorType, model, operation, process }),
       syncExpressions: Object.entries(sync).map(([model, where]) =>

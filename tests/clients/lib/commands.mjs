@@ -1,7 +1,7 @@
 // Gives a device host (process or page) the commands of `device/device.mjs` as methods of its own.
 
 const COMMANDS = [
-  'start', 'stop', 'clear',
+  'start', 'stop', 'clear', 'signIn',
   'save', 'saveAll', 'update', 'delete', 'get', 'list', 'related', 'dump',
   'sees', 'misses', 'counts', 'uploaded', 'queued', 'received', 'subscribed',
   'outbox', 'history', 'wire', 'mark', 'hold', 'letThrough', 'release',
