@@ -92,6 +92,10 @@ pub struct Settings {
     pub depth_limit: usize,
     /// How many fields (after fragments) a document may select.
     pub field_limit: usize,
+    /// How many fields an operation may have at its root, aliases included.
+    pub root_limit: usize,
+    /// Whether the API describes itself to whoever may call it.
+    pub introspection: bool,
     /// The delta window in milliseconds; `None` is unlimited.
     pub delta_window: Option<i64>,
     /// How long a tombstone stands for its record, in milliseconds; `None` is for ever (`errata.md` row 30).
@@ -122,6 +126,8 @@ impl Default for Settings {
             page_limit: 1_000,
             depth_limit: 75,
             field_limit: 10_000,
+            root_limit: 100,
+            introspection: true,
             delta_window: None,
             tombstone_ttl: Some(tombstone::DEFAULT_TTL),
             own_clock_overlap: 300_000,

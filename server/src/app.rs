@@ -25,8 +25,9 @@ use crate::auth::token::issuer::DevelopmentIssuer;
 use crate::auth::{self, Authenticator};
 use crate::config::{Config, ConfigError, TlsMode};
 use crate::conflict;
-use crate::http::listener::{Listener, Scissors};
+use crate::http::listener::{Listener, Peer};
 use crate::http::ports::Ports;
+use crate::http::rate::Limiter;
 use crate::http::{self, Parts, State};
 use crate::migration::{Plan, refusal};
 use crate::realtime::hub::Hub;
@@ -124,6 +125,7 @@ impl App {
         let state = Arc::new(State {
             limits: config.limits.clone(),
             authenticator: Arc::clone(&authenticator),
+            limiter: Limiter::new(config.limits.rates),
             admin: config.admin.clone(),
             development_keys: development_keys(&config)?,
             api: api_now,
@@ -330,7 +332,7 @@ fn serve(
     finish: CancellationToken,
 ) -> JoinHandle<std::io::Result<()>> {
     let router = http::router(state);
-    let router = router.into_make_service_with_connect_info::<Scissors>();
+    let router = router.into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(listener, router).with_graceful_shutdown(finish.cancelled_owned());
     tokio::spawn(serving.into_future())
 }

@@ -107,6 +107,29 @@ pub(crate) fn too_many_fields(limits: &Settings) -> Rejection {
     )
 }
 
+/// The error of an operation with too many fields at its root.
+pub(crate) fn too_many_roots(limits: &Settings) -> Rejection {
+    limit_error(
+        ErrorType::ResolverExecutionLimitReached,
+        format!(
+            "The operation has more than {} fields at its root.",
+            limits.root_limit
+        ),
+    )
+}
+
+/// The error of a question about the API itself where it is not answered.
+pub(crate) fn no_introspection() -> Rejection {
+    Rejection::from(GraphqlError {
+        path: None,
+        data: None,
+        error_type: None,
+        custom: None,
+        locations: None,
+        message: "Introspection has been disabled for this request.".to_owned(),
+    })
+}
+
 /// A place of the parser as a place in an answer.
 pub(crate) fn location(pos: Pos) -> Location {
     Location {

@@ -37,6 +37,7 @@ struct Listen {
     address: Option<SocketAddr>,
     public_hosts: Vec<String>,
     share_port: Option<bool>,
+    proxies: Option<usize>,
     tls: Option<Tls>,
 }
 
@@ -61,6 +62,9 @@ struct Limits {
     page: Option<usize>,
     depth: Option<usize>,
     fields: Option<usize>,
+    roots: Option<usize>,
+    rate_principal: Option<u32>,
+    rate_address: Option<u32>,
     sockets: Option<usize>,
     subscriptions: Option<usize>,
 }
@@ -158,6 +162,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     listen(config, document.listen)?;
     let mut auth = document.auth;
     rules::apply(config, std::mem::take(&mut auth.rules));
+    set(&mut config.engine.introspection, auth.introspection);
     auth::apply(&mut config.auth, auth)?;
     if let Some(secret) = document.admin.secret()? {
         config.admin = Some(secret);
@@ -175,6 +180,7 @@ fn listen(config: &mut Config, listen: Listen) -> Result<(), ConfigError> {
     }
     config.listen.public_hosts.extend(listen.public_hosts);
     set(&mut config.listen.share_port, listen.share_port);
+    set(&mut config.limits.proxies, listen.proxies);
     match listen.tls {
         None => {}
         Some(Tls::Files { cert, key }) => {
@@ -206,6 +212,14 @@ fn limits(config: &mut Config, limits: &Limits) {
     set(&mut config.engine.page_limit, limits.page);
     set(&mut config.engine.depth_limit, limits.depth);
     set(&mut config.engine.field_limit, limits.fields);
+    set(&mut config.engine.root_limit, limits.roots);
+    // Zero is no limit, as with AppSync's own limits.
+    let rate = |given: Option<u32>| given.map(|rate| Some(rate).filter(|rate| *rate > 0));
+    set(
+        &mut config.limits.rates.principal,
+        rate(limits.rate_principal),
+    );
+    set(&mut config.limits.rates.address, rate(limits.rate_address));
     set(&mut config.realtime.sockets, limits.sockets);
     set(&mut config.realtime.subscriptions, limits.subscriptions);
 }

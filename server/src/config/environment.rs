@@ -31,6 +31,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         Form::List,
         true,
     ),
+    (
+        "AUTH_INTROSPECTION",
+        "auth.introspection",
+        Form::Switch,
+        false,
+    ),
     // Where the tests of clients find the server's program.
     ("BIN", "", Form::Elsewhere, false),
     ("COMPAT", "compat", Form::Text, false),
@@ -46,6 +52,19 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ("LIMITS_BODY", "limits.body", Form::Number, false),
     ("LIMITS_DEPTH", "limits.depth", Form::Number, false),
     ("LIMITS_FIELDS", "limits.fields", Form::Number, false),
+    (
+        "LIMITS_RATE_ADDRESS",
+        "limits.rate_address",
+        Form::Number,
+        false,
+    ),
+    (
+        "LIMITS_RATE_PRINCIPAL",
+        "limits.rate_principal",
+        Form::Number,
+        false,
+    ),
+    ("LIMITS_ROOTS", "limits.roots", Form::Number, false),
     ("LIMITS_PAGE", "limits.page", Form::Number, false),
     ("LIMITS_SOCKETS", "limits.sockets", Form::Number, false),
     (
@@ -55,6 +74,7 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         false,
     ),
     ("LISTEN_ADDRESS", "listen.address", Form::Text, false),
+    ("LISTEN_PROXIES", "listen.proxies", Form::Number, false),
     (
         "LISTEN_PUBLIC_HOSTS",
         "listen.public_hosts",

@@ -20,6 +20,7 @@ use driftless_resolvers::schema::Options;
 pub use conflict::{Choice, Conflicts, Function, Plugin, Secret, Strategy};
 
 use crate::http::Limits;
+use crate::http::rate::Rates;
 use crate::migration::Consent;
 use crate::realtime::Settings;
 use crate::storage::moment::Moments;
@@ -30,6 +31,12 @@ use crate::tls;
 pub const DEVELOPMENT_PORT: u16 = 20002;
 /// The port of `driftless serve`.
 const PRODUCTION_PORT: u16 = 8080;
+
+/// What no honest client comes near, and no dishonest one gets beyond: requests per second, for ten seconds at once.
+const PRODUCTION_RATES: Rates = Rates {
+    principal: Some(100),
+    address: Some(1_000),
+};
 
 /// Where a development folder keeps the key of its issuer.
 pub const ISSUER_KEY: &str = "issuer-key";
@@ -199,6 +206,8 @@ impl Config {
             drain: Duration::from_millis(200),
             consent: Consent::Author,
             username_claim: false,
+            limits: Limits::default(),
+            engine: driftless_resolvers::engine::Settings::default(),
             auth: crate::auth::Settings {
                 default: Some(AuthMode::ApiKey),
                 development: Some(folder.join(ISSUER_KEY)),
@@ -228,8 +237,14 @@ impl Config {
             username_claim: false,
             auth: crate::auth::Settings::default(),
             admin: None,
-            limits: Limits::default(),
-            engine: driftless_resolvers::engine::Settings::default(),
+            limits: Limits {
+                rates: PRODUCTION_RATES,
+                ..Limits::default()
+            },
+            engine: driftless_resolvers::engine::Settings {
+                introspection: false,
+                ..driftless_resolvers::engine::Settings::default()
+            },
             realtime: Settings::default(),
             log: Log::default(),
             drain: Duration::from_secs(5),

@@ -9,12 +9,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use driftless_resolvers::api::{Reply, Request as Operation};
+use driftless_resolvers::clock::{Clock, System};
 use driftless_resolvers::identity::Caller;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::error::{Refusal, json};
+use super::listener::Peer;
 use super::patience::{self, Farewell};
 use super::request_id::RequestId;
 use super::{State, upgrade};
@@ -159,7 +161,9 @@ fn whole(operation: Operation) -> Result<Operation, Refusal> {
 
 async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[u8]) -> Response {
     let farewell = Farewell::of(head, &operation);
-    if state.closed.is_cancelled() {
+    let address = Peer::address(&head.extensions, &head.headers, state.limits.proxies);
+    let closed = state.closed.is_cancelled();
+    if closed || !waited(state.limiter.address(address, System.now())).await {
         return farewell.say();
     }
     let caller = match recognise(state, head, &operation, body).await {
@@ -167,6 +171,13 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
         Err(Rejection::Unavailable) => return farewell.say(),
         Err(rejection) => return Refusal::Unauthorized(rejection).into_response(),
     };
+    let turn = state
+        .limiter
+        .principal(&caller.identity, address, System.now());
+    if !waited(turn).await {
+        tracing::warn!(principal = caller.identity.principal(), "asks too often");
+        return farewell.say();
+    }
     match patience::execute(state, operation, caller).await {
         Some(Reply::Answer(body)) => json(StatusCode::OK, body),
         Some(Reply::Malformed {
@@ -188,6 +199,15 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
     }
 }
 
+/// Waits for a caller's turn; whether it comes.
+async fn waited(turn: Option<std::time::Duration>) -> bool {
+    let Some(wait) = turn else { return false };
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    true
+}
+
 async fn recognise(
     state: &State,
     head: &Parts,
@@ -206,7 +226,7 @@ async fn recognise(
         },
         operation: Some(operation),
         request_id: id.map_or("", |RequestId(id)| id),
-        source: None,
+        source: Peer::address(&head.extensions, &head.headers, state.limits.proxies),
     };
     state.authenticator.caller(&presented).await
 }

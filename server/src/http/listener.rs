@@ -1,14 +1,16 @@
 //! HTTP and TLS on one port: the first byte of a connection decides (`client-js` 1.3).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::extract::connect_info::Connected;
+use axum::http::{Extensions, HeaderMap};
 use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -57,12 +59,6 @@ impl Scissors {
     }
 }
 
-impl Connected<IncomingStream<'_, Listener>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        stream.io().scissors.clone()
-    }
-}
-
 /// Connections that are ready to speak HTTP. Each is opened in a task of its own, so that a slow or silent peer delays
 /// nobody else.
 pub struct Listener {
@@ -87,6 +83,43 @@ impl Listener {
             opened,
             _accepting: accepting,
         })
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: SocketAddr,
+    /// What cuts the connection.
+    pub scissors: Scissors,
+}
+
+impl Connected<IncomingStream<'_, Listener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
+        Peer {
+            address: *stream.remote_addr(),
+            scissors: stream.io().scissors.clone(),
+        }
+    }
+}
+
+impl Peer {
+    /// The address a request comes from. Behind so many proxies, each of which adds whom it heard from to
+    /// `X-Forwarded-For`, it is that many places from the end: what stands before, the client may have written.
+    #[must_use]
+    pub fn address(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<Peer>>()?;
+        let forwarded: Vec<&str> = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .collect();
+        let told = proxies
+            .checked_sub(1)
+            .and_then(|last| forwarded.iter().rev().nth(last)?.parse().ok());
+        told.or(Some(peer.address.ip()))
     }
 }
 
@@ -230,6 +263,35 @@ impl AsyncWrite for Connection {
         match &mut connection.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_believed_from_as_many_proxies_as_there_are() {
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(Peer {
+            address: ([10, 0, 0, 1], 1).into(),
+            scissors: Scissors::default(),
+        }));
+        let mut headers = HeaderMap::new();
+        headers.append(
+            "x-forwarded-for",
+            "6.6.6.6, 1.1.1.1".parse().expect("a value"),
+        );
+        headers.append("x-forwarded-for", "2.2.2.2".parse().expect("a value"));
+        for (proxies, expected) in [
+            (0, "10.0.0.1"),
+            (1, "2.2.2.2"),
+            (2, "1.1.1.1"),
+            (9, "10.0.0.1"),
+        ] {
+            let address = Peer::address(&extensions, &headers, proxies);
+            assert_eq!(address, expected.parse().ok(), "{proxies}");
         }
     }
 }

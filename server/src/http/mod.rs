@@ -9,6 +9,7 @@ mod issuer;
 pub mod listener;
 mod patience;
 pub(crate) mod ports;
+pub mod rate;
 pub mod request_id;
 pub mod upgrade;
 
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Authenticator;
 use crate::config::Secret;
 use crate::realtime::socket::Realtime;
+use rate::{Limiter, Rates};
 
 /// Bounds of HTTP requests.
 #[derive(Debug, Clone)]
@@ -38,6 +40,10 @@ pub struct Limits {
     pub body: usize,
     /// How long a body may take to arrive.
     pub body_time: Duration,
+    /// How often one may ask.
+    pub rates: Rates,
+    /// How many proxies in front of the server tell whom they heard from.
+    pub proxies: usize,
     /// How long a client waits for an answer; Android gives up after 10 s (`errata.md` 2.13).
     pub answer_time: Duration,
 }
@@ -46,6 +52,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 1 << 20,
+            rates: Rates::default(),
+            proxies: 0,
             body_time: Duration::from_secs(15),
             answer_time: Duration::from_secs(8),
         }
@@ -58,6 +66,8 @@ pub struct State {
     pub limits: Limits,
     /// Who may call.
     pub authenticator: Arc<Authenticator>,
+    /// How often somebody asked.
+    pub limiter: Limiter,
     /// What operators show; without it there is no `/admin`.
     pub admin: Option<Secret>,
     /// The keys of the development issuer, where there is one.
@@ -93,7 +103,7 @@ pub fn router(state: &Arc<State>) -> Router {
     let issuer = issuer::routes(state);
     Router::new()
         .merge(issuer)
-        .merge(admin::routes(&state))
+        .merge(admin::routes(state))
         .route("/graphql", graphql)
         // A configured endpoint that ends in a slash makes clients dial the second of these (`client-js` 1.1).
         .route("/graphql/realtime", socket.clone())

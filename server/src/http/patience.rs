@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::State;
 use super::error::{Refusal, internal_failure};
-use super::listener::Scissors;
+use super::listener::{Peer, Scissors};
 use crate::auth::Credentials;
 
 /// How long a query leaves the store alone that could not answer it.
@@ -32,11 +32,11 @@ impl Farewell {
     pub(super) fn of(head: &Parts, operation: &Operation) -> Farewell {
         let family = Credentials::from_headers(&head.headers).agents.family();
         let native = matches!(family, Family::Android | Family::Swift | Family::Flutter);
-        let connection = head.extensions.get::<ConnectInfo<Scissors>>();
+        let connection = head.extensions.get::<ConnectInfo<Peer>>();
         Farewell {
             scissors: connection
                 .filter(|_| native && !operation.is_mutation())
-                .map(|ConnectInfo(scissors)| scissors.clone()),
+                .map(|ConnectInfo(peer)| peer.scissors.clone()),
         }
     }
 

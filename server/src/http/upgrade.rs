@@ -9,7 +9,10 @@ use axum::extract::{FromRequestParts, Request, State as From};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use driftless_resolvers::clock::{Clock, System};
+
 use super::error::Refusal;
+use super::listener::Peer;
 use super::request_id::RequestId;
 use super::{Parts, State};
 use crate::realtime::{handshake, protocol, socket};
@@ -30,6 +33,14 @@ pub async fn socket(From(state): From<Arc<State>>, request: Request) -> Response
         return Refusal::Unavailable.into_response();
     };
     if state.drain.is_cancelled() {
+        return Refusal::Unavailable.into_response();
+    }
+    let address = Peer::address(
+        request.extensions(),
+        request.headers(),
+        state.limits.proxies,
+    );
+    if state.limiter.address(address, System.now()).is_none() {
         return Refusal::Unavailable.into_response();
     }
     let Some(place) = Place::take(&state, parts.realtime.settings.sockets) else {

@@ -9,7 +9,9 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::super::coerce::{Inputs, Leniency};
-use super::super::document::{self, Rejection, location, too_deep, too_many_fields};
+use super::super::document::{
+    self, Rejection, location, no_introspection, too_deep, too_many_fields, too_many_roots,
+};
 use super::super::literal::{json, type_ref};
 use super::super::types::{FieldDef, ObjectDef, ObjectKind, Resolver, TypeDef, TypeRef};
 use super::super::validate::{Rule, is_introspection, keyless_get, root_name, validate, violation};
@@ -49,6 +51,13 @@ pub(crate) fn plan(
         .ok_or_else(|| Rejection::Invalid(Vec::new()))?;
     let whole = [(Vec::new(), &operation.selection_set.node)];
     let root = planner.selection(root, &whole)?;
+    if root.fields.len() > limits.root_limit {
+        return Err(too_many_roots(limits));
+    }
+    let describes = |field: &Field| field.source == Source::Introspection;
+    if !limits.introspection && root.fields.iter().any(describes) {
+        return Err(no_introspection());
+    }
     let forgiven = planner.forgiven;
     let variables = operation.variable_definitions.iter().map(|definition| {
         let node = &definition.node;

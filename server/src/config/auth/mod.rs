@@ -31,6 +31,7 @@ pub(super) struct Auth {
     users: BTreeMap<String, UserSection>,
     blocked: Vec<String>,
     leeway_s: Option<u32>,
+    pub(super) introspection: Option<bool>,
     pub(super) rules: Rules,
 }
 
