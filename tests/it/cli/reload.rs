@@ -84,10 +84,11 @@ async fn serve(folder: &Path) -> (Child, Lines<BufReader<ChildStderr>>, String) 
 async fn serve_exchanges_keys_at_sighup_without_a_restart() {
     let folder = folder_with(TODO);
     let path = folder.path().join("driftless.toml");
-    let (old, new) = (
-        "da2-abcdefghijklmnopqrstuvwxyz",
-        "da2-zyxwvutsrqponmlkjihgfedcba",
-    );
+    let made = stdout(&run(folder.path(), &["keys", "--new", "--json"]).await);
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let text = |name: &str| made[name].as_str().expect("a text");
+    let (old, new) = ("da2-abcdefghijklmnopqrstuvwxyz", text("api_key"));
+    let digest = text("sha256");
     let write = |keys: &str| {
         let text = format!("[auth.providers.k]\ntype = \"api_key\"\nkeys = [{keys}]\n");
         std::fs::write(&path, text).expect("a file");
@@ -104,8 +105,11 @@ async fn serve_exchanges_keys_at_sighup_without_a_restart() {
     assert_eq!((status(old).await, status(new).await), (200, 401));
     let id = child.id().expect("it runs").to_string();
     for (keys, expected) in [
-        (format!("\"{old}\", \"{new}\""), (200, 200)),
-        (format!("\"{new}\""), (401, 200)),
+        (
+            format!("\"{old}\", {{ sha256 = \"{digest}\" }}"),
+            (200, 200),
+        ),
+        (format!("{{ sha256 = \"{digest}\" }}"), (401, 200)),
     ] {
         write(&keys);
         let sent = Command::new("kill").args(["-HUP", &id]).status().await;
