@@ -115,7 +115,11 @@ mod tests {
             .collect();
         let body = selected.join(" ");
         let query = format!("query Q {{ {body} }}");
-        let plan = Arc::new(plan::plan(inputs, &Settings::default(), &query, None).unwrap());
+        let settings = Settings {
+            root_limit: fields,
+            ..Settings::default()
+        };
+        let plan = Arc::new(plan::plan(inputs, &settings, &query, None).unwrap());
         let cache = PlanCache::default();
         for n in 0..documents {
             cache.put(&format!("{query}#{n}"), None, &plan);

@@ -144,6 +144,10 @@ pub(super) fn serve() -> Served {
 }
 
 pub(super) fn serve_schema(schema: Schema) -> Served {
+    serve_configured(schema, Settings::default())
+}
+
+pub(super) fn serve_configured(schema: Schema, settings: Settings) -> Served {
     let store = Arc::new(Fragile {
         inner: Memory::new(Arc::new(Noon)),
         calls_left: AtomicUsize::new(usize::MAX),
@@ -158,7 +162,7 @@ pub(super) fn serve_schema(schema: Schema) -> Served {
         sealer: Sealer::new([7; 32]),
         strategies: Strategies::default(),
         journal: crate::journal::Notebook::default(),
-        settings: Settings::default(),
+        settings,
     };
     Served {
         api: Arc::new(Api::new(engine)),

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::serve;
+use super::{serve, serve_configured};
+use crate::engine::Settings;
+use crate::fixtures;
 
 #[tokio::test]
 async fn a_fragment_does_not_multiply_a_long_argument() {
@@ -59,7 +61,11 @@ async fn a_document_is_answered_alike_the_first_time_and_from_the_cache() {
 
 #[tokio::test]
 async fn aliases_of_large_pages_end_at_a_limit() {
-    let api = serve();
+    let settings = Settings {
+        root_limit: 110,
+        ..Settings::default()
+    };
+    let api = serve_configured(fixtures::schema(), settings);
     for n in 0..1_000 {
         api.store_raw("Comment", json!({"id": n.to_string(), "content": "x"}))
             .await;
