@@ -106,6 +106,8 @@ pub struct Settings {
     pub create_replay: bool,
     /// Let a create go over a tombstone, as it goes over a shell; else the id stays taken (`sync-semantics` 2.2 row 3).
     pub revive: bool,
+    /// Answer a client that asks the same in vain again and again a little later each time (`client-js` 13.3).
+    pub slow_loops: bool,
     /// Leave tombstones out of lists, index queries and children whose filter does not speak of `_deleted`
     /// (`sync-semantics` 3). Get and sync show them always.
     pub hide_tombstones: bool,
@@ -133,6 +135,7 @@ impl Default for Settings {
             own_clock_overlap: 300_000,
             create_replay: true,
             revive: false,
+            slow_loops: true,
             hide_tombstones: false,
             authz: authz::Settings::default(),
             missing_version: MissingVersion::Conflict,

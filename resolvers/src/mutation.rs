@@ -133,7 +133,7 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             }
             Verdict::Refuse(refusal) => {
                 mediation.conclude(Err(&refusal));
-                if matches!(refusal, Refusal::Conflict(_)) {
+                if matches!(refusal, Refusal::Conflict(_)) && permit.engine().settings.slow_loops {
                     let actor = permit.identity().actor();
                     let what = (actor, &permit.model().name, &request.key, &request.digest);
                     pace(Question::Conflict, what, permit.engine().clock.as_ref()).await;

@@ -78,7 +78,9 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let last_sync = last_sync(args);
     let purpose = purpose(model, last_sync, args, &permit.principal());
-    if let Some(token) = args.get("nextToken").and_then(Value::as_str) {
+    if let Some(token) = args.get("nextToken").and_then(Value::as_str)
+        && engine.settings.slow_loops
+    {
         pace(
             Question::Page,
             (permit.principal(), token),

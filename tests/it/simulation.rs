@@ -9,6 +9,7 @@
 //! A hundred thousand seeds by hand: `DRIFTLESS_TEST_SEEDS=100000 cargo test -p driftless-tests --test it simulation`.
 
 mod device;
+mod judge;
 mod network;
 mod schemas;
 mod tail;

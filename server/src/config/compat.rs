@@ -29,6 +29,7 @@ fn appsync(config: &mut Config) {
     engine.create_replay = false;
     engine.revive = false;
     engine.hide_tombstones = false;
+    engine.slow_loops = false;
     engine.missing_version = MissingVersion::Conflict;
     engine.same_writer = false;
     config.realtime.repairs = false;

@@ -87,6 +87,7 @@ struct Sync {
     create_on_tombstone: Option<OnTombstone>,
     create_replay: Option<bool>,
     hide_tombstones: Option<bool>,
+    slow_loops: Option<bool>,
     missing_version: Option<Missing>,
     same_writer: Option<bool>,
 }
@@ -247,6 +248,7 @@ fn sync(config: &mut Config, sync: &Sync) {
     set(&mut config.engine.revive, revive);
     set(&mut config.engine.create_replay, sync.create_replay);
     set(&mut config.engine.hide_tombstones, sync.hide_tombstones);
+    set(&mut config.engine.slow_loops, sync.slow_loops);
     let missing = sync.missing_version.map(|missing| match missing {
         Missing::Conflict => MissingVersion::Conflict,
         Missing::Latest => MissingVersion::Latest,

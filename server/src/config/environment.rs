@@ -134,6 +134,7 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         false,
     ),
     ("SYNC_LOG_TTL", "sync.log_ttl", Form::Lifetime, false),
+    ("SYNC_SLOW_LOOPS", "sync.slow_loops", Form::Switch, false),
     (
         "SYNC_TOMBSTONE_TTL",
         "sync.tombstone_ttl",

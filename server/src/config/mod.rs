@@ -517,7 +517,7 @@ mod tests {
     fn the_profile_of_appsync_gives_way_to_what_is_said_beside_it() {
         let plain = load("compat = \"appsync\"\n", &[]).expect("a configuration");
         assert_eq!(plain.engine.delta_window, Some(1_800_000));
-        assert!(!plain.engine.create_replay && !plain.realtime.repairs);
+        assert!(!plain.engine.create_replay && !plain.realtime.repairs && !plain.engine.slow_loops);
         assert_eq!(plain.realtime.subscriptions, 100);
         let file = "compat = \"appsync\"\n[sync]\ndelta_ttl = 60\n[realtime]\nrepairs = true\n";
         let own = load(file, &[]).expect("a configuration");

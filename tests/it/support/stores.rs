@@ -32,6 +32,11 @@ impl HeldClock {
     pub(crate) fn hold_reader(&self, barrier: &Arc<Barrier>) {
         *self.barrier.lock().expect("no holder panics") = Some(Arc::clone(barrier));
     }
+
+    /// Whether the next reader will be held.
+    pub(crate) fn holds_next(&self) -> bool {
+        self.barrier.lock().expect("no holder panics").is_some()
+    }
 }
 
 impl Clock for HeldClock {
