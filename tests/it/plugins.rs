@@ -5,4 +5,3 @@ mod functions;
 mod journal;
 mod sandbox;
 mod seen_by_clients;
-mod speed;

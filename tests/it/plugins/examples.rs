@@ -25,7 +25,7 @@ pub(super) fn component(name: &str) -> PathBuf {
 }
 
 /// Opening compiles, which takes a while in a build for debugging.
-pub(super) async fn open(name: &str, settings: &[(&str, &str)]) -> WasmHandler {
+async fn open(name: &str, settings: &[(&str, &str)]) -> WasmHandler {
     let mut plugin = Plugin::at(component(name));
     let settings = settings
         .iter()
