@@ -145,7 +145,7 @@ impl Generator<'_> {
                 self.gate_type(&answer, &gates);
             }
         }
-        let nested = self.nested_of_model(model);
+        let nested = self.nested_in(&model.name);
         self.nested_gates(nested, &modes, seen);
     }
 
@@ -240,18 +240,7 @@ impl Generator<'_> {
         }
     }
 
-    /// The types a model's fields lead to, pages of relations included.
-    fn nested_of_model(&self, model: &Model) -> Vec<String> {
-        let Some(TypeDef::Object(object)) = self.types.get(&model.name) else {
-            return Vec::new();
-        };
-        let names = object.fields.values().map(|field| field.ty.name());
-        names
-            .filter(|name| self.is_plain(name))
-            .map(str::to_owned)
-            .collect()
-    }
-
+    /// The types the fields of a type lead to, pages of relations included.
     fn nested_in(&self, name: &str) -> Vec<String> {
         let Some(TypeDef::Object(object)) = self.types.get(name) else {
             return Vec::new();
