@@ -3,6 +3,7 @@
 import { providers } from './identity.mjs';
 import { predicate } from './predicates.mjs';
 
+/** How long nothing may happen before a device gives up waiting. */
 const PATIENCE_MS = 90_000;
 const META = new Set(['createdAt', 'updatedAt', '_version', '_lastChangedAt', '_deleted']);
 
@@ -309,19 +310,26 @@ export class Device {
 
   /** Looks again at every event and message, and now and then for changes nobody announces. */
   async #until(what, holds) {
-    const deadline = Date.now() + PATIENCE_MS;
+    let deadline = Date.now() + PATIENCE_MS;
     while (!(await holds())) {
       if (Date.now() > deadline) throw new Error(`waited in vain for ${typeof what === 'string' ? what : what()}`);
-      await new Promise((wake) => {
-        const timer = setTimeout(done, 50);
-        const watchers = this.#watchers;
-        watchers.add(done);
-        function done() {
-          clearTimeout(timer);
-          watchers.delete(done);
-          wake();
-        }
-      });
+      // As long as something happens, a slow machine is no reason to give up.
+      if (await this.#happens(50)) deadline = Date.now() + PATIENCE_MS;
     }
+  }
+
+  /** Whether an event or message comes within this time. */
+  #happens(milliseconds) {
+    const watchers = this.#watchers;
+    return new Promise((tell) => {
+      const timer = setTimeout(() => done(false), milliseconds);
+      const happened = () => done(true);
+      watchers.add(happened);
+      function done(answer) {
+        clearTimeout(timer);
+        watchers.delete(happened);
+        tell(answer);
+      }
+    });
   }
 }

@@ -5,7 +5,10 @@ import { chromiumDevices } from './chromium.mjs';
 import { nodeDevices } from './node-device.mjs';
 import { STORES, Server } from './server.mjs';
 
-const TIMEOUT_MS = 300_000;
+/** How long devices that have uploaded everything may differ. */
+const CONVERGENCE_MS = 90_000;
+/** Against hanging only: a device that waits in vain says so long before. */
+const TIMEOUT_MS = 900_000;
 
 // Each server, device and directory tidies up after itself when the process ends.
 process.setMaxListeners(0);
@@ -45,7 +48,7 @@ class Stage {
   /** Waits until all devices have uploaded everything and hold the same records, and returns those. */
   async converged() {
     for (const device of this.#devices) await device.uploaded();
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + CONVERGENCE_MS;
     for (;;) {
       const dumps = await Promise.all(this.#devices.map((device) => device.dump()));
       const differing = dumps.find((dump) => JSON.stringify(dump) !== JSON.stringify(dumps[0]));
