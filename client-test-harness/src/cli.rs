@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     bench::{limit, plan},
+    crash::{self, Plan},
     family::Family,
     http::Target,
     oracle::Strategy,
@@ -40,6 +41,9 @@ pub struct Cli {
 pub enum Command {
     /// Random clients edit, disconnect and conflict; then all replicas must agree with the server and its history.
     Converge(Converge),
+    /// Writers send every mutation until it is done while somebody kills the server; then everything acknowledged must be
+    /// stored, once.
+    Ledger(Ledger),
     /// Measures a release build against the least program that could do the same work.
     Bench(plan::Arguments),
     /// That least program.
@@ -100,10 +104,46 @@ pub struct Converge {
     pub shrink: usize,
 }
 
+/// Arguments of `ledger`.
+#[derive(Clone, Debug, Args)]
+pub struct Ledger {
+    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`.
+    #[arg(long)]
+    pub endpoint: String,
+    /// API key.
+    #[arg(long)]
+    pub api_key: String,
+    /// PEM file of the authority that signed the server's certificate.
+    #[arg(long)]
+    pub ca: Option<PathBuf>,
+    /// JSON description of the models; the whitepaper example's when left out.
+    #[arg(long)]
+    pub models: Option<PathBuf>,
+    /// The model to write: with one key field and a required text or number.
+    #[arg(long, default_value = "Post")]
+    pub model: String,
+    /// Number of writers.
+    #[arg(long, default_value_t = 4)]
+    pub writers: usize,
+    /// Number of mutations, all writers together.
+    #[arg(long, default_value_t = 3000)]
+    pub writes: u64,
+    /// A shell command that kills the server, and starts it again unless somebody else does; without one, kill it by hand.
+    #[arg(long)]
+    pub kill: Option<String>,
+    /// How often that command runs.
+    #[arg(long, default_value_t = 3)]
+    pub kills: u64,
+    /// Seconds that the server may be away.
+    #[arg(long, default_value_t = 60)]
+    pub patience: u64,
+}
+
 /// Runs the command; false means that the server was found wrong.
 pub async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
         Command::Converge(arguments) => converge(&arguments).await,
+        Command::Ledger(arguments) => ledger(&arguments).await,
         Command::Bench(arguments) => {
             say(&plan::run(&arguments).await?)?;
             Ok(true)
@@ -150,14 +190,59 @@ async fn converge(arguments: &Converge) -> anyhow::Result<bool> {
     }
 }
 
-fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
-    let schema = match &arguments.models {
-        None => Schema::whitepaper(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-            Schema::from_json(&text).with_context(|| path.display().to_string())?
-        }
+async fn ledger(arguments: &Ledger) -> anyhow::Result<bool> {
+    let schema = schema(arguments.models.as_ref())?;
+    let model = schema.model(&arguments.model).context("--model")?.clone();
+    anyhow::ensure!(
+        model.key.len() == 1,
+        "{} has no single key field",
+        model.name
+    );
+    let plan = Plan {
+        target: Target::new(
+            &arguments.endpoint,
+            &arguments.api_key,
+            arguments.ca.clone(),
+        )?,
+        model,
+        writers: arguments.writers.max(1),
+        writes: arguments.writes,
+        kill: arguments.kill.clone(),
+        kills: arguments.kills,
+        patience: Duration::from_secs(arguments.patience),
     };
+    let started = Instant::now();
+    let report = crash::run(&plan).await?;
+    let counts: Vec<_> = report
+        .counts()
+        .into_iter()
+        .map(|(what, number)| format!("{number} {what}"))
+        .collect();
+    let (seconds, counts) = (started.elapsed().as_secs_f64(), counts.join(", "));
+    let violations = report.violations();
+    if violations.is_empty() {
+        say(&format!(
+            "everything acknowledged is stored once, after {seconds:.1} s: {counts}\n"
+        ))?;
+    } else {
+        say(&format!(
+            "FAILED after {seconds:.1} s ({counts}):\n  {}\n",
+            violations.join("\n  ")
+        ))?;
+    }
+    Ok(violations.is_empty())
+}
+
+fn schema(models: Option<&PathBuf>) -> anyhow::Result<Schema> {
+    let Some(path) = models else {
+        return Ok(Schema::whitepaper());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Schema::from_json(&text).with_context(|| path.display().to_string())
+}
+
+fn stage(arguments: &Converge) -> anyhow::Result<Stage> {
+    let schema = schema(arguments.models.as_ref())?;
     let node = |endpoint: &String| Target::new(endpoint, &arguments.api_key, arguments.ca.clone());
     let mut nodes = arguments.endpoint.iter().map(node);
     let first = nodes.next().context("--endpoint")??;

@@ -9,6 +9,7 @@
 //! * [`ledger`], [`frames`], [`oracle`], [`history`] – what was sent, what came back, and whether that can be true;
 //! * [`chaos`] – breaking connections;
 //! * [`trace`], [`scenario`], [`converge`], [`shrink`] – seeded runs, their verdicts and their smallest failures;
+//! * [`crash`] – writers that a server must not betray when it is killed;
 //! * [`bench`] – measuring a server against the least program that could do its work;
 //! * [`report`], [`cli`] – counting and commands.
 
@@ -16,6 +17,7 @@ pub mod bench;
 pub mod chaos;
 pub mod cli;
 pub mod converge;
+pub mod crash;
 pub mod document;
 pub mod engine;
 pub mod family;

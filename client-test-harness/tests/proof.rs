@@ -4,6 +4,7 @@
 mod stub;
 
 use driftless_client_test_harness::{
+    crash::{self, Plan},
     family::Family,
     oracle::Strategy,
     scenario::{
@@ -62,6 +63,29 @@ async fn a_right_server_passes_every_mix_under_optimistic_concurrency() {
 #[tokio::test]
 async fn an_acknowledged_write_that_was_not_stored_is_found() {
     assert!(finds(Bug::AcknowledgesWithoutStoring, Mix::Mixed).await);
+}
+
+/// The scenario with writers whose server is killed, without the killing.
+async fn ledger_finds(bug: Bug) -> bool {
+    let stage = stub::start(Strategy::Automerge, bug).await;
+    let plan = Plan {
+        model: stage.schema.model("Post").expect("a model").clone(),
+        target: stage.target.clone(),
+        writers: 3,
+        writes: 90,
+        kill: None,
+        kills: 0,
+        patience: stage.patience,
+    };
+    let report = crash::run(&plan).await.expect("the stub is reachable");
+    !report.violations().is_empty()
+}
+
+#[tokio::test]
+async fn the_ledger_finds_what_was_acknowledged_and_not_stored_and_nothing_else() {
+    assert!(ledger_finds(Bug::AcknowledgesWithoutStoring).await);
+    assert!(ledger_finds(Bug::LeavesTombstonesOutOfDeltas).await);
+    assert!(!ledger_finds(Bug::Nothing).await);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod auth;
 mod cli;
 mod converge;
 mod crash;
+mod handover;
 mod http;
 mod migrations;
 mod nodes;

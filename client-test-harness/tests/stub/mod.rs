@@ -130,7 +130,11 @@ impl Stub {
             .next();
         let Some(outcome) = outcome.or_else(|| self.repeat(&mutation, before.as_ref(), repeated))
         else {
-            let before = before.expect("every refused mutation of these tests names a record");
+            // A record whose create was acknowledged and lost.
+            let Some(before) = before else {
+                return json!({"data": {field: null}, "errors": [{"path": [field], "data": null,
+                    "errorType": "ConditionalCheckFailedException", "errorInfo": null, "message": "No existing item."}]});
+            };
             if self.bug == Bug::PublishesRefusedWrites {
                 let after = state.commit(model, &mutation, (before.fields.clone(), true));
                 state.publish(self.bug, model, operation, &id, &after);

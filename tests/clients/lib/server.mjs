@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { Activation } from './activation.mjs';
 import { newDatabase } from './postgres.mjs';
 import { temporaryDirectory } from './temporary.mjs';
 
@@ -19,21 +20,27 @@ export class Server {
   #arguments;
   #directory;
   #process;
+  #activation;
   #log = '';
 
   /**
    * `store`: 'sqlite' or 'postgres'; `conflict`: a strategy, 'automerge' by default; `configuration`: a
-   * driftless.toml; `database`: the URL of a database that the test has made itself.
+   * driftless.toml; `database`: the URL of a database that the test has made itself;
+   * `activated`: its port is opened by whoever starts it.
    */
-  static async start({ store, schema = example('whitepaper'), conflict = 'automerge', configuration = '', database }) {
+  static async start({ store, schema = example('whitepaper'), conflict = 'automerge', configuration = '', database, activated }) {
     const server = new Server();
     server.#directory = temporaryDirectory('server');
     writeFileSync(path.join(server.#directory, 'driftless.toml'), configuration);
     database ??= store === 'postgres' ? await newDatabase() : `sqlite:${path.join(server.#directory, 'data.db')}`;
     server.database = database;
     server.#arguments = ['dev', schema, '--json', '--no-watch', '--database', database, '--conflict', conflict];
+    if (activated) {
+      server.#activation = await Activation.of(binary, server.#arguments, { cwd: server.#directory });
+      server.#activation.stderr.on('data', (text) => (server.#log += text));
+    }
     await server.#launch('127.0.0.1:0');
-    process.prependListener('exit', () => server.#process.kill('SIGKILL'));
+    process.prependListener('exit', () => server.#process?.kill('SIGKILL'));
     return server;
   }
 
@@ -46,9 +53,20 @@ export class Server {
     await this.#end('SIGTERM');
   }
 
+  /** Ends it for good, and with it whoever holds its port. */
+  async close() {
+    await this.stop();
+    await this.#activation?.close();
+  }
+
   /** The same database on the same port again. */
   async restart() {
     await this.#launch(`127.0.0.1:${this.port}`);
+  }
+
+  /** Waits until a client stands in the queue of a port that is open while the server is away. */
+  waiting() {
+    return this.#activation.waiting();
   }
 
   get log() {
@@ -90,12 +108,17 @@ export class Server {
   }
 
   async #launch(listen) {
+    if (this.#activation) return this.#readied(await this.#activation.start());
     this.#process = spawn(binary, [...this.#arguments, '--listen', listen], {
       cwd: this.#directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#process.stderr.on('data', (text) => (this.#log += text));
-    const ready = JSON.parse(await this.#firstLine());
+    this.#readied(await this.#firstLine());
+  }
+
+  #readied(line) {
+    const ready = JSON.parse(line);
     this.endpoint = ready.endpoint;
     this.httpEndpoint = ready.http_endpoint;
     this.apiKey = ready.api_key;
@@ -112,6 +135,7 @@ export class Server {
   }
 
   async #end(signal) {
+    if (this.#activation) return this.#activation.end(signal);
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     this.#process.kill(signal);
     await once(this.#process, 'exit');

@@ -99,7 +99,7 @@ async function perform(body, devices, options) {
     throw error;
   } finally {
     await devices.finish();
-    await server.stop();
+    await server.close();
   }
 }
 
