@@ -1,8 +1,24 @@
 //! Several servers over one Postgres, however they reach it: what one writes, subscribers of the others see, in order,
 //! each event once, and nothing is lost when a node, a connection or the line to the database breaks.
 
+/// Runs cases over a route, in a module of this name.
+macro_rules! on_route {
+    ($name:ident $route:ident: $($case:ident),+) => {
+        mod $name {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    let cluster = super::super::Cluster::start(super::super::Route::$route).await;
+                    super::$case(cluster).await;
+                }
+            )+
+        }
+    };
+}
+
 mod breaks;
 mod carriers;
+mod nats;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +28,10 @@ use driftless::config::{self, SchemaSource, TlsMode};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::nats::Nats;
 use crate::support::pgbouncer::{Pooler, Settings};
 use crate::support::postgres::Database;
-use crate::support::server::{Server, Socket};
+use crate::support::server::{PATIENCE, Server, Socket};
 
 const SCHEMA: &str = include_str!("../schemas/players.graphql");
 const KEY: &str = "da2-nodesnodesnodesnodesnodesn";
@@ -32,26 +49,53 @@ enum Route {
     Pooler,
     /// Records through a pooler, notifications past it.
     PastPooler,
+    /// A stream of NATS.
+    Nats,
+    /// Records through a pooler, word by NATS.
+    PoolerAndNats,
+}
+
+impl Route {
+    fn has_pooler(self) -> bool {
+        matches!(
+            self,
+            Route::Pooler | Route::PastPooler | Route::PoolerAndNats
+        )
+    }
+
+    fn has_nats(self) -> bool {
+        matches!(self, Route::Nats | Route::PoolerAndNats)
+    }
 }
 
 struct Cluster {
     database: Database,
     pooler: Option<Pooler>,
+    nats: Option<Nats>,
     route: Route,
 }
 
 impl Cluster {
     async fn start(route: Route) -> Cluster {
+        let mut cluster = Cluster::without_nats(route).await;
+        if let Some(nats) = &mut cluster.nats {
+            nats.run().await;
+        }
+        cluster
+    }
+
+    /// With a NATS server that is not running yet, if there is to be one.
+    async fn without_nats(route: Route) -> Cluster {
         let database = Database::create().await;
-        let pooler = match route {
-            Route::Notifications => None,
-            Route::Pooler | Route::PastPooler => {
-                Some(Pooler::before(&database, Settings::Ignored).await)
-            }
+        let pooler = if route.has_pooler() {
+            Some(Pooler::before(&database, Settings::Ignored).await)
+        } else {
+            None
         };
         Cluster {
             database,
             pooler,
+            nats: route.has_nats().then(Nats::absent),
             route,
         }
     }
@@ -75,6 +119,10 @@ impl Cluster {
             config.listen.tls = TlsMode::Off;
             config.database = config::Database(url);
             config.direct_database = direct;
+            config.feed = self
+                .nats
+                .as_ref()
+                .map(|nats| config::Feed(nats.url.clone()));
             config.drain = Duration::ZERO;
             let key = KeySetting::plain(KEY).expect("a good key");
             config.auth.add_key(key);
@@ -107,6 +155,17 @@ async fn update(node: &Server, id: &str, version: u64, note: &str) -> u64 {
     let answer = node.graphql(query, json!({ "input": input })).await;
     let version = answer["data"]["updatePlayer"]["_version"].as_u64();
     version.unwrap_or_else(|| panic!("{answer}"))
+}
+
+/// Waits until word of other nodes' writes is known to arrive at a node.
+async fn hears(node: &Server) {
+    let hearing = async {
+        while !node.app.hears_other_nodes() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let heard = tokio::time::timeout(PATIENCE, hearing).await;
+    heard.expect("word arrives");
 }
 
 /// A socket that hears of creates and updates.

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::compat::Compat;
 use super::lifetime::{self, Lifetime};
-use super::{Config, ConfigError, Database, SchemaSource, TlsMode};
+use super::{Config, ConfigError, Database, Feed, SchemaSource, TlsMode};
 use super::{auth, conflict, rules};
 
 const DEFAULT_FILE: &str = "driftless.toml";
@@ -22,6 +22,7 @@ struct Document {
     schema: Option<PathBuf>,
     listen: Listen,
     database: DatabaseSection,
+    feed: FeedSection,
     conflict: conflict::Section,
     auth: auth::Auth,
     admin: auth::Admin,
@@ -53,6 +54,12 @@ enum Tls {
 struct DatabaseSection {
     url: Option<String>,
     direct_url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FeedSection {
+    url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -155,6 +162,9 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     }
     if let Some(url) = document.database.direct_url {
         config.direct_database = Some(Database(url));
+    }
+    if let Some(url) = document.feed.url {
+        config.feed = Some(Feed(url));
     }
     let Config {
         conflict, engine, ..

@@ -52,6 +52,8 @@ pub struct Config {
     pub database: Database,
     /// The same database without the pooler that `database` leads through, for word of other nodes' writes.
     pub direct_database: Option<Database>,
+    /// The NATS servers that carry word of writes between nodes, instead of the database's notifications.
+    pub feed: Option<Feed>,
     /// How long the log keeps what was written, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
     /// How long to wait for a database server that is not there yet; `None` is for ever.
@@ -167,6 +169,43 @@ impl Database {
     }
 }
 
+/// Where NATS servers are: `nats://HOST:PORT`, several of one cluster with commas between.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Feed(pub String);
+
+impl std::fmt::Debug for Feed {
+    /// Never shows a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let servers = self.0.split(',');
+        let shown: Vec<_> = servers
+            .map(|server| Database(server.trim().to_owned()).describe())
+            .collect();
+        formatter.write_str(&shown.join(","))
+    }
+}
+
+impl Feed {
+    fn check(&self, database: &Database) -> Result<(), ConfigError> {
+        let is_server = |server: &str| {
+            url::Url::parse(server.trim())
+                .is_ok_and(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host())
+        };
+        if !self.0.split(',').all(is_server) {
+            return Err(ConfigError(
+                "feed.url is nats://HOST:PORT or tls://HOST:PORT, several of one cluster with commas between"
+                    .to_owned(),
+            ));
+        }
+        if !database.is_shared() {
+            return Err(ConfigError(
+                "feed.url is for several nodes on one Postgres, and database.url is none: leave it out"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A configuration that makes no sense: what, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -231,6 +270,7 @@ impl Config {
             },
             database: Database("sqlite:.driftless/data.db".to_owned()),
             direct_database: None,
+            feed: None,
             log_ttl: Some(driftless_resolvers::tombstone::DEFAULT_TTL),
             database_patience: None,
             conflict: Conflicts::default(),
@@ -309,6 +349,9 @@ impl Config {
         }
         self.listen.public_hosts.extend(flags.hosts.iter().cloned());
         self.name_signed_hosts()?;
+        if let Some(feed) = &self.feed {
+            feed.check(&self.database)?;
+        }
         Ok(self)
     }
 }
@@ -321,6 +364,7 @@ impl Config {
             moments: self.moments.clone(),
             log_ttl: self.log_ttl,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
+            feed: self.feed.as_ref().map(|feed| feed.0.clone()),
             ..crate::storage::Place::at(&self.database.0)
         }
     }
@@ -400,6 +444,19 @@ mod tests {
     fn an_unknown_variable_names_the_nearest_known_one() {
         let error = load("", &[("DRIFTLESS_DATABSE_URL", "x")]).expect_err("a typing error");
         assert!(error.0.contains("DRIFTLESS_DATABASE_URL"), "{error}");
+    }
+
+    #[test]
+    fn a_feed_is_a_list_of_nats_servers_beside_a_postgres() {
+        let postgres = ("DRIFTLESS_DATABASE_URL", "postgres://h/d");
+        let two = "nats://u:secret@a:4222, tls://b";
+        let config = load("", &[postgres, ("DRIFTLESS_FEED_URL", two)]).expect("a configuration");
+        assert_eq!(config.feed, Some(Feed(two.to_owned())));
+        assert_eq!(format!("{:?}", config.feed), "Some(nats://a:4222,tls://b)");
+        let error = load("[feed]\nurl = \"redis://a\"\n", &[postgres]).expect_err("no NATS");
+        assert!(error.0.contains("feed.url"), "{error}");
+        let error = load("[feed]\nurl = \"nats://a\"\n", &[]).expect_err("no Postgres");
+        assert!(error.0.contains("Postgres"), "{error}");
     }
 
     #[test]

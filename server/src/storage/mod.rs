@@ -66,7 +66,7 @@ use moment::Moments;
 use postgres::Postgres;
 use sql::SqlStore;
 use sqlite::Sqlite;
-use wake::Board;
+use wake::{Board, Nats, Way};
 
 /// An open store, as the two ports it implements.
 #[derive(Clone)]
@@ -186,6 +186,9 @@ pub struct Place {
     pub url: String,
     /// The same Postgres without the pooler that `url` leads through: notifications of writes arrive only there.
     pub direct_url: Option<String>,
+    /// The NATS servers that carry word of writes between nodes on one Postgres, instead of its notifications:
+    /// `nats://host:4222`, several of one cluster with commas between.
+    pub feed: Option<String>,
     /// How long the log keeps rows, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
     /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
@@ -201,6 +204,7 @@ impl Place {
         Place {
             url: url.to_owned(),
             direct_url: None,
+            feed: None,
             log_ttl: None,
             clock: Arc::new(System),
             moments: Moments::default(),
@@ -242,10 +246,16 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             let postgres = Postgres::open(&place.url, place.moments.clone()).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let engine = Arc::new(Engine::Postgres(postgres));
-            let board = Arc::new(Board::shared(false));
             Lineage::new().check(&engine).await?;
+            let way = match &place.feed {
+                None => Way::Notifications(listening),
+                Some(feed) => {
+                    Way::Nats(Nats::new(feed, sql::secret(&engine, Nats::SECRET).await?)?)
+                }
+            };
+            let board = Arc::new(Board::shared(way.carries_events()));
             let store = store(Arc::clone(&engine), Arc::clone(&board));
-            wake::start(&mut store.waking(), &engine, &board, listening);
+            wake::start(&mut store.waking(), &engine, &board, way);
             Ok(store)
         }
         _ => bail!(

@@ -257,29 +257,6 @@ impl SqlStore {
             .and_then(|(_, row)| row))
     }
 
-    async fn secret_named(&self, name: &str) -> Result<[u8; 32], StorageError> {
-        let read = || {
-            Statement::new(
-                "select value from secrets where name = $1",
-                vec![Arg::Text(name.to_owned())],
-            )
-        };
-        if let Some(row) = self.engine.rows(read()).await?.first() {
-            return super::secret::decode(&row.text(0)?);
-        }
-        let fresh = super::secret::fresh()?;
-        let keep = Statement::new(
-            "insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing",
-            vec![Arg::Text(name.to_owned()), Arg::Text(fresh)],
-        );
-        self.engine.execute(keep).await?;
-        let rows = self.engine.rows(read()).await?;
-        let row = rows
-            .first()
-            .ok_or_else(|| StorageError::Corrupt(format!("secret {name} is gone")))?;
-        super::secret::decode(&row.text(0)?)
-    }
-
     async fn log_head(&self, model: &Model) -> Result<Seq, StorageError> {
         let table = self.table(model)?;
         let rows = self.engine.rows(statements::head(&table)).await?;
@@ -352,6 +329,30 @@ fn covers(read: &SyncPlace, chosen: &SyncPlace) -> bool {
     }
 }
 
+/// The secret of a name, made if there is none.
+pub(super) async fn secret(engine: &Engine, name: &str) -> Result<[u8; 32], StorageError> {
+    let read = || {
+        Statement::new(
+            "select value from secrets where name = $1",
+            vec![Arg::Text(name.to_owned())],
+        )
+    };
+    if let Some(row) = engine.rows(read()).await?.first() {
+        return super::secret::decode(&row.text(0)?);
+    }
+    let fresh = super::secret::fresh()?;
+    let keep = Statement::new(
+        "insert into secrets (name, value) values ($1, $2) on conflict (name) do nothing",
+        vec![Arg::Text(name.to_owned()), Arg::Text(fresh)],
+    );
+    engine.execute(keep).await?;
+    let rows = engine.rows(read()).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| StorageError::Corrupt(format!("secret {name} is gone")))?;
+    super::secret::decode(&row.text(0)?)
+}
+
 impl Storage for SqlStore {
     fn prepare<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
         async move {
@@ -404,7 +405,7 @@ impl Storage for SqlStore {
     }
 
     fn secret<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<[u8; 32], StorageError>> {
-        self.secret_named(name).boxed()
+        secret(&self.engine, name).boxed()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StorageError>> {

@@ -3,9 +3,23 @@
 use super::*;
 use crate::support::line::Line;
 
+/// Runs each case with both ways that word may take.
+macro_rules! by_either_carrier {
+    ($($case:ident),+ $(,)?) => {
+        on_route!(notifications Notifications: $($case),+);
+        on_route!(by_nats Nats: $($case),+);
+    };
+}
+
+by_either_carrier!(
+    a_node_whose_connections_are_closed_misses_nothing,
+    a_node_whose_network_falls_silent_misses_nothing,
+    connections_that_the_database_ends_cost_no_write_and_no_event,
+    a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync,
+);
+
 /// A node is cut off while others write; its subscriber then sees everything it missed.
-async fn is_cut_off(cut: fn(&Line)) {
-    let cluster = Cluster::start(Route::Notifications).await;
+async fn is_cut_off(cluster: Cluster, cut: fn(&Line)) {
     let line = Line::to(&cluster.database).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;
@@ -25,14 +39,12 @@ async fn is_cut_off(cut: fn(&Line)) {
     cluster.finish(vec![near, far]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_connections_are_closed_misses_nothing() {
-    is_cut_off(Line::cut).await;
+async fn a_node_whose_connections_are_closed_misses_nothing(cluster: Cluster) {
+    is_cut_off(cluster, Line::cut).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_network_falls_silent_misses_nothing() {
-    is_cut_off(Line::silence).await;
+async fn a_node_whose_network_falls_silent_misses_nothing(cluster: Cluster) {
+    is_cut_off(cluster, Line::silence).await;
 }
 
 /// A create that may be answered with a request to try again: then nothing has been promised.
@@ -51,9 +63,7 @@ async fn post_create(node: &Server, id: &str) -> Option<()> {
 }
 
 /// `sync-design.md` T11: the database ends connections in the middle of writes.
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_the_database_ends_cost_no_write_and_no_event() {
-    let cluster = Cluster::start(Route::Notifications).await;
+async fn connections_that_the_database_ends_cost_no_write_and_no_event(cluster: Cluster) {
     let nodes = [cluster.node().await, cluster.node().await];
     let mut socket = subscriber(&nodes[1]).await;
     let mut admin = cluster.database.connect().await;
@@ -80,9 +90,7 @@ async fn connections_that_the_database_ends_cost_no_write_and_no_event() {
 }
 
 /// `sync-design.md` L8, T42: what a node has not read before it was trimmed cannot be made up for by events.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync() {
-    let cluster = Cluster::start(Route::Notifications).await;
+async fn a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync(mut cluster: Cluster) {
     let line = Line::to(&cluster.database).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;
@@ -91,6 +99,9 @@ async fn a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync() {
     let mut seen = Seen::default();
     seen.until(&mut socket, "seen").await;
     line.cut();
+    if let Some(nats) = &mut cluster.nats {
+        nats.kill();
+    }
     for id in ["a", "b", "c"] {
         create(&near, id).await;
     }

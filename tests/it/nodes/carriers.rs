@@ -5,27 +5,18 @@ use super::*;
 /// Runs each case over every route.
 macro_rules! on_every_route {
     ($($case:ident),+ $(,)?) => {
-        on_every_route!(@route notifications Notifications: $($case),+);
-        on_every_route!(@route behind_a_pooler Pooler: $($case),+);
-        on_every_route!(@route past_a_pooler PastPooler: $($case),+);
-    };
-    (@route $name:ident $route:ident: $($case:ident),+) => {
-        mod $name {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() {
-                    let cluster = super::super::Cluster::start(super::super::Route::$route).await;
-                    super::$case(cluster).await;
-                }
-            )+
-        }
+        on_route!(notifications Notifications: $($case),+);
+        on_route!(behind_a_pooler Pooler: $($case),+);
+        on_route!(past_a_pooler PastPooler: $($case),+);
+        on_route!(by_nats Nats: $($case),+);
+        on_route!(by_nats_behind_a_pooler PoolerAndNats: $($case),+);
     };
 }
 
 on_every_route!(
     a_subscriber_sees_what_every_node_writes_in_order_and_once,
     a_node_that_joins_later_tells_its_subscribers_from_then_on,
-    a_node_hears_of_others_where_notifications_arrive,
+    a_node_hears_of_others_where_word_arrives,
 );
 
 async fn a_subscriber_sees_what_every_node_writes_in_order_and_once(cluster: Cluster) {
@@ -59,14 +50,12 @@ async fn a_node_that_joins_later_tells_its_subscribers_from_then_on(cluster: Clu
     cluster.finish(vec![first, second]).await;
 }
 
-async fn a_node_hears_of_others_where_notifications_arrive(cluster: Cluster) {
+async fn a_node_hears_of_others_where_word_arrives(cluster: Cluster) {
     let node = cluster.node().await;
     if cluster.route == Route::Pooler {
         assert!(!node.app.hears_other_nodes());
     } else {
-        while !node.app.hears_other_nodes() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        hears(&node).await;
     }
     cluster.finish(vec![node]).await;
 }

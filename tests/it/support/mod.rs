@@ -9,6 +9,7 @@ pub(crate) mod components;
 pub(crate) mod issuer;
 pub(crate) mod line;
 pub(crate) mod models;
+pub(crate) mod nats;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod probe;

@@ -15,8 +15,10 @@ use crate::storage::epoch::Mark;
 /// How many events of one model are kept at most, and how much they may weigh together, in bytes.
 const KEPT: usize = 512;
 const HEAVIEST: usize = 4 << 20;
-/// How many events wait for the carrier at most; beyond that the others are only told that there are some.
+/// How many events of one model wait for the carrier at most, and how much they may weigh; beyond that the others are only
+/// told that there are some.
 const WAITING: usize = 1_024;
+const HEAVIEST_WAITING: usize = 4 << 20;
 
 /// All lines of a store.
 #[derive(Default)]
@@ -32,7 +34,8 @@ pub(in crate::storage) struct Board {
 
 #[derive(Default)]
 struct Outgoing {
-    waiting: Mutex<BTreeMap<i64, News>>,
+    /// What is new of each model, and what that weighs.
+    waiting: Mutex<BTreeMap<i64, (News, usize)>>,
     some: Notify,
 }
 
@@ -161,7 +164,7 @@ impl Board {
         loop {
             let waiting = std::mem::take(&mut *outgoing.waiting());
             if !waiting.is_empty() {
-                return waiting.into_values().collect();
+                return waiting.into_values().map(|(news, _)| news).collect();
             }
             outgoing.some.notified().await;
         }
@@ -169,15 +172,19 @@ impl Board {
 }
 
 impl Outgoing {
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<i64, News>> {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<i64, (News, usize)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, shard: i64, newest: Seq, events: &[Event]) {
         let mut waiting = self.waiting();
-        let news = waiting.entry(shard).or_insert_with(|| News::of(shard));
+        let (news, weight) = waiting.entry(shard).or_insert_with(|| (News::of(shard), 0));
         news.newest = newest;
-        if news.events.len() + events.len() <= WAITING {
+        *weight += events
+            .iter()
+            .map(|event| self::weight(&event.record.fields))
+            .sum::<usize>();
+        if news.events.len() + events.len() <= WAITING && *weight <= HEAVIEST_WAITING {
             news.events.extend_from_slice(events);
         }
         drop(waiting);

@@ -10,6 +10,8 @@ use super::Board;
 
 /// At least so much time lies between two words of one node, so that a busy node does not flood the others.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long to wait before another attempt to hear.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What is new in one model's log.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +34,15 @@ impl News {
     }
 }
 
-/// Takes news to the other nodes. What it brings from them it puts on the [`Board`] by itself.
+/// Takes news to the other nodes and brings theirs. Both may fail at any time: the log is the truth, and nodes look at it
+/// by themselves.
 pub(super) trait Carrier: Send + Sync + 'static {
     /// Sends news, outside of any write. An error means that some of it may not arrive: the others find out by looking.
     fn tell<'a>(&'a self, news: &'a [News]) -> BoxFuture<'a, anyhow::Result<()>>;
+
+    /// Puts what it hears on the board, and says there that it hears once that is tried out. Ends with the reason when
+    /// nothing arrives any more.
+    fn hear<'a>(&'a self, board: &'a Board) -> BoxFuture<'a, anyhow::Result<()>>;
 }
 
 /// Tells the other nodes what this one commits, for ever.
@@ -54,5 +61,25 @@ pub(super) async fn tell(board: Arc<Board>, carrier: Arc<dyn Carrier>) {
         }
         failing = told.is_err();
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Hears of other nodes' writes, for ever.
+pub(super) async fn hear(board: Arc<Board>, carrier: Arc<dyn Carrier>) {
+    let mut told = false;
+    loop {
+        let ended = carrier.hear(&board).await;
+        let heard = board.hears();
+        board.set_hears(false);
+        if let Err(error) = ended
+            && (heard || !told)
+        {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "word of other nodes' writes does not arrive; the logs are looked at four times a second instead"
+            );
+            told = true;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }

@@ -27,22 +27,25 @@ const CHANNEL: &str = "driftless";
 const PROMPT: Duration = Duration::from_secs(2);
 /// How often a connection that listens is tried out.
 const TRIAL: Duration = Duration::from_secs(15);
-/// How long to wait before another attempt to listen.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How long a connection to listen on may take to come.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Postgres refuses longer payloads.
 const LONGEST: usize = 7_000;
 
-/// Sends notifications.
+/// Sends notifications, and listens where they arrive.
 pub(super) struct Notifier {
     engine: Arc<Engine>,
+    /// How to connect to where they arrive; behind a pooler of transactions nobody can listen.
+    listening: Option<PgConnectOptions>,
     /// Which node speaks: its own word is no news to it.
     node: Uuid,
 }
 
 impl Notifier {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, listening: Option<PgConnectOptions>) -> Self {
         Notifier {
             engine,
+            listening,
             node: Uuid::new_v4(),
         }
     }
@@ -64,6 +67,13 @@ impl Carrier for Notifier {
             Ok(())
         }
         .boxed()
+    }
+
+    fn hear<'a>(&'a self, board: &'a Board) -> BoxFuture<'a, anyhow::Result<()>> {
+        match &self.listening {
+            Some(options) => listen(board, self, options).boxed(),
+            None => std::future::pending().boxed(),
+        }
     }
 }
 
@@ -97,39 +107,19 @@ fn news(payload: &str, own: Uuid) -> Vec<News> {
         .collect()
 }
 
-/// Listens, for ever.
-pub(super) async fn listen(board: Arc<Board>, notifier: Arc<Notifier>, options: PgConnectOptions) {
-    let mut told = false;
-    loop {
-        let ended = listen_once(&board, &notifier, &options).await;
-        let heard = board.hears();
-        board.set_hears(false);
-        if let Err(error) = ended
-            && (heard || !told)
-        {
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "word of other nodes' writes does not arrive; the logs are looked at four times a second instead"
-            );
-            told = true;
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
-}
-
 /// Listens until it turns out that nothing arrives any more.
-async fn listen_once(
+async fn listen(
     board: &Board,
     notifier: &Notifier,
     options: &PgConnectOptions,
 ) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
-        .acquire_timeout(AGAIN)
+        .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(options.clone());
-    let mut listener = timeout(AGAIN, PgListener::connect_with(&pool))
+    let mut listener = timeout(PATIENCE, PgListener::connect_with(&pool))
         .await
         .context("no connection to listen on")??;
     listener.listen(CHANNEL).await?;
