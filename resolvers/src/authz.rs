@@ -224,6 +224,22 @@ impl Rules {
         self.usable(model, identity, filter)
     }
 
+    /// The records whose field equals the argument of the same name of a hand-written subscription. Owners may be named
+    /// by any form; null speaks of records without a value (`realtime` 4.1).
+    #[must_use]
+    pub(crate) fn equal(
+        &self,
+        model: &str,
+        identity: &Identity,
+        field: &str,
+        value: &Value,
+    ) -> Filter {
+        match self.own_names(model, identity, field) {
+            Some(_) => self.argument(model, identity, field, value),
+            None => self.usable(model, identity, Filter::equal(field, value)),
+        }
+    }
+
     /// The names by which a field of owners knows the caller; `None` if it is none, or one of a single form.
     fn own_names(&self, model: &str, identity: &Identity, field: &str) -> Option<Vec<String>> {
         let known = self.model(model)?;

@@ -10,6 +10,7 @@ use driftless_conflict_handlers::automerge::Automerge;
 use crate::authz::{self, Rules};
 use crate::clock::{Clock, IdSource};
 use crate::journal::Notebook;
+use crate::notice::Bulletin;
 use crate::page::Sealer;
 use crate::schema::Schema;
 use crate::storage::Storage;
@@ -37,6 +38,8 @@ pub struct Engine {
     pub strategies: Strategies,
     /// Where conflicts are written down.
     pub journal: Notebook,
+    /// Who is told of the results of hand-written mutations.
+    pub bulletin: Arc<dyn Bulletin>,
     /// Switches and limits.
     pub settings: Settings,
 }

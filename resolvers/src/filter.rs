@@ -100,6 +100,21 @@ impl Filter {
         Filter::All(Vec::new())
     }
 
+    /// What has this value under this name; null stands for having none (`realtime` 4.1).
+    #[must_use]
+    pub(crate) fn equal(name: &str, value: &Value) -> Filter {
+        let test = |test| Filter::Field {
+            name: name.to_owned(),
+            test,
+        };
+        let equal = test(Test::Eq(value.clone()));
+        if value.is_null() {
+            Filter::Any(vec![equal, test(Test::Exists(false))])
+        } else {
+            equal
+        }
+    }
+
     /// Whether every record passes, whatever it holds.
     #[must_use]
     pub fn is_everything(&self) -> bool {

@@ -11,7 +11,7 @@
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
 //! * [`tombstone`] – when a deleted record is gone for good;
 //! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens;
-//! * [`storage`], [`feed`], [`journal`], [`clock`] – the ports.
+//! * [`storage`], [`feed`], [`notice`], [`journal`], [`clock`] – the ports.
 
 pub mod api;
 pub mod authz;
@@ -24,6 +24,7 @@ mod fixtures;
 pub mod identity;
 pub mod journal;
 pub mod mutation;
+pub mod notice;
 mod pacing;
 pub mod page;
 pub mod query;

@@ -1,7 +1,6 @@
-//! Which events a subscription wants (`errata.md` row 45).
+//! Which events and notices a subscription wants (`errata.md` row 45).
 
-use serde_json::Value;
-
+use crate::Record;
 use crate::api::error::FieldError;
 use crate::api::outcome::Arguments;
 use crate::authz::{Access, unauthorized};
@@ -11,45 +10,58 @@ use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::schema::model::Model;
 
-/// An admitted subscription's wish: the events of one kind that pass its filter.
+/// An admitted subscription's wish: the events of some kinds that pass its filter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interest {
-    operation: Operation,
+    operations: Vec<Operation>,
     filter: Filter,
     /// What the caller may see of the model's records, decided when the subscription started.
     access: Access,
 }
 
-/// Admits a subscription: authorised, its filter compiled.
+/// Admits a subscription to a model's events: authorised, its filter compiled. `field` is its name in the API.
+///
+/// The argument `filter` of a generated subscription is a filter; every other argument is the value that the record's
+/// field of that name has to have. The model's rules decide also where the schema writes the subscription by hand.
 pub fn admit(
     engine: &Engine,
     caller: &Caller,
     model: &Model,
-    operation: Operation,
+    field: &str,
+    operations: &[Operation],
     args: &Arguments,
 ) -> Result<Interest, FieldError> {
-    let names = match operation {
-        Operation::Create => &model.operations.on_create,
-        Operation::Update => &model.operations.on_update,
-        Operation::Delete => &model.operations.on_delete,
-    };
-    let field = names.first().map_or("subscription", String::as_str);
-    let access = engine.rules.listen(&model.name, &caller.identity, args);
+    let (rules, identity) = (&engine.rules, &caller.identity);
+    let access = rules.listen(&model.name, identity, args);
     if access == Access::Deny {
         return Err(unauthorized(field, "Subscription"));
     }
-    let filter = Filter::from_input(args.get("filter").unwrap_or(&Value::Null), model)?;
-    let filter = engine.rules.usable(&model.name, &caller.identity, filter);
-    let owners = args.iter().filter(|(name, _)| *name != "filter");
-    let owned = owners.map(|(name, owner)| {
-        let rules = &engine.rules;
-        rules.argument(&model.name, &caller.identity, name, owner)
-    });
+    let written = engine.schema.operations.subscriptions.contains_key(field);
+    let mut wanted = Filter::everything();
+    for (name, value) in args {
+        wanted = wanted.and(if name == "filter" && !written {
+            let filter = Filter::from_input(value, model)?;
+            rules.usable(&model.name, identity, filter)
+        } else {
+            rules.equal(&model.name, identity, name, value)
+        });
+    }
     Ok(Interest {
-        operation,
-        filter: owned.fold(filter, Filter::and),
+        operations: operations.to_vec(),
+        filter: wanted,
         access,
     })
+}
+
+/// What a subscription wants that is told of hand-written mutations: results whose fields are its arguments.
+#[must_use]
+pub fn of_results(args: &Arguments) -> Interest {
+    let equal = args.iter().map(|(name, value)| Filter::equal(name, value));
+    Interest {
+        operations: Vec::new(),
+        filter: equal.fold(Filter::everything(), Filter::and),
+        access: Access::Allow,
+    }
 }
 
 impl Interest {
@@ -58,9 +70,13 @@ impl Interest {
     /// The filter is tested on the full record, whatever the mutation selected, and the rules per event.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
-        event.operation == self.operation
-            && self.access.includes(&event.record)
-            && self.filter.matches(&event.record)
+        self.operations.contains(&event.operation) && self.includes(&event.record)
+    }
+
+    /// Whether a record, or a result, is for this subscriber.
+    #[must_use]
+    pub fn includes(&self, record: &Record) -> bool {
+        self.access.includes(record) && self.filter.matches(record)
     }
 }
 
@@ -68,7 +84,7 @@ impl Interest {
 mod tests {
     use std::sync::Arc;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::api::error::ErrorType;
@@ -82,7 +98,8 @@ mod tests {
             &world.engine,
             &world.caller,
             model,
-            operation,
+            "onPost",
+            &[operation],
             &object(args),
         )
     }
@@ -138,7 +155,8 @@ mod tests {
                 &world.engine,
                 &world.caller,
                 model,
-                operation,
+                field,
+                &[operation],
                 &Arguments::new(),
             )
             .unwrap_err();

@@ -11,6 +11,7 @@ use driftless_resolvers::authz::Rules;
 use driftless_resolvers::clock::System;
 use driftless_resolvers::engine::{Engine, Strategies};
 use driftless_resolvers::journal::Notebook;
+use driftless_resolvers::notice::Nobody;
 use driftless_resolvers::page::Sealer;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::diff::Change;
@@ -282,6 +283,9 @@ impl App {
         let schema = Arc::clone(&loaded.schema);
         let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
         engine.journal = store.notebook(self.config.conflict.journal);
+        if let Some(parts) = &*self.state.parts.borrow() {
+            engine.bulletin = parts.realtime.hub.bulletin();
+        }
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         Ok(changes)
     }
@@ -437,10 +441,11 @@ impl Opening {
         Ok(engine)
     }
 
-    fn publish(self, store: &Store, engine: Engine) {
+    fn publish(self, store: &Store, mut engine: Engine) {
         let settings = self.config.realtime.clone();
         let clock = Arc::new(System);
         let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs);
+        engine.bulletin = hub.bulletin();
         let realtime = Realtime {
             settings,
             authenticator: self.authenticator,
@@ -485,6 +490,7 @@ pub async fn engine(
         sealer,
         strategies: strategies.clone(),
         journal: Notebook::default(),
+        bulletin: Arc::new(Nobody),
         settings: config.engine.clone(),
     })
 }

@@ -9,6 +9,7 @@ mod introspection;
 mod keys;
 mod mutations;
 mod nodes;
+mod published;
 mod queries;
 mod relations;
 mod scalars;

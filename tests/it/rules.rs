@@ -6,6 +6,7 @@ mod fields;
 mod groups;
 mod owners;
 mod providers;
+mod published;
 mod subscriptions;
 
 use driftless::auth::token::Kind;

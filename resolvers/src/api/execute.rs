@@ -23,7 +23,7 @@ use super::{Api, Request};
 use crate::authz::unauthorized;
 use crate::identity::Caller;
 use crate::schema::model::Model;
-use crate::{mutation, query, relation, sync};
+use crate::{mutation, notice, query, relation, sync};
 
 /// One run of a plan.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
     }
 
     /// Who reads the answer.
-    fn viewer(self) -> Viewer<'a> {
+    pub(super) fn viewer(self) -> Viewer<'a> {
         Viewer {
             engine: &self.api.engine,
             caller: self.caller,
@@ -150,6 +150,7 @@ impl<'a> Run<'a> {
             let column = match self.root(field).await {
                 Ok(resolved) => {
                     committed = true;
+                    self.tell(field, &resolved);
                     self.committed(field, resolved).await?
                 }
                 Err(Failure::Unavailable(reason)) if committed => {
@@ -232,11 +233,13 @@ impl<'a> Run<'a> {
             Resolver::Delete(name) => {
                 mutation::delete(engine, caller, self.model(name)?, arguments).await
             }
+            Resolver::Echo => Ok(Resolved::Record(Arc::new(notice::echo(arguments)))),
             Resolver::Property
             | Resolver::Relation
             | Resolver::Nothing
             | Resolver::Unserved(_)
-            | Resolver::Subscribe(..) => Ok(Resolved::Null),
+            | Resolver::Subscribe(..)
+            | Resolver::Hear(_) => Ok(Resolved::Null),
         }
     }
 

@@ -21,6 +21,7 @@ mod plan;
 mod plan_cache;
 mod predicate_input;
 mod project;
+mod publish;
 mod resolved;
 mod respond;
 mod shown;
@@ -51,7 +52,7 @@ use project::Projection;
 use types::TypeSystem;
 use viewer::Viewer;
 
-pub use subscribe::Subscription;
+pub use subscribe::{Origin, Subscription};
 
 /// A GraphQL request as it came, before anything was checked.
 #[derive(Debug, Clone, Default, PartialEq)]

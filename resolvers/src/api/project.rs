@@ -116,6 +116,11 @@ impl<'a> Projection<'a> {
         self.object(selection, Object::Root, layer, 0)
     }
 
+    /// Writes a result that belongs to no model and has nothing below it.
+    pub(crate) fn alone(&mut self, selection: &'a Selection, result: &'a Record) -> Written {
+        self.object(selection, Object::Record(result), &EMPTY, 0)
+    }
+
     /// Writes the stored record of a rejected mutation.
     pub(crate) fn rejected(
         &mut self,
@@ -296,7 +301,7 @@ fn treatment(field: &Field) -> Treatment {
         Source::Root(Resolver::Create(_) | Resolver::Update(_) | Resolver::Delete(_)) => {
             Treatment::Mutation
         }
-        Source::Root(Resolver::Subscribe(..)) => Treatment::Event,
+        Source::Root(Resolver::Subscribe(..) | Resolver::Hear(_)) => Treatment::Event,
         _ => Treatment::Plain,
     }
 }

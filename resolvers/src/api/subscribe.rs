@@ -7,7 +7,7 @@ use async_graphql::parser::types::OperationType;
 
 use super::document::Rejection;
 use super::error::{ErrorType, GraphqlError};
-use super::plan::{Field, Plan, Source};
+use super::plan::{Field, Plan, Selection, Source};
 use super::project::{Projection, is_native};
 use super::resolved::{Cell, Column, Layer};
 use super::types::Resolver;
@@ -15,18 +15,27 @@ use super::validate::Rule;
 use super::variables::{self, Variables};
 use super::viewer::Viewer;
 use super::{Api, Refusal, Request, respond, shown};
-use crate::authz::Sight;
-use crate::feed::{Event, Operation};
+use crate::Record;
+use crate::authz::{Sight, unauthorized};
+use crate::feed::Event;
 use crate::identity::Caller;
+use crate::notice::Notice;
 use crate::subscription::{self, Interest};
+
+/// Where a subscription's events come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The log of this model.
+    Log(String),
+    /// The results of these hand-written mutations.
+    Results(Vec<String>),
+}
 
 /// An admitted subscription: which events it wants and how they look.
 #[derive(Clone)]
 pub struct Subscription {
-    /// The model whose events it wants.
-    pub model: String,
-    /// The kind of events it wants.
-    pub operation: Operation,
+    /// Where its events come from.
+    pub origin: Origin,
     /// Who subscribed.
     pub caller: Caller,
     /// The API that admitted it; after a schema reload it keeps its plan (`errata.md` 2.7).
@@ -36,6 +45,8 @@ pub struct Subscription {
     interest: Arc<Interest>,
     /// What the subscriber may read, as its token said when it subscribed.
     sight: Arc<Sight>,
+    /// The selected fields that it does not reach, whatever the record.
+    unreached: Vec<String>,
 }
 
 impl Api {
@@ -50,30 +61,74 @@ impl Api {
         let variables = variables.map_err(refuse)?;
         let (_, field) = root(&plan, &variables)?;
         single_root(&plan, &variables, field)?;
-        let Source::Root(Resolver::Subscribe(model, operation)) = &field.source else {
-            return Err(Refusal::NotASubscription("unknown".to_owned()));
-        };
-        let definition = self.engine.schema.models.get(model);
-        let definition = definition.ok_or(Refusal::NotASubscription("unknown".to_owned()))?;
+        let engine = &self.engine;
+        let viewer = Viewer { engine, caller };
+        if viewer.is_denied("Subscription", &field.name) {
+            let error = unauthorized(&field.name, "Subscription");
+            return Err(Refusal::Unauthorized(error.message));
+        }
         let arguments = field.arguments(self.inputs(), &variables);
         let arguments = arguments.map_err(|fault| invalid(fault.message(), None, field))?;
-        let interest =
-            subscription::admit(&self.engine, caller, definition, *operation, &arguments);
-        let interest = interest.map_err(|error| match error.error_type {
-            Some(ErrorType::Unauthorized) => Refusal::Unauthorized(error.message),
-            error_type => invalid(error.message, error_type, field),
-        })?;
+        let (origin, interest, sight) = match &field.source {
+            Source::Root(Resolver::Subscribe(model, operations)) => {
+                let definition = engine.schema.models.get(model);
+                let definition = definition.ok_or_else(|| silent(field))?;
+                let name = &field.name;
+                let interest =
+                    subscription::admit(engine, caller, definition, name, operations, &arguments);
+                let interest = interest.map_err(|error| match error.error_type {
+                    Some(ErrorType::Unauthorized) => Refusal::Unauthorized(error.message),
+                    error_type => invalid(error.message, error_type, field),
+                })?;
+                let sight = engine.rules.sight(model, &caller.identity);
+                (Origin::Log(model.clone()), interest, sight)
+            }
+            Source::Root(Resolver::Hear(mutations)) => {
+                let interest = subscription::of_results(&arguments);
+                (
+                    Origin::Results(mutations.clone()),
+                    interest,
+                    Sight::default(),
+                )
+            }
+            _ => return Err(silent(field)),
+        };
         Ok(Subscription {
-            model: model.clone(),
-            operation: *operation,
+            origin,
             caller: caller.clone(),
             api: Arc::clone(self),
             interest: Arc::new(interest),
-            sight: Arc::new(self.engine.rules.sight(model, &caller.identity)),
+            sight: Arc::new(sight),
             variables: Arc::new(variables),
+            unreached: unreached(viewer, &plan.root),
             plan: Arc::clone(&plan),
         })
     }
+}
+
+/// The fields below a selection that a reader does not reach wherever they stand.
+fn unreached(viewer: Viewer<'_>, selection: &Selection) -> Vec<String> {
+    let ty = &selection.type_name;
+    let guarded = viewer.guards(ty);
+    let mut found = Vec::new();
+    for field in &selection.fields {
+        if guarded && viewer.is_denied(ty, &field.name) {
+            found.push(format!("{ty}.{}", field.name));
+        }
+        if let Some(below) = field.selection() {
+            found.extend(unreached(viewer, below));
+        }
+    }
+    found
+}
+
+/// Nothing would ever be sent.
+fn silent(field: &Field) -> Refusal {
+    let name = &field.name;
+    let message = format!(
+        "Nothing is published to '{name}': no mutation in its @aws_subscribe is served and of its type."
+    );
+    invalid(message, None, field)
 }
 
 fn refuse(rejection: Rejection) -> Refusal {
@@ -128,7 +183,7 @@ impl Subscription {
     #[must_use]
     pub fn payload(&self, event: &Event) -> Option<Vec<u8>> {
         if self.wants(event) {
-            self.project(event)
+            self.project(&event.record)
         } else {
             None
         }
@@ -137,22 +192,31 @@ impl Subscription {
     /// Whether the event is of its kind and passes its arguments, filter and rules.
     #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
-        event.operation == self.operation && self.interest.matches(event)
+        self.interest.matches(event)
     }
 
-    /// The payload for an event it wants; equal for all subscriptions with the same [`Subscription::projection_key`].
-    /// An event that violates its type is skipped: clients do not get errors in data frames.
+    /// Whether the result of a hand-written mutation is for it: of one of its mutations, with its arguments as fields.
     #[must_use]
-    pub fn project(&self, event: &Event) -> Option<Vec<u8>> {
+    pub fn hears(&self, notice: &Notice) -> bool {
+        let Origin::Results(mutations) = &self.origin else {
+            return false;
+        };
+        mutations.contains(&notice.mutation) && self.interest.includes(&notice.result)
+    }
+
+    /// The payload for the record of an event, or the result of a mutation, that it wants; equal for all subscriptions
+    /// with the same [`Subscription::projection_key`]. An event that violates its type is skipped: clients do not get errors in data frames.
+    #[must_use]
+    pub fn project(&self, record: &Arc<Record>) -> Option<Vec<u8>> {
         let (index, field) = root(&self.plan, &self.variables).ok()?;
         let viewer = Viewer {
             engine: &self.api.engine,
             caller: &self.caller,
         };
-        let below = shown::references(viewer, field.selection()?, &event.record, &self.variables);
+        let below = shown::references(viewer, field.selection()?, record, &self.variables);
         let column = Column {
             cells: vec![Cell::Record(0)],
-            records: vec![Arc::clone(&event.record)],
+            records: vec![Arc::clone(record)],
             layers: vec![below],
         };
         let layer = Layer {
@@ -162,7 +226,7 @@ impl Subscription {
         let written = projection.root(&self.plan.root, &layer);
         if let Some(error) = projection.errors.first() {
             tracing::warn!(
-                model = self.model,
+                origin = ?self.origin,
                 error = error.message,
                 "an event is skipped"
             );
@@ -176,21 +240,23 @@ impl Subscription {
     /// Equal for subscriptions whose payloads are equal for an event that both want: the same selection, and the same
     /// fields of the record that they may read (`errata.md` row 21).
     #[must_use]
-    pub fn look(&self, event: &Event) -> u64 {
+    pub fn look(&self, record: &Record) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.projection_key().hash(&mut hasher);
-        for field in self.sight.hidden(&event.record) {
+        for field in self.sight.hidden(record) {
             field.hash(&mut hasher);
         }
         hasher.finish()
     }
 
-    /// Equal for subscriptions whose payloads are equal for every event both want, where they may read the same fields.
+    /// Equal for subscriptions whose payloads are equal for every event both want, where they may read the same fields of
+    /// the record.
     #[must_use]
     pub fn projection_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         Arc::as_ptr(&self.plan).hash(&mut hasher);
         is_native(self.caller.family).hash(&mut hasher);
+        self.unreached.hash(&mut hasher);
         for variable in self.plan.switches() {
             self.variables
                 .get(variable)

@@ -162,6 +162,7 @@ pub(super) fn serve_configured(schema: Schema, settings: Settings) -> Served {
         sealer: Sealer::new([7; 32]),
         strategies: Strategies::default(),
         journal: crate::journal::Notebook::default(),
+        bulletin: Arc::new(crate::notice::Nobody),
         settings,
     };
     Served {

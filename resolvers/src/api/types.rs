@@ -239,8 +239,12 @@ pub enum Resolver {
     Update(String),
     /// `deleteX` of this model.
     Delete(String),
-    /// `onCreateX`, `onUpdateX`, `onDeleteX` of this model.
-    Subscribe(String, crate::feed::Operation),
+    /// Writes of these kinds to this model: `onCreateX`, `onUpdateX`, `onDeleteX`, and what the schema writes by hand.
+    Subscribe(String, Vec<crate::feed::Operation>),
+    /// The results of these hand-written mutations.
+    Hear(Vec<String>),
+    /// The arguments, for whoever is told of this hand-written mutation (`resolvers` 2.4).
+    Echo,
     /// The relation of this name of the parent model.
     Relation,
     /// Nothing: always null (a field without a resolver).

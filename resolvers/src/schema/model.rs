@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::diagnostic::Span;
+use crate::feed::Operation;
 use crate::identity::AuthMode;
 pub use custom::{
     Argument, Check, Deprecation, Function, Gate, Handler, Http, HttpMethod, Pattern, Validation,
@@ -504,6 +505,19 @@ pub struct Operations {
     pub on_delete: Vec<String>,
     /// `subscriptions: { level: public }`: whoever the API lets in may subscribe, whatever the rules say.
     pub open_subscriptions: bool,
+}
+
+impl Operations {
+    /// The mutations that are there, with the kind of write each makes.
+    pub fn writes(&self) -> impl Iterator<Item = (&str, Operation)> {
+        [
+            (&self.create, Operation::Create),
+            (&self.update, Operation::Update),
+            (&self.delete, Operation::Delete),
+        ]
+        .into_iter()
+        .filter_map(|(name, operation)| Some((name.as_deref()?, operation)))
+    }
 }
 
 /// The names of the timestamp fields.

@@ -1,18 +1,21 @@
-//! Who listens to what: every model has a [`Channel`], every socket a bounded queue.
+//! Who listens to what: every model has a [`Channel`], hand-written mutations have a [`Room`], every socket has a bounded
+//! queue.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use driftless_resolvers::api::{Request, Subscription};
+use driftless_resolvers::api::{Origin, Request, Subscription};
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;
+use driftless_resolvers::notice::Bulletin;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::StorageError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::channel::{Channel, Registration, Topic};
+use super::channel::Channel;
+use super::room::{Registration, Room, Topic};
 
 /// An event on its way to a socket.
 #[derive(Debug, Clone)]
@@ -77,6 +80,8 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     repairs: bool,
     channels: std::sync::Mutex<Channels>,
+    /// Where the results of hand-written mutations are told.
+    results: Arc<Room>,
 }
 
 #[derive(Default)]
@@ -95,6 +100,7 @@ impl Hub {
             clock,
             repairs,
             channels: std::sync::Mutex::default(),
+            results: Arc::new(Room::new(None)),
         }
     }
 
@@ -107,11 +113,21 @@ impl Hub {
         subscriber: Subscriber,
         replaced: Option<Registration>,
     ) -> Result<Registration, StorageError> {
-        let channel = self.channel(schema, &subscription.model)?;
         let topic = Topic::of(request, &subscription);
+        let Origin::Log(model) = &subscription.origin else {
+            let results = &self.results;
+            return Ok(results.enter(topic, subscription, subscriber, replaced, |_, _, _| ()));
+        };
+        let channel = self.channel(schema, model)?;
         channel
             .register(topic, subscription, subscriber, replaced)
             .await
+    }
+
+    /// Where hand-written mutations tell their results.
+    #[must_use]
+    pub fn bulletin(&self) -> Arc<dyn Bulletin> {
+        Arc::clone(&self.results) as Arc<dyn Bulletin>
     }
 
     fn channel(&self, schema: &Schema, name: &str) -> Result<Arc<Channel>, StorageError> {

@@ -5,7 +5,7 @@
 //! * [`session`] – one connection as a pure step function;
 //! * [`socket`] – the task around a session that does what it says;
 //! * [`hub`] – who listens to what, and the fan-out of events;
-//! * [`channel`] – one model's part of the hub: its log read in order;
+//! * [`room`] – who listens in one place; [`channel`] – one model's part of the hub: its log read in order;
 //! * [`recent`] – what changed a moment ago, for replay and settling.
 
 pub mod channel;
@@ -13,6 +13,7 @@ pub mod handshake;
 pub mod hub;
 pub mod protocol;
 pub mod recent;
+pub mod room;
 pub mod session;
 pub mod socket;
 

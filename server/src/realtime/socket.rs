@@ -14,9 +14,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
-use super::channel::Registration;
 use super::hub::{Delivery, Hub, Outbox, Subscriber};
 use super::protocol::{self, ConnectionRefusal, Denial, Start};
+use super::room::Registration;
 use super::session::{Input, Output, Session};
 use crate::auth::roster::Seat;
 use crate::auth::{Authenticator, Credentials, Presented, Rejection, Signed};

@@ -37,7 +37,7 @@ async fn decide(body: String) -> String {
     let answer = match event["authorizationToken"].as_str() {
         Some("open sesame") => json!({"isAuthorized": true}),
         Some("open a bit") => {
-            json!({"isAuthorized": true, "deniedFields": ["Note.note", "Mutation.deleteNote"]})
+            json!({"isAuthorized": true, "deniedFields": ["Note.note", "Mutation.deleteNote", "Subscription.onDeleteNote"]})
         }
         _ => json!({"isAuthorized": false}),
     };
@@ -143,6 +143,38 @@ async fn guests_of_an_identity_pool_are_public_and_its_users_are_not(site: &Site
     }
     let create = r#"mutation { createLeaflet(input: {id: "r2"}) { id } }"#;
     signer(site, "unauthenticated", create).await.is_unauthorized();
+}
+
+/// `auth` 1.5: what the function denies to one caller is not in its events either, whoever listens beside it.
+async fn what_the_function_denies_is_not_told_in_events(site: &Site) {
+    let start = async |word: &str, query: &str| {
+        let mut socket = site.server.session().await;
+        let authorization = json!({"host": "localhost", "Authorization": word});
+        socket.start("s", query, &authorization).await;
+        let frame = socket.frame().await;
+        (socket, frame)
+    };
+    let query = "subscription { onCreateNote { id note } }";
+    let mut listeners = Vec::new();
+    for word in ["open sesame", "open a bit"] {
+        let (socket, frame) = start(word, query).await;
+        assert_eq!(frame["type"], "start_ack", "{frame}");
+        listeners.push(socket);
+    }
+    for id in 0..10 {
+        let query = format!("mutation {{ createNote(input: {{id: \"{id}\", note: \"n\"}}) {{ id }} }}");
+        word(site, "open sesame", &query).await.value();
+        for (socket, note) in listeners.iter_mut().zip([json!("n"), Value::Null]) {
+            let frame = socket.frame().await;
+            let expected = json!({"onCreateNote": {"id": id.to_string(), "note": note}});
+            assert_eq!(frame["payload"], json!({"data": expected}));
+        }
+    }
+    let (_, frame) = start("open a bit", "subscription { onDeleteNote { id } }").await;
+    assert_eq!(
+        frame["payload"]["errors"][0]["message"],
+        "Not Authorized to access onDeleteNote on type Subscription"
+    );
 }
 
 /// Row 28.

@@ -7,7 +7,7 @@ use crate::support::server::Socket;
 use crate::support::site::on_both_stores;
 
 /// Subscribes, or is refused.
-async fn subscribe(site: &Site, who: Who, query: &str) -> Result<Socket, Value> {
+pub(super) async fn subscribe(site: &Site, who: Who, query: &str) -> Result<Socket, Value> {
     let mut socket = site.server.session().await;
     socket.start("s", query, &authorization(site, who)).await;
     let frame = socket.frame().await;
@@ -18,14 +18,14 @@ async fn subscribe(site: &Site, who: Who, query: &str) -> Result<Socket, Value> 
     Err(frame["payload"]["errors"][0].clone())
 }
 
-async fn listening(site: &Site, who: Who, query: &str) -> Socket {
+pub(super) async fn listening(site: &Site, who: Who, query: &str) -> Socket {
     subscribe(site, who, query)
         .await
         .unwrap_or_else(|error| panic!("{who:?}: {query}: {error}"))
 }
 
 #[track_caller]
-fn assert_refused(refused: Result<Socket, Value>, field: &str) {
+pub(super) fn assert_refused(refused: Result<Socket, Value>, field: &str) {
     let Err(error) = refused else {
         panic!("{field} is open");
     };
@@ -35,7 +35,7 @@ fn assert_refused(refused: Result<Socket, Value>, field: &str) {
 }
 
 /// The record of the next event.
-async fn event(socket: &mut Socket) -> Value {
+pub(super) async fn event(socket: &mut Socket) -> Value {
     let frame = socket.frame().await;
     assert_eq!(frame["type"], "data", "{frame}");
     assert_eq!(frame["payload"].get("errors"), None, "{frame}");

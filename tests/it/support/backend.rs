@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use driftless::config::{Config, SchemaSource};
-use driftless::realtime::channel::Registration;
 use driftless::realtime::hub::{Delivery, Hub, Outbox, Subscriber};
+use driftless::realtime::room::Registration;
 use driftless_resolvers::api::{Api, Reply, Request};
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;

@@ -56,15 +56,19 @@ impl Generator<'_> {
     }
 
     /// The operations the schema writes by hand. Without code of the user's behind them they have no resolver and are
-    /// null (`transformer` 9).
+    /// null (`transformer` 9), but for subscriptions, and for mutations that subscriptions are told of.
     pub(super) fn declared_operations(&mut self) {
         let schema = self.schema;
         for (root, fields) in schema.operations.iter() {
             let gates = schema.operations.gates.get(root);
             for field in fields.values() {
                 let mut made = self.object_field(root, field);
-                if made.resolver == Resolver::Property {
-                    made.resolver = Resolver::Nothing;
+                if field.handlers.is_empty() {
+                    made.resolver = match root {
+                        "Mutation" if self.is_heard(field) => Resolver::Echo,
+                        "Subscription" => self.told(field),
+                        _ => Resolver::Nothing,
+                    };
                 }
                 self.add_operation(root, made);
             }
@@ -72,6 +76,45 @@ impl Generator<'_> {
             {
                 object.gates.clone_from(gates);
             }
+        }
+    }
+
+    /// Whether a hand-written mutation publishes its arguments: a subscription of its type is told of it.
+    fn is_heard(&self, mutation: &Field) -> bool {
+        let mut subscriptions = self.schema.operations.subscriptions.values();
+        matches!(mutation.ty.base, Base::Object(_))
+            && subscriptions.any(|field| {
+                field.subscribes.contains(&mutation.name) && is_of_one_type(field, mutation)
+            })
+    }
+
+    /// What a hand-written subscription is told of: writes to the model of its type, or results of hand-written mutations
+    /// of its type. Mutations of other types are not for it (`realtime` 3).
+    fn told(&self, subscription: &Field) -> Resolver {
+        let names = &subscription.subscribes;
+        match &subscription.ty.base {
+            Base::Model(model) if subscription.ty.list.is_none() => {
+                let operations = self.schema.models[model].operations.writes();
+                let told = operations.filter(|(name, _)| names.iter().any(|told| told == name));
+                let told: Vec<_> = told.map(|(_, operation)| operation).collect();
+                if told.is_empty() {
+                    return Resolver::Nothing;
+                }
+                Resolver::Subscribe(model.clone(), told)
+            }
+            Base::Object(_) => {
+                let mutations = &self.schema.operations.mutations;
+                let told = names.iter().filter(|name| {
+                    let mutation = mutations.get(*name);
+                    mutation.is_some_and(|mutation| is_of_one_type(subscription, mutation))
+                });
+                let told: Vec<_> = told.cloned().collect();
+                if told.is_empty() {
+                    return Resolver::Nothing;
+                }
+                Resolver::Hear(told)
+            }
+            _ => Resolver::Nothing,
         }
     }
 
@@ -119,6 +162,12 @@ impl Generator<'_> {
             None => by_name(field.arguments.values().map(argument).collect()),
         }
     }
+}
+
+/// Whether both are single values of one type.
+fn is_of_one_type(one: &Field, other: &Field) -> bool {
+    let (one, other) = (&one.ty, &other.ty);
+    one.base == other.base && one.list.is_none() && other.list.is_none()
 }
 
 /// An argument as it is declared.

@@ -118,7 +118,7 @@ impl Generator<'_> {
                 let filter = self.subscription_filter(model);
                 let mut arguments = vec![input("filter", named(&filter))];
                 arguments.extend(owner_arguments(model));
-                let resolver = Resolver::Subscribe(model.name.clone(), event);
+                let resolver = Resolver::Subscribe(model.name.clone(), vec![event]);
                 let field = FieldDef {
                     subscribes: mutation.iter().cloned().collect(),
                     ..operation(name, arguments, &model.name, resolver)

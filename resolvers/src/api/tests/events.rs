@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{request, serve};
-use crate::api::{Refusal, Subscription};
+use crate::api::{Origin, Refusal, Subscription};
 use crate::feed::{Event, Operation, Seq};
 use crate::fixtures;
 
@@ -40,10 +40,7 @@ fn an_event_is_the_full_record_in_the_subscribers_selection() {
         json!({}),
     )
     .unwrap();
-    assert_eq!(
-        (subscription.model.as_str(), subscription.operation),
-        ("Comment", Operation::Create)
-    );
+    assert_eq!(subscription.origin, Origin::Log("Comment".to_owned()));
     let created = event(
         Operation::Create,
         json!({"id": "c", "content": "x", "postID": "p"}),
