@@ -27,6 +27,11 @@ pub trait Strategy: Send + Sync {
         Needs::default()
     }
 
+    /// Whether equal changes of several clients add up. Then one of them is not taken for the repetition of another.
+    fn accumulates(&self) -> bool {
+        false
+    }
+
     /// What becomes of a conflicting update.
     fn resolve(&self, conflict: &Conflict<'_>) -> Resolution;
 
@@ -94,6 +99,15 @@ impl Handler {
         match self {
             Handler::Builtin(strategy) => strategy.needs(),
             Handler::External(handler) => handler.needs(),
+        }
+    }
+
+    /// Whether equal changes of several clients may add up. Nobody knows of the user's code, so there they may.
+    #[must_use]
+    pub fn accumulates(&self) -> bool {
+        match self {
+            Handler::Builtin(strategy) => strategy.accumulates(),
+            Handler::External(_) => true,
         }
     }
 

@@ -109,6 +109,14 @@ impl Strategy for Policies {
         &self.name
     }
 
+    fn accumulates(&self) -> bool {
+        let counts = self
+            .fields
+            .values()
+            .any(|policy| *policy == Policy::Counter);
+        counts || self.rest.accumulates()
+    }
+
     fn needs(&self) -> Needs {
         let wanting = [Policy::Counter, Policy::SetUnion];
         let mine = self.fields.values().any(|policy| wanting.contains(policy));

@@ -217,4 +217,7 @@ pub struct Caller {
     pub family: Family,
     /// Whether the user agent names DataStore (`datastore/`), not the plain API client.
     pub datastore: bool,
+    /// Whether the server has carried out this very operation before and could not say so: its effect stands, only the
+    /// answer is wanted.
+    pub repeats: bool,
 }

@@ -94,7 +94,9 @@ fn over_shell(permit: &WritePermit<'_>, shell: &Record) -> Result<Expected, Fail
 /// A create met a record: success if it is the repetition of the create that made it (`errata.md` row 14).
 async fn existing(permit: &WritePermit<'_>, create: &Create, stored: Record) -> Outcome {
     let engine = permit.engine();
-    if engine.settings.create_replay && replay::of_create(permit, create, &stored).await? {
+    let repeated = permit.repeats()
+        || engine.settings.create_replay && replay::of_create(permit, create, &stored).await?;
+    if repeated {
         return Ok(shown(stored));
     }
     Err(refusal::error(permit, &Refusal::Condition, Some(stored)).into())
@@ -107,6 +109,11 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
     if let Some(fault) = &request.fault {
         return Err(refusal::invalid(permit, fault, stored).into());
     }
+    if permit.repeats()
+        && let Some(stored) = stored
+    {
+        return Ok(shown(stored));
+    }
     if request.base().is_none() && stored.is_some() {
         unversioned::warn(permit);
     }
@@ -118,7 +125,7 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             turn = take_turn(&mediation, &request.key).await;
         }
         if let Some(record) = stored.take_if(|record| !replay_ruled_out && request.trails(record)) {
-            if replay::of_write(permit, request).await? {
+            if replay::of_write(permit, request, &record).await? {
                 return Ok(shown(record));
             }
             // Versions below the stored one never change again, so one look is enough.

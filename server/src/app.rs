@@ -29,6 +29,7 @@ use crate::conflict;
 use crate::http::listener::{Listener, Peer};
 use crate::http::ports::Ports;
 use crate::http::rate::Limiter;
+use crate::http::unanswered::Unanswered;
 use crate::http::{self, Parts, State};
 use crate::migration::{Plan, refusal};
 use crate::realtime::hub::Hub;
@@ -134,6 +135,7 @@ impl App {
             drain: CancellationToken::new(),
             closed: CancellationToken::new(),
             work: TaskTracker::new(),
+            unanswered: Unanswered::default(),
             sockets: AtomicUsize::new(0),
         });
         let finish = CancellationToken::new();

@@ -1,11 +1,16 @@
 //! A store that is slow or stuck: requests wait first, then each client family is told so in the form that makes it keep
 //! its edits and go on with its sync (`errata.md` rows 1, 2 and 20).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use driftless::config::{Choice, Config, Strategy};
+use driftless_conflict_handlers::policies::Policy;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::cluster::execute;
 use crate::support::postgres::Database;
@@ -21,16 +26,69 @@ const CREATE: &str = "mutation operation($input: CreatePostInput!) {
 
 /// A server over a database that a test can hold.
 async fn site(answer_time: Duration) -> (Server, Database, PgConnection) {
+    site_with(answer_time, |_| ()).await
+}
+
+async fn site_with(
+    answer_time: Duration,
+    change: impl FnOnce(&mut Config),
+) -> (Server, Database, PgConnection) {
     let database = Database::create().await;
     let url = database.url.clone();
     let server = Server::start_with(|config| {
         config.database = driftless::config::Database(url);
         config.limits.answer_time = answer_time;
         config.drain = Duration::ZERO;
+        change(config);
     })
     .await;
     let holder = database.connect().await;
     (server, database, holder)
+}
+
+/// The same, where ratings are counters and post `p` stands at 100.
+async fn counting_site(answer_time: Duration) -> (Server, Database, PgConnection) {
+    let ratings = Choice::Builtin {
+        strategy: Strategy::default(),
+        fields: BTreeMap::from([("rating".to_owned(), Policy::Counter)]),
+    };
+    let models = BTreeMap::from([("Post".to_owned(), ratings)]);
+    let parts = site_with(answer_time, |config| config.conflict.models = models).await;
+    let input = json!({"id": "p", "title": "t", "rating": 100, "status": "ACTIVE"});
+    let created = parts.0.graphql(CREATE, json!({"input": input})).await;
+    assert_eq!(created["data"]["createPost"]["_version"], 1, "{created}");
+    parts
+}
+
+/// One piece sold by a device that saw 100.
+fn update(server: &Server) -> reqwest::RequestBuilder {
+    let query = "mutation operation($input: UpdatePostInput!) { updatePost(input: $input) { rating _version } }";
+    let input = json!({"id": "p", "rating": 99, "_version": 1});
+    server.post(json!({"query": query, "variables": {"input": input}}).to_string())
+}
+
+/// Sends a request on a line of its own, whose answer nobody reads yet.
+async fn send(server: &Server, request: reqwest::RequestBuilder) -> TcpStream {
+    let request = request.build().expect("a request");
+    let body = request
+        .body()
+        .and_then(reqwest::Body::as_bytes)
+        .expect("a body");
+    let mut text = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for (name, value) in request.headers() {
+        text += &format!("{name}: {}\r\n", value.to_str().expect("a text"));
+    }
+    let mut line = TcpStream::connect(server.app.address())
+        .await
+        .expect("a line");
+    line.write_all(format!("{text}\r\n").as_bytes())
+        .await
+        .expect("a head");
+    line.write_all(body).await.expect("a body");
+    line
 }
 
 /// Keeps everybody from posts, readers and writers, until it is told to let go.
@@ -118,6 +176,51 @@ async fn mutations_that_a_store_does_not_take_are_kept_by_every_client() {
     assert_eq!(answer["data"]["createPost"]["_version"], 1, "{answer}");
     server.app.stop().await;
     drop(holder);
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_mutation_whose_client_was_told_to_come_back_counts_once() {
+    let (server, database, mut holder) = counting_site(Duration::from_millis(300)).await;
+    hold_posts(&mut holder).await;
+    for _ in 0..2 {
+        let response = update(&server).send().await.expect("an answer");
+        assert_told_to_come_back(response, DATASTORE).await;
+    }
+    execute(&mut holder, "rollback").await;
+    // Both attempts are the one client's, so one edit is carried out; then another device makes an equal one.
+    for (rating, version) in [(99, 2), (98, 3)] {
+        let answer = update(&server).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        let post = json!({"rating": rating, "_version": version});
+        assert_eq!(answer, json!({"data": {"updatePost": post}}));
+    }
+    server.app.stop().await;
+    drop(holder);
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_mutation_whose_client_hung_up_counts_once_when_it_comes_again() {
+    let (server, database, mut holder) = counting_site(PATIENCE).await;
+    let mut onlooker = database.connect().await;
+    hold_posts(&mut holder).await;
+    let before = waiting(&mut onlooker).await;
+    let mut line = send(&server, update(&server)).await;
+    another_waits(&mut onlooker, &before).await;
+    line.shutdown().await.expect("a line");
+    let unheard = line.read_to_end(&mut Vec::new()).await.expect("the end");
+    assert_eq!(unheard, 0, "the server has hung up too, without an answer");
+    let again = tokio::spawn(update(&server).send());
+    execute(&mut holder, "rollback").await;
+    let answer = again.await.expect("a task").expect("an answer");
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(
+        answer["data"]["updatePost"],
+        json!({"rating": 99, "_version": 2})
+    );
+    server.app.stop().await;
+    drop((holder, onlooker));
     database.remove().await;
 }
 

@@ -179,6 +179,7 @@ pub(super) fn caller(family: Family) -> Caller {
         },
         family,
         datastore: true,
+        repeats: false,
     }
 }
 

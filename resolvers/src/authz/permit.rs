@@ -1,6 +1,6 @@
 //! Access to one model's records on behalf of one caller.
 
-use driftless_conflict_handlers::Version;
+use driftless_conflict_handlers::{Handler, Version};
 use serde_json::Value;
 
 use super::sight::visible_fields;
@@ -300,6 +300,16 @@ impl<'a> WritePermit<'a> {
             fields: visible_fields(&sight, &record),
             ..record
         })
+    }
+
+    /// Who decides the conflicts of the model.
+    pub(crate) fn handler(&self) -> &'a Handler {
+        self.engine.strategies.of(&self.model.name)
+    }
+
+    /// Whether this operation has been carried out already, see [`Caller::repeats`].
+    pub(crate) fn repeats(&self) -> bool {
+        self.caller.repeats
     }
 
     pub(crate) fn is_shell(&self, record: &Record) -> bool {

@@ -46,7 +46,7 @@ impl<'a> Mediation<'a> {
         Mediation {
             permit,
             request,
-            handler: permit.engine().strategies.of(&permit.model().name),
+            handler: permit.handler(),
             deadline: Deadline::after(HANDLER_BUDGET),
             attempts: 0,
             past: Past::default(),

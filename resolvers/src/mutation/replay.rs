@@ -74,23 +74,47 @@ async fn birth(
 
 /// Whether this update or delete has been done already: the version after the one it is based on was made by the same
 /// caller with the same request (`errata.md` row 15).
+///
+/// Where equal changes add up, two devices that each sell one piece send the same request with the same API key. There
+/// only a caller that is certainly one device repeats itself; it may do so behind any number of others' changes.
 pub(super) async fn of_write(
     permit: &WritePermit<'_>,
     request: &Request,
+    stored: &Record,
 ) -> Result<bool, StorageError> {
     let Some(made) = request.base().and_then(Version::next) else {
         return Ok(false);
     };
-    let Some(revision) = permit.revision(&request.key, made).await? else {
+    let identity = permit.identity();
+    if !permit.handler().accumulates() {
+        let revision = permit.revision(&request.key, made).await?;
+        return Ok(revision.is_some_and(|made| {
+            made.actor
+                .as_deref()
+                .is_some_and(|actor| identity.is_actor(actor))
+                && made_by(&made, request)
+        }));
+    }
+    let Some(device) = identity.device() else {
         return Ok(false);
     };
+    for version in (made.0..=stored.version.0).take(LOOK_BACK) {
+        let revision = permit.revision(&request.key, Version(version)).await?;
+        let same = |made: Revision| {
+            made.actor.as_deref() == Some(device.as_str()) && made_by(&made, request)
+        };
+        if revision.is_some_and(same) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a request like this one made the revision.
+fn made_by(made: &Revision, request: &Request) -> bool {
     let operation = match request.intent {
         Intent::Update(_) => Operation::Update,
         Intent::Delete(_) => Operation::Delete,
     };
-    Ok(revision.operation == operation
-        && revision
-            .actor
-            .is_some_and(|actor| permit.identity().is_actor(&actor))
-        && revision.request.as_deref() == Some(request.digest.as_str()))
+    made.operation == operation && made.request.as_deref() == Some(request.digest.as_str())
 }

@@ -127,6 +127,7 @@ impl Authenticator {
             identity: self.authenticate(presented).await?,
             family: agents.family(),
             datastore: agents.datastore(),
+            repeats: false,
         })
     }
 

@@ -11,6 +11,7 @@ mod patience;
 pub(crate) mod ports;
 pub mod rate;
 pub mod request_id;
+pub mod unanswered;
 pub mod upgrade;
 
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub struct State {
     pub closed: CancellationToken,
     /// Running requests and sockets.
     pub work: TaskTracker,
+    /// Mutations whose clients do not know their outcome.
+    pub unanswered: unanswered::Unanswered,
     /// Sockets now.
     pub sockets: AtomicUsize,
 }

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::State;
 use super::error::{Refusal, internal_failure};
 use super::listener::{Peer, Scissors};
+use super::unanswered::{Delivery, Ticket};
 use crate::auth::Credentials;
 
 /// How long a query leaves the store alone that could not answer it.
@@ -58,20 +59,56 @@ pub(super) async fn execute(
 ) -> Option<Reply> {
     let deadline = Instant::now() + state.limits.answer_time;
     let api = timeout_at(deadline, opened(state)).await.ok().flatten()?;
-    // In a task of its own: a mutation is not cancelled half-way when its client disconnects.
-    let running = repeated(Arc::clone(state), api, operation, caller, deadline);
-    let running = state.work.spawn(running.in_current_span());
-    match timeout_at(deadline, running).await {
-        Ok(Ok(reply)) => Some(reply),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a request ended in a panic");
-            Some(Reply::Answer(internal_failure().into()))
-        }
-        Err(_) => {
-            tracing::warn!("a request takes too long; the client is told to try again");
-            None
-        }
+    let reply = if operation.is_mutation() {
+        timeout_at(deadline, mutation(state, api, operation, caller)).await
+    } else {
+        let running = query(Arc::clone(state), api, operation, caller, deadline);
+        let running = state.work.spawn(running.in_current_span());
+        let running = timeout_at(deadline, running).await;
+        running.map(|ended| ended.unwrap_or_else(|_| panicked()))
+    };
+    if reply.is_err() {
+        tracing::warn!("a request takes too long; the client is told to try again");
     }
+    reply.ok()
+}
+
+/// In a task of its own: a mutation is not cancelled half-way when its client disconnects, and one whose client did not
+/// hear of its end is not carried out a second time.
+async fn mutation(
+    state: &Arc<State>,
+    api: Arc<Api>,
+    operation: Operation,
+    caller: Caller,
+) -> Reply {
+    let ticket = Ticket::of(&caller, &operation);
+    let mut earlier = state.unanswered.claim(ticket);
+    if let Some(earlier) = &mut earlier {
+        earlier.ended().await;
+    }
+    let earlier = earlier.filter(Delivery::is_done);
+    let caller = Caller {
+        repeats: earlier.is_some(),
+        ..caller
+    };
+    let running = async move { api.execute(&operation, &caller).await };
+    let running = state.work.spawn(running.in_current_span());
+    if let Some(earlier) = earlier {
+        let reply = running.await.unwrap_or_else(|_| panicked());
+        if matches!(reply, Reply::Answer(_)) {
+            earlier.arrived();
+        }
+        return reply;
+    }
+    let mut delivery = state.unanswered.begun(ticket, running);
+    let reply = delivery.ended().await;
+    delivery.arrived();
+    reply.unwrap_or_else(panicked)
+}
+
+fn panicked() -> Reply {
+    tracing::error!("a request ended in a panic");
+    Reply::Answer(internal_failure().into())
 }
 
 /// The API, as soon as the store is open; `None` if the server ends first.
@@ -83,7 +120,7 @@ async fn opened(state: &State) -> Option<Arc<Api>> {
     }
 }
 
-async fn repeated(
+async fn query(
     state: Arc<State>,
     api: Arc<Api>,
     operation: Operation,
@@ -93,7 +130,6 @@ async fn repeated(
     loop {
         let reply = api.execute(&operation, &caller).await;
         let again = matches!(reply, Reply::Unavailable(_))
-            && !operation.is_mutation()
             && !state.closed.is_cancelled()
             && Instant::now() + PAUSE < deadline;
         if !again {

@@ -500,5 +500,6 @@ pub(super) fn caller(family: ClientFamily) -> Caller {
             ClientFamily::Android => Family::Android,
         },
         datastore: family == ClientFamily::Datastore,
+        repeats: false,
     }
 }

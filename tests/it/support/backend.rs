@@ -41,6 +41,7 @@ pub(crate) fn caller(family: Family) -> Caller {
         identity: Identity::ApiKey { id: "k".to_owned() },
         family,
         datastore: false,
+        repeats: false,
     }
 }
 

@@ -34,7 +34,7 @@ fn device(user: &str, session: &str) -> Caller {
 }
 
 /// A world whose records belong to whoever is signed in.
-fn signed_in() -> World {
+fn signed_in(strategies: Strategies) -> World {
     let mut schema = schema();
     for model in schema.models.values_mut() {
         for rule in &mut Arc::make_mut(model).auth {
@@ -42,7 +42,7 @@ fn signed_in() -> World {
             rule.provider = AuthMode::Oidc;
         }
     }
-    World::over(schema, Strategies::default())
+    World::over(schema, strategies)
 }
 
 async fn seen_and_changed(world: &World, seen: Value, changed: Value) {
@@ -110,8 +110,7 @@ async fn the_last_writer_wins_updates_and_deletes() {
 
 #[tokio::test]
 async fn counters_add_up_and_the_rest_merges() {
-    let fields = BTreeMap::from([("rating".to_owned(), Policy::Counter)]);
-    let world = world(Handler::builtin(Policies::new(fields, Arc::new(Automerge))));
+    let world = world(counter());
     world
         .create("Post", json!({"id": "p", "rating": 100, "title": "t"}))
         .await
@@ -124,6 +123,61 @@ async fn counters_add_up_and_the_rest_merges() {
     // The first was no conflict, so its title was taken.
     assert_eq!(stored.fields["title"], json!("x"));
     assert_eq!(stored.fields["rating"], json!(100 - (1..=10).sum::<i32>()));
+}
+
+/// Ratings are counters.
+fn counter() -> Handler {
+    let fields = BTreeMap::from([("rating".to_owned(), Policy::Counter)]);
+    Handler::builtin(Policies::new(fields, Arc::new(Automerge)))
+}
+
+async fn rating(world: &World) -> Value {
+    world.stored_post("p").await.fields["rating"].clone()
+}
+
+#[tokio::test]
+async fn equal_changes_of_devices_with_one_api_key_all_count() {
+    let world = world(counter());
+    let created = json!({"id": "p", "rating": 100});
+    world.create("Post", created).await.unwrap();
+    for _ in 0..10 {
+        let sold = json!({"id": "p", "rating": 99, "_version": 1});
+        world.update("Post", sold).await.unwrap();
+    }
+    assert_eq!(rating(&world).await, json!(90));
+}
+
+#[tokio::test]
+async fn a_signed_in_device_that_repeats_itself_counts_once_behind_others_changes_too() {
+    let mut world = signed_in(Strategies::all(counter()));
+    let (phone, tablet) = (device("ada", "phone"), device("ada", "tablet"));
+    world.caller = phone.clone();
+    let created = json!({"id": "p", "rating": 100});
+    world.create("Post", created).await.unwrap();
+    let sold = json!({"id": "p", "rating": 99, "_version": 1});
+    for caller in [&tablet, &phone, &tablet, &phone] {
+        world.caller = caller.clone();
+        world.update("Post", sold.clone()).await.unwrap();
+    }
+    assert_eq!(rating(&world).await, json!(98));
+}
+
+#[tokio::test]
+async fn an_operation_that_was_carried_out_before_is_only_answered() {
+    let mut world = world(counter());
+    let created = json!({"id": "p", "rating": 100});
+    world.create("Post", created.clone()).await.unwrap();
+    let sold = json!({"id": "p", "rating": 99, "_version": 1});
+    let newest = world.update("Post", sold.clone()).await.unwrap();
+    world.caller.repeats = true;
+    assert_eq!(world.update("Post", sold).await, Ok(newest.clone()));
+    assert_eq!(world.create("Post", created).await, Ok(newest));
+    let gone = json!({"id": "p", "_version": 2});
+    world.caller.repeats = false;
+    let tombstone = world.delete("Post", gone.clone()).await.unwrap();
+    world.caller.repeats = true;
+    assert_eq!(world.delete("Post", gone).await, Ok(tombstone));
+    assert_eq!(world.events("Post").await.len(), 3);
 }
 
 /// P2 in both positions: row 8 as AppSync, and without loss.
@@ -168,7 +222,7 @@ async fn holders_of_one_api_key_are_not_one_writer() {
 #[tokio::test]
 async fn quick_edits_of_one_device_are_kept_if_the_same_writer_is_no_conflict() {
     for (same_writer, title) in [(false, "two"), (true, "three")] {
-        let mut world = signed_in();
+        let mut world = signed_in(Strategies::default());
         world.engine.settings.same_writer = same_writer;
         world.caller = device("ann", "phone");
         seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
@@ -183,7 +237,7 @@ async fn quick_edits_of_one_device_are_kept_if_the_same_writer_is_no_conflict() 
 
 #[tokio::test]
 async fn another_device_of_the_same_person_is_another_writer() {
-    let mut world = signed_in();
+    let mut world = signed_in(Strategies::default());
     world.engine.settings.same_writer = true;
     world.caller = device("ann", "phone");
     seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
@@ -196,7 +250,7 @@ async fn another_device_of_the_same_person_is_another_writer() {
 /// `errata.md` row 15 speaks of the caller, not of its sign-in.
 #[tokio::test]
 async fn a_repetition_after_a_new_sign_in_is_still_one() {
-    let mut world = signed_in();
+    let mut world = signed_in(Strategies::default());
     world.caller = device("ann", "phone");
     seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
     world.caller = device("ann", "phone again");
