@@ -468,6 +468,11 @@ async fn schema_prints_the_api_and_the_models_of_clients() {
     let models = run(folder.path(), &["schema", "models", "schema.graphql"]).await;
     let models: Value = serde_json::from_str(&stdout(&models)).expect("JSON");
     assert_eq!(models["models"]["Todo"]["syncable"], true);
+    let arguments = ["schema", "models", "schema.graphql", "--introspection"];
+    let outputs = run(folder.path(), &arguments).await;
+    let outputs: Value = serde_json::from_str(&stdout(&outputs)).expect("JSON");
+    let key = &outputs["models"]["Todo"]["primaryKeyInfo"];
+    assert_eq!(key["primaryKeyFieldName"], "id");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use driftless_resolvers::api::generate::generate;
-use driftless_resolvers::api::sdl;
+use driftless_resolvers::api::{client_models, sdl};
 use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::{Diagnostic, Options, diagnostic};
 
@@ -52,10 +52,13 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// The client's model introspection: what models/schema.js holds
+    /// The client's description of the models: what models/schema.js holds
     Models {
         /// The schema
         schema: PathBuf,
+        /// In the form of amplify_outputs.json (data.model_introspection), with the hand-written operations
+        #[arg(long)]
+        introspection: bool,
     },
 }
 
@@ -145,10 +148,16 @@ impl SchemaCommand {
                 });
                 Ok(())
             }
-            Action::Models { schema } => {
+            Action::Models {
+                schema,
+                introspection,
+            } => {
                 let loaded = load(schema, &Options::default())?;
-                let models =
-                    driftless_resolvers::api::client_models::client_models(&loaded.source.text);
+                let models = if introspection {
+                    client_models::model_introspection(&loaded.source.text)
+                } else {
+                    client_models::client_models(&loaded.source.text)
+                };
                 let models = models.ok_or_else(|| {
                     Failure::Wrong("error: the schema holds no models".to_owned())
                 })?;
