@@ -180,6 +180,7 @@ fn model<const N: usize>(name: &str, members: [Field; N], key: KeyFields) -> Mod
         timestamps: Timestamps {
             created: Some("createdAt".to_owned()),
             updated: Some("updatedAt".to_owned()),
+            unfit: Vec::new(),
         },
         ..Model::new(name, Span::default())
     }
@@ -224,6 +225,7 @@ fn index(name: &str, partition: &str, sort: &[&str], query_field: &str) -> Index
         key: key(partition, sort),
         query_field: Some(query_field.to_owned()),
         default_limit: 100,
+        declared: true,
     }
 }
 

@@ -106,6 +106,8 @@ pub(crate) struct FieldNode {
     pub(crate) arguments: Vec<FieldNode>,
     /// The default of an argument or an input's field.
     pub(crate) default: Option<Value>,
+    /// Whether an extension of the type adds it.
+    pub(crate) extends: bool,
 }
 
 impl FieldNode {

@@ -274,6 +274,7 @@ impl<'a> Draft<'a> {
                 },
                 query_field: None,
                 default_limit: DEFAULT_LIMIT,
+                declared: false,
             });
         }
     }
@@ -377,12 +378,17 @@ fn declared_field(field: &FieldNode, base: Base) -> Field {
         inner: field.ty.inner.clone(),
         required: field.ty.required,
     };
+    let origin = if field.extends {
+        Origin::Extension
+    } else {
+        Origin::Declared
+    };
     Field {
         gates: appsync::gates(&field.directives),
         subscribes: appsync::subscribes(field),
         deprecated: appsync::deprecated(field),
         description: field.description.clone(),
-        ..Field::new(&field.name, ty, Origin::Declared, field.span)
+        ..Field::new(&field.name, ty, origin, field.span)
     }
 }
 

@@ -250,8 +250,10 @@ impl Field {
 /// Why a field exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The schema says so.
+    /// The type's declaration says so.
     Declared,
+    /// An `extend type` says so.
+    Extension,
     /// The `id` of a model that declares neither `id` nor a key.
     GeneratedId,
     /// The foreign key of an implicit relation.
@@ -260,6 +262,14 @@ pub enum Origin {
     Timestamp,
     /// The owner field of an owner rule, not declared.
     Owner,
+}
+
+impl Origin {
+    /// Whether the schema writes the field, be it in an extension.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Origin::Declared | Origin::Extension)
+    }
 }
 
 /// The type of a field.
@@ -445,6 +455,8 @@ pub struct Index {
     pub query_field: Option<String>,
     /// The `limit` a page has when the caller gives none.
     pub default_limit: usize,
+    /// Whether `@index` or a join model asks for it; otherwise a relation made it for itself.
+    pub declared: bool,
 }
 
 /// What a relation field leads to and how the records are found.
@@ -527,4 +539,6 @@ pub struct Timestamps {
     pub created: Option<String>,
     /// `updatedAt`.
     pub updated: Option<String>,
+    /// Names a timestamp would have, but whose declared field is of a type that can hold none.
+    pub unfit: Vec<String>,
 }

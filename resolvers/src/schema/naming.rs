@@ -56,6 +56,51 @@ pub(crate) fn join_field(side: &str) -> String {
     lower_first(side)
 }
 
+/// What the generator of client models calls the field of a join model that leads to one side: it splits the name into
+/// words where the API only changes the first letter, so for `tag_item` the two disagree.
+pub(crate) fn client_join_field(side: &str) -> String {
+    let mut name = String::new();
+    for (position, word) in words(side).into_iter().enumerate() {
+        let word = word.to_ascii_lowercase();
+        match word.as_bytes().first() {
+            _ if position == 0 => name.push_str(&word),
+            Some(first) if first.is_ascii_digit() => {
+                name.push('_');
+                name.push_str(&word);
+            }
+            _ => name.push_str(&upper_first(&word)),
+        }
+    }
+    name
+}
+
+/// The words of a name: parted by `_`, between a lower and an upper letter, and before the last of several upper
+/// letters.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (at, letter) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| letters[at]);
+        let after = letters.get(at + 1);
+        let begins = letter.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                before.is_ascii_lowercase()
+                    || before.is_ascii_digit()
+                    || (before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase))
+            });
+        if begins || *letter == '_' {
+            words.push(String::new());
+        }
+        if *letter != '_'
+            && let Some(word) = words.last_mut()
+        {
+            word.push(*letter);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
 /// The fields of a join model that hold one side's key. Sort fields are appended as they are, not capitalised.
 pub(crate) fn join_key(side: &str, key: &KeyFields) -> Vec<String> {
     let side_name = lower_first(side);

@@ -237,7 +237,10 @@ impl Reader<'_> {
             ast::TypeKind::Object(object) if self.document.types.contains_key(&name) => {
                 let implements = self.implements(&object.implements);
                 let known = names(&self.document.types[&name]);
-                let fields = self.object_fields(&name, object.fields, &known);
+                let mut fields = self.object_fields(&name, object.fields, &known);
+                for field in &mut fields {
+                    field.extends = true;
+                }
                 let directives = self.directives(extension.directives);
                 self.extension_directives(&name, &fields, &directives);
                 let node = &mut self.document.types[&name];
@@ -260,7 +263,10 @@ impl Reader<'_> {
             ast::TypeKind::Enum(values) if self.document.enums.contains_key(&name) => {
                 self.no_directives(&extension.directives, "an extension of an enum");
                 let mut declared = self.document.enums[&name].clone();
+                let former = declared.values.len();
                 self.enum_values(&mut declared, values.values);
+                // In client models the values of an extension come before those there are.
+                declared.values.rotate_left(former);
                 self.document.enums.insert(name, declared);
             }
             ast::TypeKind::Union(union) if self.document.unions.contains_key(&name) => {

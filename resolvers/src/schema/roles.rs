@@ -3,7 +3,7 @@
 
 use indexmap::IndexMap;
 
-use super::model::{Allow, AuthRule, Model, ModelOperation, Origin};
+use super::model::{Allow, AuthRule, Model, ModelOperation};
 use crate::identity::AuthMode;
 
 /// The callers of one provider that a rule speaks of. A rule with several groups has a role for each.
@@ -89,7 +89,7 @@ impl Matrix {
         let declared = model
             .fields
             .values()
-            .filter(|field| field.origin == Origin::Declared);
+            .filter(|field| field.origin.is_written());
         let declared: Vec<_> = declared.collect();
         let mut rights: IndexMap<usize, Vec<(Role, Vec<ModelOperation>)>> = IndexMap::new();
         for (at, field) in declared.iter().enumerate() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::attributes::{argument, arguments, names, text};
 use crate::schema::document::{Applied, Document, FieldNode, TypeNode};
-use crate::schema::naming::{foreign_key, join_field, join_index, lower_first, upper_first};
+use crate::schema::naming::{client_join_field, foreign_key, join_index, lower_first, upper_first};
 use crate::schema::plural::plural;
 
 /// The models by name, join models last.
@@ -254,7 +254,7 @@ impl Model {
             });
             relations.push(Field {
                 relation: Some(Directive::belongs_to(fields)),
-                ..Field::new(&join_field(&side.name), &side.name, true)
+                ..Field::new(&client_join_field(&side.name), &side.name, true)
             });
             for rules in &side.auth {
                 if !model.auth.contains(rules) {

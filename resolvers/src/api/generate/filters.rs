@@ -40,14 +40,18 @@ impl Generator<'_> {
         self.add_predicate(name, model, fields);
     }
 
-    /// The condition of mutations; its name. The primary key is not in it.
+    /// The condition of mutations; its name. The primary key is not in it, though the operators of its types are made.
     pub(super) fn condition(&mut self, model: &Model) -> String {
         let name = condition(&model.name);
         if !self.has(&name) {
-            let stored = model
-                .stored_fields()
-                .filter(|field| !is_hidden_from_condition(model, field));
-            let mut fields = self.field_operators(stored, Family::Query, false);
+            let mut fields = self.field_operators(model.stored_fields(), Family::Query, false);
+            // A timestamp is text here, also where the declared field of its name is of another kind.
+            let timestamps = [&model.timestamps.created, &model.timestamps.updated];
+            let text = scalar_operators_name(Scalar::String, Family::Query);
+            let timestamps = timestamps.into_iter().flatten();
+            let timestamps = timestamps.chain(&model.timestamps.unfit);
+            fields.extend(timestamps.map(|name| input(name, named(&text))));
+            fields.retain(|field| !is_hidden_from_condition(model, &field.name));
             fields.extend(owner_operators(model));
             fields.extend(combinators(&name, true));
             fields.extend(self.deleted());
@@ -175,17 +179,14 @@ fn is_generated_foreign_key(model: &Model, field: &str) -> bool {
 /// What a condition leaves out: an `id` of type ID (of any type once the model has a key or index directive), and the
 /// fields of a custom key. A model whose name is written in lower case keeps the latter: the original looks for its
 /// condition under a name that does not exist.
-fn is_hidden_from_condition(model: &Model, field: &Field) -> bool {
+fn is_hidden_from_condition(model: &Model, name: &str) -> bool {
     let keyed = upper_first(&model.name) == model.name
-        && (model.custom_key || model.indexes.iter().any(|index| !is_implicit(&index.name)));
-    if field.name == "id" {
-        return keyed || field.ty.base == Base::Scalar(Scalar::Id);
+        && (model.custom_key || model.indexes.iter().any(|index| index.declared));
+    if name == "id" {
+        let id = model.fields.get(name);
+        return keyed || id.is_some_and(|id| id.ty.base == Base::Scalar(Scalar::Id));
     }
-    keyed && model.custom_key && model.key.fields().any(|key| key == field.name)
-}
-
-fn is_implicit(index: &str) -> bool {
-    index.starts_with("gsi-")
+    keyed && model.custom_key && model.key.fields().any(|key| key == name)
 }
 
 /// `and`, `or`, and `not` outside subscriptions.

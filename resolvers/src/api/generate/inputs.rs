@@ -104,7 +104,7 @@ pub(super) fn key_arguments(model: &Model) -> Vec<InputField> {
 
 /// Whether a field of a model can be written: declared ones and foreign keys, relations aside.
 fn is_input(field: &Field) -> bool {
-    field.relation.is_none() && matches!(field.origin, Origin::Declared | Origin::ForeignKey)
+    field.relation.is_none() && (field.origin.is_written() || field.origin == Origin::ForeignKey)
 }
 
 /// A field as a member of an input; `None` for fields typed with a model.
@@ -119,14 +119,12 @@ fn input_field(field: &Field) -> Option<InputField> {
 
 /// Whether the server fills a declared field in on create: an `id`, and timestamps of a type that can hold one.
 fn is_filled_in(model: &Model, field: &Field) -> bool {
-    // A timestamp that is switched off is nullable all the same.
-    let timestamps = [
-        (&model.timestamps.created, "createdAt"),
-        (&model.timestamps.updated, "updatedAt"),
-    ];
-    let timestamp = timestamps
-        .into_iter()
-        .any(|(name, default)| name.as_deref().unwrap_or(default) == field.name);
+    // A timestamp that is switched off or renamed is nullable all the same.
+    let timestamps = [&model.timestamps.created, &model.timestamps.updated];
+    let timestamp = matches!(field.name.as_str(), "createdAt" | "updatedAt")
+        || timestamps
+            .into_iter()
+            .any(|name| name.as_ref() == Some(&field.name));
     match field.ty.base {
         Base::Scalar(Scalar::String) => field.name == "id" || timestamp,
         Base::Scalar(Scalar::Id) => field.name == "id",

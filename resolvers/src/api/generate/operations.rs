@@ -52,10 +52,8 @@ impl Generator<'_> {
         if model.custom_key {
             self.sort_argument(model, &model.key, None);
         }
-        for index in &model.indexes {
-            if !index.name.starts_with("gsi-") {
-                self.sort_argument(model, &index.key, Some(&index.name));
-            }
+        for index in model.indexes.iter().filter(|index| index.declared) {
+            self.sort_argument(model, &index.key, Some(&index.name));
         }
     }
 
@@ -140,7 +138,8 @@ fn owner_arguments(model: &Model) -> Vec<InputField> {
         .filter_map(Role::owner_field);
     let single = owners.filter(|name| {
         let field = model.fields.get(*name);
-        field.is_none_or(|field| field.ty.list.is_none())
+        // A list of records is a page by then.
+        field.is_none_or(|field| field.ty.list.is_none() || field.relation.is_some())
     });
     single.map(|name| input(name, named("String"))).collect()
 }

@@ -170,10 +170,12 @@ fn given<'v>(applied: &'v Applied, on: &str, problems: &mut Problems) -> &'v [Va
     values
 }
 
-/// The owner is not known when the sort key is computed, so it cannot be a part of it.
+/// An owner named by several claims is not known when the sort key is computed, so it cannot be a part of it.
 fn sort_key_of_owner(model: &Model, problems: &mut Problems) {
     let owned = model.auth.iter().find_map(|rule| match &rule.allow {
-        Allow::Owner { field, .. } if model.key.sort.contains(field) => Some((field, rule.span)),
+        Allow::Owner { field, claim } if claim.contains("::") && model.key.sort.contains(field) => {
+            Some((field, rule.span))
+        }
         _ => None,
     });
     if let Some((field, span)) = owned {
@@ -558,6 +560,12 @@ mod tests {
                 "type A @model @auth(rules: [{allow: owner}]) { a: ID! @primaryKey(sortKeyFields: [\"owner\"]) owner: String! }"
             ),
             ["auth-owner-sort-key"]
+        );
+        assert_eq!(
+            codes(
+                "type A @model @auth(rules: [{allow: owner, identityClaim: \"sub\"}]) { a: ID! @primaryKey(sortKeyFields: [\"owner\"]) owner: String! }"
+            ),
+            [""; 0]
         );
         assert_eq!(
             codes(

@@ -249,6 +249,7 @@ fn id(name: &str, required: bool, span: Span) -> FieldNode {
         directives: Vec::new(),
         arguments: Vec::new(),
         default: None,
+        extends: false,
     }
 }
 

@@ -79,6 +79,7 @@ fn read(
         query_field: query_field(applied, automatic, problems),
         key,
         default_limit: DEFAULT_LIMIT,
+        declared: true,
     })
 }
 

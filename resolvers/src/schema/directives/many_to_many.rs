@@ -189,6 +189,7 @@ fn add_key(draft: &Draft<'_>, model: &mut Model, side: &TypeNode) {
         query_field: Some(naming::index_query(&model.name, &key)),
         key,
         default_limit: DEFAULT_LIMIT,
+        declared: true,
     });
 }
 

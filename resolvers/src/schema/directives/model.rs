@@ -165,30 +165,42 @@ pub(crate) fn add_timestamps(node: &TypeNode, model: &mut Model, problems: &mut 
             "Give them different names, or switch one off with `null`.",
         );
     }
+    let mut unfit = Vec::new();
+    let mut made = |name: Option<String>| {
+        let name = name?;
+        if timestamp(model, &name, problems) {
+            return Some(name);
+        }
+        unfit.push(name);
+        None
+    };
+    let (created, updated) = (made(created), made(updated));
     model.timestamps = Timestamps {
-        created: created.and_then(|name| timestamp(model, name, problems)),
-        updated: updated.and_then(|name| timestamp(model, name, problems)),
+        created,
+        updated,
+        unfit,
     };
 }
 
-/// Makes the field unless it is declared; a declared one of another type is left alone, with a warning.
-fn timestamp(model: &mut Model, name: String, problems: &mut Problems) -> Option<String> {
-    let Some(field) = model.fields.get(&name) else {
+/// Makes the field unless it is declared; a declared one of another type is left alone, with a warning. Whether the field
+/// can hold a timestamp.
+fn timestamp(model: &mut Model, name: &str, problems: &mut Problems) -> bool {
+    let Some(field) = model.fields.get(name) else {
         let field = Field::new(
-            &name,
+            name,
             FieldType::required(Scalar::AwsDateTime),
             Origin::Timestamp,
             model.span,
         );
-        model.fields.insert(name.clone(), field);
-        return Some(name);
+        model.fields.insert(name.to_owned(), field);
+        return true;
     };
     let fits = matches!(
         field.ty.base,
         Base::Scalar(Scalar::String | Scalar::AwsDateTime)
     );
     if fits && field.ty.list.is_none() {
-        return Some(name);
+        return true;
     }
     problems.warning(
         "timestamp-type",
@@ -199,7 +211,7 @@ fn timestamp(model: &mut Model, name: String, problems: &mut Problems) -> Option
         ),
         format!("Use `{name}: AWSDateTime`, or fill it in from the client."),
     );
-    None
+    false
 }
 
 #[cfg(test)]

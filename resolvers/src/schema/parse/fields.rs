@@ -37,6 +37,7 @@ impl Reader<'_> {
                     default: None,
                     span: at,
                     name,
+                    extends: false,
                 });
             }
         }
@@ -65,6 +66,7 @@ impl Reader<'_> {
                     default: field.default_value.map(|value| self.value(&value)),
                     span: at,
                     name,
+                    extends: false,
                 });
             }
         }

@@ -290,7 +290,7 @@ model Shop by id
   open: [AWSTime!]!
   visits: Int = 0
   owner: Person
-  name: String
+  name: String (Extension)
   allow Public by ApiKey: [Create, Update, Delete, Get, List, Search, Listen, Sync]
   operations getShop listShops syncShops createShop updateShop deleteShop onCreateShop onUpdateShop onDeleteShop (open)
   timestamps - -

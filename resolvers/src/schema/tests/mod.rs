@@ -5,6 +5,7 @@ mod broken;
 mod golden;
 mod hostile;
 mod recorded;
+mod served;
 mod shown;
 
 const WHITEPAPER: &str = include_str!("../../../../examples/whitepaper/schema.graphql");
