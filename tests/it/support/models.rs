@@ -26,6 +26,7 @@ pub(crate) fn model(
                 key: key_fields(fields),
                 query_field: None,
                 default_limit: 100,
+                declared: true,
             })
             .collect(),
         ..Model::new(name, Default::default())
