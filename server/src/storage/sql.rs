@@ -223,8 +223,17 @@ impl SqlStore {
             let rows = self.engine.rows(statement).await?;
             let (log, head) = log_state(&rows)?;
             if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
-                self.engine.tick(table).await?;
-                continue;
+                match self.engine.tick(table).await {
+                    Ok(()) => continue,
+                    // A full disk, or a database that only reads: an older `startedAt` promises less and is no harm.
+                    Err(StorageError::Unavailable(reason)) if head.0 > 0 => {
+                        tracing::warn!(
+                            reason,
+                            "the store takes no writes; it is read without a tick"
+                        );
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             let chosen = start.place(log);
             if !covers(&place, &chosen) {

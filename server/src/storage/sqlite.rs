@@ -37,6 +37,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The one connection that writes, and what keeps it the only one.
 struct Writer {
     connection: SqliteConnection,
+    /// How to make another one.
+    options: Box<SqliteConnectOptions>,
     /// Released with the process, however it ends.
     _lock: File,
 }
@@ -89,14 +91,16 @@ impl Sqlite {
             .run_direct(None, &mut writer, false)
             .await
             .with_context(|| format!("cannot bring {} up to date", path.display()))?;
+        let for_reading = options.clone().read_only(true).create_if_missing(false);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)
-            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+            .connect_lazy_with(for_reading);
         Ok(Sqlite {
             readers,
             writer: Mutex::new(Some(Writer {
                 connection: writer,
+                options: Box::new(options),
                 _lock: lock,
             })),
             clock: Arc::clone(&place.clock),
@@ -193,8 +197,8 @@ impl Sqlite {
     /// Closes every connection and lets go of the file.
     pub(super) async fn close(&self) {
         self.readers.close().await;
-        if let Some(Writer { connection, _lock }) = self.writer.lock().await.take()
-            && let Err(error) = connection.close().await
+        if let Some(writer) = self.writer.lock().await.take()
+            && let Err(error) = writer.connection.close().await
         {
             tracing::warn!(%error, "closing the SQLite file failed");
         }
@@ -210,11 +214,32 @@ impl Drop for Sqlite {
     }
 }
 
+impl Writer {
+    /// Where a write fails, as on a full disk, SQLite may end the transaction by itself; sqlx does not see that and takes
+    /// every later transaction for one inside of it. A new connection starts anew.
+    async fn mend(&mut self) -> Result<(), sqlx::Error> {
+        if self.connection.is_in_transaction() {
+            // The end of an unfinished transaction may still be under way; this waits for it.
+            self.connection.ping().await?;
+        }
+        if self.connection.is_in_transaction() {
+            let fresh = self.options.connect().await?;
+            let former = std::mem::replace(&mut self.connection, fresh);
+            if let Err(error) = former.close().await {
+                tracing::debug!(%error, "closing a connection to the SQLite file failed");
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Starts a transaction that is the only one to write.
 async fn begin(writer: &mut Option<Writer>) -> Result<Transaction<'_, sqlx::Sqlite>, StorageError> {
     let closed = || StorageError::Unavailable("the store is closed".to_owned());
-    let connection = &mut writer.as_mut().ok_or_else(closed)?.connection;
-    connection
+    let writer = writer.as_mut().ok_or_else(closed)?;
+    writer.mend().await.map_err(failed)?;
+    writer
+        .connection
         .begin_with("begin immediate")
         .await
         .map_err(failed)
