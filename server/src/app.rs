@@ -444,6 +444,7 @@ impl Opening {
     }
 
     fn publish(self, store: &Store, mut engine: Engine) {
+        store.watch_clock();
         let settings = self.config.realtime.clone();
         let clock = Arc::new(System);
         let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs);

@@ -46,6 +46,21 @@ impl Engine {
         }
     }
 
+    /// The clock that changes are stamped with, in milliseconds.
+    pub(super) async fn now(&self) -> Result<i64, StorageError> {
+        match self {
+            Engine::Postgres(postgres) => {
+                let asked = Statement::new("select wall_ms()", Vec::new());
+                let rows = postgres.rows(asked).await?;
+                let row = rows
+                    .first()
+                    .ok_or_else(|| StorageError::Corrupt("a clock tells no time".to_owned()))?;
+                row.int(0)
+            }
+            Engine::Sqlite(sqlite) => Ok(sqlite.now().0),
+        }
+    }
+
     /// Reads.
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
         patiently(|| {

@@ -9,6 +9,7 @@
 //! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
 //! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed; `trim` – how the log stays small;
+//! * `drift` – what is said of a clock that jumps;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
@@ -17,6 +18,7 @@ mod column_sql;
 mod connections;
 mod database;
 mod ddl;
+mod drift;
 mod engine;
 mod epoch;
 mod filter_sql;
@@ -141,6 +143,11 @@ impl Store {
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.waking().spawn(task);
+    }
+
+    /// Says from now on when the clock that changes are stamped with jumps.
+    pub fn watch_clock(&self) {
+        self.spawn(drift::watch(Arc::clone(self.sql.engine())));
     }
 
     /// Whether word of other processes' writes arrives at once; they are looked for now and then in any case.
