@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite;
 
 use crate::support::cluster::execute;
 use crate::support::postgres::Database;
-use crate::support::server::{DATASTORE, PATIENCE, Server};
+use crate::support::server::{DATASTORE, PATIENCE, Server, Socket};
 
 const ANDROID: &str = "amplify-android:2.23.0 md/Android";
 const SWIFT: &str = "amplify-swift:2.33.0";
@@ -279,6 +280,60 @@ async fn requests_outwait_a_store_that_is_stuck_for_longer_than_its_own_patience
         assert!(answer.get("errors").is_none(), "{answer}");
     }
     server.app.stop().await;
+    drop(holder);
+    database.remove().await;
+}
+
+/// `errata.md` rows 1 and 20 while a server ends: its port is closed last of all, and until then each client is told in the
+/// form that makes it keep its mutation and go on with its sync.
+#[tokio::test]
+async fn a_server_that_ends_turns_each_client_away_in_the_form_that_it_survives() {
+    let (server, database, mut holder) = site(Duration::from_secs(60)).await;
+    hold_posts(&mut holder).await;
+    let running = tokio::spawn(request(&server, DATASTORE, CREATE).send());
+    another_waits(&mut database.connect().await, &[]).await;
+    let of = |agents: &[&'static str], query| {
+        let requests = agents
+            .iter()
+            .map(|agent| (*agent, request(&server, agent, query)));
+        requests.collect::<Vec<_>>()
+    };
+    let answered = of(&[DATASTORE, ANDROID, SWIFT, FLUTTER, "curl/8.0"], CREATE)
+        .into_iter()
+        .chain(of(&[DATASTORE, "curl/8.0"], SYNC))
+        .collect::<Vec<_>>();
+    let cut = of(&[ANDROID, SWIFT, FLUTTER], SYNC);
+    let address = server.app.address().to_string();
+    let free = server.post(json!({"query": "{ listUsers { items { id } } }"}).to_string());
+
+    // It waits for the mutation that is running.
+    let stopping = tokio::spawn(server.app.stop());
+    let closed = async {
+        let ask = || free.try_clone().expect("a text").send();
+        while ask().await.expect("an answer").status() == 200 {}
+    };
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("it is closed");
+    for (agent, request) in answered {
+        assert_told_to_come_back(request.send().await.expect("an answer"), agent).await;
+    }
+    for (agent, request) in cut {
+        let error = request.send().await.expect_err("no answer is a good one");
+        assert!(error.is_request(), "{agent}: {error:?}");
+    }
+    let upgrade = Socket::open(&address, "/graphql/realtime", &[]).await;
+    match upgrade.err() {
+        Some(tungstenite::Error::Http(response)) => assert_eq!(response.status(), 503),
+        other => panic!("{other:?}"),
+    }
+
+    execute(&mut holder, "rollback").await;
+    let response = running.await.expect("a task").expect("an answer");
+    let answer: Value =
+        serde_json::from_str(&response.text().await.expect("a body")).expect("JSON");
+    assert_eq!(answer["data"]["createPost"]["_version"], 1, "{answer}");
+    stopping.await.expect("it ends");
     drop(holder);
     database.remove().await;
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 
-use crate::support::accounts::{Accounts, Mutation, create, everything, titled, update};
+use crate::support::accounts::{
+    Accounts, assert_try_again, create, everything, fill, persist, update,
+};
 use crate::support::audit::audit;
 use crate::support::cluster::{Cluster, execute};
 use crate::support::server::PATIENCE;
@@ -48,30 +49,6 @@ async fn held(connection: &mut PgConnection) -> i32 {
     let sql =
         "select pid from pg_locks where locktype = 'advisory' and objid = 7999 and not granted";
     until(connection, sql, |row| row.get(0)).await
-}
-
-/// Sends a mutation until it is answered with success, as clients do that are told to try again.
-async fn persist(accounts: &mut Accounts, victim: &Victim, mutation: &Mutation) {
-    let trying = async {
-        loop {
-            match mutation.send(victim).await {
-                Ok((503, body)) => assert_try_again(&body),
-                Ok((200, _)) => return accounts.settle(victim, mutation).await,
-                other => panic!("{other:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let tried = tokio::time::timeout(PATIENCE, trying).await;
-    tried.expect("the server comes back");
-}
-
-/// `errata.md` row 1.
-fn assert_try_again(body: &Value) {
-    assert_eq!(
-        *body,
-        json!({"message": "Network Error", "errors": "unavailable"})
-    );
 }
 
 /// A process of Postgres dies while it stands before its commit.
@@ -171,22 +148,4 @@ async fn a_postgres_whose_disk_is_full_does_nothing_by_halves_and_goes_on_when_t
     persist(&mut accounts, &victim, &refused).await;
     accounts.assert_kept(&victim).await;
     assert_eq!(audit(&cluster.url).await, [""; 0]);
-}
-
-/// Writes until something is refused, and tells what.
-async fn fill(accounts: &mut Accounts, victim: &Victim) -> Mutation {
-    // Text that cannot be made smaller.
-    let filler: String = (0..600).map(|_| uuid::Uuid::new_v4().to_string()).collect();
-    for number in 0..500 {
-        let mutation = titled(&number.to_string(), &filler);
-        match mutation.send(victim).await.expect("an answer") {
-            (200, body) if body.get("errors").is_none() => accounts.settle(victim, &mutation).await,
-            (503, body) => {
-                assert_try_again(&body);
-                return mutation;
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    panic!("the disk does not fill")
 }

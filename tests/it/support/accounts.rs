@@ -1,10 +1,12 @@
 //! A client's side of the story of a crash: what it was told is done, and what it never heard of again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::victim::Victim;
+use super::server::{DATASTORE, PATIENCE};
+use super::victim::{Door, Victim};
 
 const SELECTION: &str = "id title rating status _version _lastChangedAt _deleted";
 
@@ -65,7 +67,24 @@ impl Mutation {
         &self,
         victim: &Victim,
     ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
-        victim.request(&self.query, &self.variables)
+        self.send_to(&victim.door)
+    }
+
+    /// Sends it to any server.
+    pub(crate) fn send_to(
+        &self,
+        door: &Door,
+    ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
+        self.send_as(DATASTORE, door)
+    }
+
+    /// Sends it as the client of this user agent does.
+    pub(crate) fn send_as(
+        &self,
+        agent: &str,
+        door: &Door,
+    ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
+        door.request(agent, &self.query, &self.variables)
     }
 }
 
@@ -93,6 +112,48 @@ impl Accounts {
             assert_eq!(stored.remove(id).as_ref(), Some(record), "{id}");
         }
     }
+}
+
+/// Sends a mutation until it is answered with success, as clients do that are told to try again.
+pub(crate) async fn persist(accounts: &mut Accounts, victim: &Victim, mutation: &Mutation) {
+    let trying = async {
+        loop {
+            match mutation.send(victim).await {
+                Ok((503, body)) => assert_try_again(&body),
+                Ok((200, _)) => return accounts.settle(victim, mutation).await,
+                other => panic!("{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let tried = tokio::time::timeout(PATIENCE, trying).await;
+    tried.expect("the server comes back");
+}
+
+/// `errata.md` row 1: the body that makes every client keep its mutation.
+pub(crate) fn assert_try_again(body: &Value) {
+    assert_eq!(
+        *body,
+        json!({"message": "Network Error", "errors": "unavailable"})
+    );
+}
+
+/// Writes until something is refused, and tells what.
+pub(crate) async fn fill(accounts: &mut Accounts, victim: &Victim) -> Mutation {
+    // Text that cannot be made smaller.
+    let filler: String = (0..600).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    for _ in 0..500 {
+        let mutation = titled(&uuid::Uuid::new_v4().to_string(), &filler);
+        match mutation.send(victim).await.expect("an answer") {
+            (200, body) if body.get("errors").is_none() => accounts.settle(victim, &mutation).await,
+            (503, body) => {
+                assert_try_again(&body);
+                return mutation;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("the disk does not fill")
 }
 
 /// Every post that a base sync brings, by its key.

@@ -13,6 +13,17 @@ use super::postgres::{as_server_user, owned_by_server_user, programs};
 const KEEPER: &str =
     "\"$@\" >>\"$LOG\" 2>&1 & server=$!; read -r _; kill -QUIT $server; wait $server";
 
+/// What a copy of a cluster's files becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// A replica, which follows the original without it waiting.
+    Replica,
+    /// What was there at the time, as if a backup of the disk were put back.
+    Backup,
+    /// The same, brought up by the recovery that begins a history of its own.
+    Recovery,
+}
+
 /// A running cluster, or one that can be started again. It vanishes with its value.
 pub(crate) struct Cluster {
     folder: TempDir,
@@ -40,17 +51,79 @@ impl Cluster {
             .status()
             .expect("initdb runs");
         assert!(made.success(), "initdb fails");
-        let url = format!(
-            "postgres://postgres@localhost/postgres?host={}",
-            folder.path().display()
-        );
-        let mut cluster = Cluster {
-            folder,
-            keeper: None,
-            url,
-        };
+        let mut cluster = Cluster::of(folder);
         cluster.restart().await;
         cluster
+    }
+
+    fn of(folder: TempDir) -> Cluster {
+        Cluster {
+            url: url_of(folder.path()),
+            folder,
+            keeper: None,
+        }
+    }
+
+    /// A copy of its files as they are at this moment, as of a disk; it does not run yet.
+    pub(crate) async fn copy(&mut self, copied: Copied) -> Cluster {
+        let folder = tempfile::tempdir().expect("a folder");
+        owned_by_server_user(folder.path());
+        self.stop();
+        let (from, to) = (data(self.folder.path()), data(folder.path()));
+        let mut copying = as_server_user("cp".as_ref());
+        copying.arg("--archive").arg(&from).arg(&to);
+        assert!(copying.status().expect("it runs").success(), "no copy");
+        let settings = match copied {
+            Copied::Backup => None,
+            Copied::Recovery => Some(("recovery.signal", "restore_command = 'false'".to_owned())),
+            Copied::Replica => {
+                let primary = self.folder.path().display();
+                let settings = format!("primary_conninfo = 'host={primary} user=postgres'");
+                Some(("standby.signal", settings))
+            }
+        };
+        if let Some((signal, settings)) = settings {
+            std::fs::write(to.join(signal), "").expect("a file");
+            std::fs::write(to.join("postgresql.auto.conf"), settings + "\n").expect("a file");
+        }
+        self.restart().await;
+        Cluster::of(folder)
+    }
+
+    /// Waits until a replica has everything that this one has.
+    pub(crate) async fn replicated(&self, replica: &Cluster) {
+        let mut here = self.connect().await;
+        let place: String = sqlx::query_scalar("select pg_current_wal_lsn()::text")
+            .fetch_one(&mut here)
+            .await
+            .expect("a place");
+        let mut there = replica.connect().await;
+        let waiting = async {
+            loop {
+                let reached: bool =
+                    sqlx::query_scalar("select pg_last_wal_replay_lsn() >= $1::text::pg_lsn")
+                        .bind(&place)
+                        .fetch_one(&mut there)
+                        .await
+                        .expect("a replica");
+                if reached {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(super::server::PATIENCE, waiting).await;
+        waited.expect("the replica follows");
+    }
+
+    /// Makes a replica the primary.
+    pub(crate) async fn promote(&self) {
+        let mut connection = self.connect().await;
+        let promoted: bool = sqlx::query_scalar("select pg_promote()")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a replica");
+        assert!(promoted, "{}", self.log());
     }
 
     /// Starts it again on what it left, and waits until it takes connections.
@@ -133,6 +206,43 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// An address that leads to one cluster after another, as a service's name does.
+pub(crate) struct Address {
+    folder: TempDir,
+    /// What clients of the database know.
+    pub(crate) url: String,
+}
+
+impl Address {
+    /// One that leads to this cluster.
+    pub(crate) fn of(cluster: &Cluster) -> Address {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = Address {
+            url: url_of(&folder.path().join("now")),
+            folder,
+        };
+        address.lead_to(cluster);
+        address
+    }
+
+    /// Leads to another one from now on.
+    pub(crate) fn lead_to(&self, cluster: &Cluster) {
+        let (next, now) = (
+            self.folder.path().join("next"),
+            self.folder.path().join("now"),
+        );
+        std::os::unix::fs::symlink(cluster.folder.path(), &next).expect("a link");
+        std::fs::rename(next, now).expect("a link");
+    }
+}
+
+fn url_of(folder: &Path) -> String {
+    format!(
+        "postgres://postgres@localhost/postgres?host={}",
+        folder.display()
+    )
 }
 
 fn data(folder: &Path) -> PathBuf {

@@ -31,6 +31,13 @@ impl Nats {
         }
     }
 
+    /// A running one.
+    pub(crate) async fn start() -> Nats {
+        let mut nats = Nats::absent();
+        nats.run().await;
+        nats
+    }
+
     /// Starts it, and waits until it takes connections.
     pub(crate) async fn run(&mut self) {
         let child = Command::new(program())

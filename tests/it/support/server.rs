@@ -204,8 +204,24 @@ impl Server {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Socket, Error> {
-        let url = format!("ws://{}{path}", self.app.address());
-        let mut request = url.into_client_request()?;
+        Socket::open(&self.app.address().to_string(), path, headers).await
+    }
+}
+
+/// A client's end of a WebSocket.
+pub(crate) struct Socket {
+    pub(crate) stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) response: http::Response<Option<Vec<u8>>>,
+}
+
+impl Socket {
+    /// A connection to a server at an address, with these headers; `graphql-ws` is offered unless they say otherwise.
+    pub(crate) async fn open(
+        address: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Socket, Error> {
+        let mut request = format!("ws://{address}{path}").into_client_request()?;
         request.headers_mut().insert(
             "sec-websocket-protocol",
             "graphql-ws".parse().expect("a value"),
@@ -218,15 +234,7 @@ impl Server {
         let (stream, response) = tokio_tungstenite::connect_async(request).await?;
         Ok(Socket { stream, response })
     }
-}
 
-/// A client's end of a WebSocket.
-pub(crate) struct Socket {
-    pub(crate) stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    pub(crate) response: http::Response<Option<Vec<u8>>>,
-}
-
-impl Socket {
     pub(crate) async fn send(&mut self, frame: Value) {
         self.send_text(&frame.to_string()).await;
     }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::server::{PATIENCE, provide_cryptography};
+use super::server::{DATASTORE, PATIENCE, Socket, provide_cryptography};
 
 /// The key that every victim takes.
 const KEY: &str = "da2-victimvictimvictimvictimvi";
@@ -26,9 +26,16 @@ pub(crate) struct Victim {
     child: Child,
     orders: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
-    /// `127.0.0.1:PORT`, the same after each start.
-    pub(crate) address: String,
+    /// The same after each start.
+    pub(crate) door: Door,
     home: Home,
+}
+
+/// Where a server takes requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    /// `127.0.0.1:PORT`.
+    address: String,
     client: reqwest::Client,
 }
 
@@ -36,6 +43,13 @@ impl Victim {
     /// Listening on a free port; see [`Victim::ready`].
     pub(crate) async fn start(database: &str, hold: Option<Hold>) -> Victim {
         Victim::of(SCHEMA.as_ref(), database, hold).await
+    }
+
+    /// One of several nodes, which tell each other of writes by NATS if there is an address of it.
+    pub(crate) async fn node(database: &str, feed: Option<&str>) -> Victim {
+        let mut home = Home::of(SCHEMA.as_ref(), database);
+        home.feed = feed.map(str::to_owned);
+        Victim::launch(home, "127.0.0.1:0", None).await
     }
 
     /// Of another schema.
@@ -55,11 +69,13 @@ impl Victim {
             orders: child.stdin.take().expect("a pipe"),
             child,
             lines: BufReader::new(out).lines(),
-            address: String::new(),
+            door: Door {
+                address: String::new(),
+                client: reqwest::Client::new(),
+            },
             home,
-            client: reqwest::Client::new(),
         };
-        victim.address = victim.says("listening").await;
+        victim.door.address = victim.says("listening").await;
         victim
     }
 
@@ -90,8 +106,8 @@ impl Victim {
 
     /// The same on the same port, after its end; standing still elsewhere or nowhere.
     pub(crate) async fn again(self, hold: Option<Hold>) -> Victim {
-        let Victim { home, address, .. } = self;
-        Victim::launch(home, &address, hold).await
+        let Victim { home, door, .. } = self;
+        Victim::launch(home, &door.address, hold).await
     }
 
     /// The next thing that it says.
@@ -138,10 +154,43 @@ impl Victim {
         ended.expect("an end").expect("a process")
     }
 
+    /// Lets it write no file beyond a size: what it tries then fails as on a full disk. `None` is no limit.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let process = self.child.id().expect("it runs").to_string();
+        // The hard limit stays, so that the soft one can be lifted again.
+        let status = std::process::Command::new("prlimit")
+            .args(["--pid", &process, &format!("--fsize={limit}:")])
+            .status();
+        assert!(status.expect("prlimit runs").success());
+    }
+
+    /// What it has logged since its first start.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.home.log()).expect("a log")
+    }
+
+    /// A socket that has been acknowledged.
+    pub(crate) async fn session(&self) -> Socket {
+        let headers = [("x-api-key", KEY)];
+        let opened = Socket::open(&self.door.address, "/graphql/realtime", &headers).await;
+        let mut socket = opened.expect("an upgrade");
+        socket.init().await;
+        socket
+    }
+
+    /// What an application says at the start of a subscription that is no DataStore: nothing is replayed to it.
+    pub(crate) fn authorization() -> Value {
+        json!({"host": "localhost", "x-api-key": KEY, "x-amz-user-agent": "aws-amplify/6.22.1 api/1 framework/0"})
+    }
+}
+
+impl Door {
     /// A request, as a client makes it that is free to send it again: the answer's status and body, or the text of
     /// why there is none.
     pub(crate) fn request(
         &self,
+        agent: &str,
         query: &str,
         variables: &Value,
     ) -> impl Future<Output = Result<(u16, Value), String>> + Send + 'static {
@@ -150,10 +199,8 @@ impl Victim {
             .post(format!("http://{}/graphql", self.address))
             .header("x-api-key", KEY)
             .header("content-type", "application/json")
-            .header(
-                "x-amz-user-agent",
-                "aws-amplify/6.22.1 datastore/2 framework/0",
-            )
+            .header("x-amz-user-agent", agent)
+            .header("user-agent", agent)
             .body(json!({"query": query, "variables": variables}).to_string());
         async move {
             let response = request.send().await.map_err(|error| error.to_string())?;
@@ -163,10 +210,13 @@ impl Victim {
             Ok((status, body))
         }
     }
+}
 
+impl Victim {
     /// The value of the one field of a request that succeeds.
     pub(crate) async fn value(&self, query: &str, variables: &Value) -> Value {
-        let (status, body) = self.request(query, variables).await.expect("an answer");
+        let answer = self.door.request(DATASTORE, query, variables).await;
+        let (status, body) = answer.expect("an answer");
         assert_eq!(status, 200, "{body}");
         assert!(body.get("errors").is_none(), "{body}");
         let data = body["data"].as_object().expect("data");
@@ -179,6 +229,8 @@ struct Home {
     schema: PathBuf,
     database: String,
     folder: TempDir,
+    /// The NATS server that it is to use.
+    feed: Option<String>,
     /// What starts it, if it is not started directly.
     wrapper: Vec<String>,
 }
@@ -189,24 +241,35 @@ impl Home {
             schema: schema.to_owned(),
             database: database.to_owned(),
             folder: tempfile::tempdir().expect("a folder"),
+            feed: None,
             wrapper: Vec::new(),
         }
     }
 
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     /// The command without a hold.
     fn command(&self, at: &str) -> Command {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log());
+        let feed = self.feed.iter().flat_map(|feed| ["--feed", feed]);
         // What writes to a full disk gets an error only if its process does not ask for a signal instead.
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
             .args(&self.wrapper)
             .arg(env!("CARGO_BIN_EXE_victim"))
+            .args(feed)
             .arg(&self.schema)
             .args([&self.database, at])
             .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log.expect("a file"))
             .kill_on_drop(true);
         command
     }

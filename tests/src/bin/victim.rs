@@ -1,6 +1,6 @@
 //! A server that stands still at a moment of its writes, so that a test can end it, or what it stands on, exactly then.
 //!
-//!     victim SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]
+//!     victim [--feed NATS] SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]
 //!
 //! `SKIPPED` batches pass the moment first. It says `listening ADDRESS` and `ready`, `held` when it stands still, takes `go` to go on and
 //! `stop` to end in order.
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use driftless::app::App;
 use driftless::auth::KeySetting;
-use driftless::config::{Config, Database, SchemaSource, TlsMode};
+use driftless::config::{Config, Database, Feed, SchemaSource, TlsMode};
 use driftless::storage::moment::{Moment, Moments, Witness};
+use driftless::telemetry;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
@@ -64,6 +65,13 @@ fn moment(name: &str) -> Moment {
 }
 
 fn config(arguments: &[String], go: watch::Receiver<bool>) -> Config {
+    if let [flag, feed, rest @ ..] = arguments
+        && flag == "--feed"
+    {
+        let mut config = config(rest, go);
+        config.feed = Some(Feed(feed.clone()));
+        return config;
+    }
     let [schema, database, address, hold @ ..] = arguments else {
         panic!("usage: victim SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]");
     };
@@ -103,9 +111,9 @@ fn orders() -> mpsc::UnboundedReceiver<String> {
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (go, going) = watch::channel(false);
-    let mut app = App::start(config(&arguments, going))
-        .await
-        .expect("it starts");
+    let config = config(&arguments, going);
+    telemetry::start(&config.log);
+    let mut app = App::start(config).await.expect("it starts");
     say(&format!("listening {}", app.address()));
     let mut orders = orders();
     let mut ready = false;

@@ -1,0 +1,193 @@
+//! Postgres comes back without its last writes: a replica that lagged behind takes over, a backup is put back, a backup is
+//! recovered. Clients hold versions that the server never heard of again (`sync-design.md` 10, T28, T29).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use driftless::storage;
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::support::accounts::{Mutation, create, delete, update};
+use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::server::PATIENCE;
+use crate::support::victim::Victim;
+
+const FIELDS: &str = "id title rating status _version _lastChangedAt _deleted";
+/// No version from before may be as great.
+const EPOCH: u64 = 1_000_000;
+/// What the server says of it.
+const SAID: &str = "a new epoch has begun";
+
+/// A device's copy, with each of the rules by which clients take what a sync brings: whatever comes (JavaScript), or only
+/// a greater version (iOS, Android).
+#[derive(Default)]
+struct Device {
+    blind: BTreeMap<String, Value>,
+    gated: BTreeMap<String, Value>,
+    last_sync: Option<u64>,
+}
+
+impl Device {
+    async fn sync(&mut self, victim: &Victim) {
+        let query = format!(
+            "query operation($last: AWSTimestamp) {{ \
+             syncPosts(limit: 1000, lastSync: $last) {{ items {{ {FIELDS} }} nextToken startedAt }} }}"
+        );
+        let page = victim.value(&query, &json!({"last": self.last_sync})).await;
+        assert!(page["nextToken"].is_null(), "{page}");
+        for item in page["items"].as_array().expect("items") {
+            let id = item["id"].as_str().expect("a key").to_owned();
+            self.blind.insert(id.clone(), item.clone());
+            let held = self.gated.get(&id).map(version);
+            if held.is_none_or(|held| held < version(item)) {
+                self.gated.insert(id, item.clone());
+            }
+        }
+        self.last_sync = page["startedAt"].as_u64();
+    }
+}
+
+fn version(record: &Value) -> u64 {
+    record["_version"].as_u64().expect("a version")
+}
+
+async fn done(victim: &Victim, mutations: &[Mutation]) {
+    for mutation in mutations {
+        let body = answered(victim, mutation).await;
+        assert!(body.get("errors").is_none(), "{body}");
+    }
+}
+
+/// Sends a mutation until the server has found its database again.
+async fn answered(victim: &Victim, mutation: &Mutation) -> Value {
+    let trying = async {
+        loop {
+            if let Ok((200, body)) = mutation.send(victim).await {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let tried = tokio::time::timeout(PATIENCE, trying).await;
+    tried.expect("the server comes back")
+}
+
+/// Everything that is on the server once its new epoch has begun.
+async fn anew(victim: &Victim) -> BTreeMap<String, Value> {
+    let waiting = async {
+        loop {
+            let mut fresh = Device::default();
+            fresh.sync(victim).await;
+            if fresh.blind.values().all(|record| version(record) > EPOCH) {
+                return fresh.blind;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.expect("a new epoch begins")
+}
+
+/// The last writes are lost in this way, under a running server or one that is down.
+async fn writes_are_lost(copied: Copied, runs: bool) {
+    let mut primary = Cluster::start().await;
+    let mut replica = None;
+    if copied == Copied::Replica {
+        let mut follower = primary.copy(copied).await;
+        follower.restart().await;
+        replica = Some(follower);
+    }
+    let address = Address::of(&primary);
+    let mut victim = Victim::start(&address.url, None).await.ready().await;
+    let kept = [
+        create("a"),
+        create("b"),
+        create("c"),
+        update("a", 1),
+        delete("b", 1),
+    ];
+    done(&victim, &kept).await;
+    let mut copy = match replica {
+        None => primary.copy(copied).await,
+        Some(mut replica) => {
+            primary.replicated(&replica).await;
+            replica.stop();
+            replica
+        }
+    };
+    let mut device = Device::default();
+    device.sync(&victim).await;
+    let lost = [
+        update("a", 2),
+        update("c", 1),
+        delete("c", 2),
+        create("lost"),
+        update("a", 3),
+    ];
+    done(&victim, &lost).await;
+    device.sync(&victim).await;
+    assert_eq!(version(&device.blind["a"]), 4);
+    assert!(!victim.log().contains(SAID), "{}", victim.log());
+    let mut socket = victim.session().await;
+    let query = "subscription operation { onUpdatePost { id _version } }";
+    socket.subscribe("u", query, &Victim::authorization()).await;
+
+    if !runs {
+        victim.kill().await;
+    }
+    primary.stop();
+    copy.restart().await;
+    if copied == Copied::Replica {
+        copy.promote().await;
+    }
+    address.lead_to(&copy);
+    if runs {
+        let end = socket.end().await.expect("a close frame");
+        assert_eq!(u16::from(end.code), 1011);
+    } else {
+        victim = victim.again(None).await.ready().await;
+    }
+
+    // The device goes on with what it holds.
+    let edit = answered(&victim, &update("a", 4)).await;
+    assert!(edit.get("errors").is_none(), "the edit is merged: {edit}");
+    let orphan = answered(&victim, &update("lost", 1)).await;
+    assert_eq!(
+        orphan["errors"][0]["errorType"], "ConditionalCheckFailedException",
+        "{orphan}"
+    );
+
+    let stored = anew(&victim).await;
+    assert_eq!(stored.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    // An ordinary conflict: of plain fields Automerge keeps what is stored.
+    assert_eq!(stored["a"]["rating"], 2);
+    assert!(stored["c"]["_deleted"].is_null(), "its end was lost");
+    device.sync(&victim).await;
+    for replica in [&mut device.blind, &mut device.gated] {
+        // What was created and lost stays on its device.
+        replica.remove("lost").expect("only there");
+        assert_eq!(*replica, stored);
+    }
+    assert!(victim.log().contains(SAID), "{}", victim.log());
+    let store = storage::open(&address.url).await.expect("a store");
+    let verdict = store.check().await.expect("a verdict");
+    assert!(verdict.findings.is_empty(), "{:?}", verdict.findings);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_takes_over_without_the_last_writes_begins_a_new_epoch_and_devices_converge()
+{
+    writes_are_lost(Copied::Replica, true).await;
+}
+
+#[tokio::test]
+async fn a_backup_that_is_put_back_under_a_server_begins_a_new_epoch_and_devices_converge() {
+    writes_are_lost(Copied::Backup, true).await;
+}
+
+#[tokio::test]
+async fn a_backup_that_is_recovered_while_no_server_runs_begins_a_new_epoch_and_devices_converge() {
+    writes_are_lost(Copied::Recovery, false).await;
+}
