@@ -109,7 +109,9 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
     if let Some(fault) = &request.fault {
         return Err(refusal::invalid(permit, fault, stored).into());
     }
+    // Without a version it may be a later edit that happens to be equal.
     if permit.repeats()
+        && request.base().is_some()
         && let Some(stored) = stored
     {
         return Ok(shown(stored));

@@ -172,12 +172,19 @@ async fn an_operation_that_was_carried_out_before_is_only_answered() {
     world.caller.repeats = true;
     assert_eq!(world.update("Post", sold).await, Ok(newest.clone()));
     assert_eq!(world.create("Post", created).await, Ok(newest));
-    let gone = json!({"id": "p", "_version": 2});
+    assert_eq!(world.events("Post").await.len(), 2);
+    let unversioned = json!({"id": "p", "title": "later"});
+    let later = world.update("Post", unversioned).await.unwrap();
+    assert_eq!(
+        (later.version.0, &later.fields["title"]),
+        (3, &json!("later"))
+    );
+    let gone = json!({"id": "p", "_version": 3});
     world.caller.repeats = false;
     let tombstone = world.delete("Post", gone.clone()).await.unwrap();
     world.caller.repeats = true;
     assert_eq!(world.delete("Post", gone).await, Ok(tombstone));
-    assert_eq!(world.events("Post").await.len(), 3);
+    assert_eq!(world.events("Post").await.len(), 4);
 }
 
 /// P2 in both positions: row 8 as AppSync, and without loss.
