@@ -123,7 +123,7 @@ impl Filter {
 
     /// What passes both.
     #[must_use]
-    pub(crate) fn and(self, other: Filter) -> Filter {
+    pub fn and(self, other: Filter) -> Filter {
         match (self.is_everything(), other.is_everything()) {
             (_, true) => self,
             (true, _) => other,

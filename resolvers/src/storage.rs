@@ -118,6 +118,8 @@ pub struct Revision {
 pub struct Query {
     /// Which records, in which order.
     pub scope: Scope,
+    /// The records that are there for whoever asks. All others count for nothing: a page is not short because of them.
+    pub rows: Filter,
     /// Which of them.
     pub filter: Filter,
     /// At most so many matching records, at least 1.
@@ -169,6 +171,8 @@ pub struct Page {
 pub struct SyncQuery {
     /// First page or continuation.
     pub from: SyncFrom,
+    /// The records that are there for whoever asks ([`Query::rows`]).
+    pub rows: Filter,
     /// Which records (tombstones are matched by the fields they keep).
     pub filter: Filter,
     /// At most so many records, at least 1.

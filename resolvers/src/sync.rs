@@ -9,6 +9,7 @@ use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
 use crate::authz::{Permit, Reading};
 use crate::engine::Engine;
 use crate::feed::Seq;
+use crate::filter::Filter;
 use crate::identity::{Caller, Family};
 use crate::pacing::{Question, pace};
 use crate::page;
@@ -98,6 +99,7 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     };
     let query = SyncQuery {
         from,
+        rows: Filter::everything(),
         filter: permit.filter(args)?,
         limit: page::limit(args, DEFAULT_LIMIT, engine.settings.page_limit)?,
     };

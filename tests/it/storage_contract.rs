@@ -166,6 +166,7 @@ async fn first_page(
             overlap: 0,
             window: None,
         },
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit,
     };
@@ -175,6 +176,7 @@ async fn first_page(
 async fn next_page(stand: &Stand, model: &Model, page: &SyncPage, limit: usize) -> SyncPage {
     let query = SyncQuery {
         from: SyncFrom::Next(page.next.clone().expect("another page")),
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit,
     };
@@ -194,6 +196,7 @@ fn partition(index: &str, value: Value, sort: Vec<Test>, descending: bool) -> Sc
 async fn walk(stand: &Stand, model: &Model, scope: Scope, limit: usize) -> Vec<Record> {
     let mut query = Query {
         scope,
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit,
         after: None,

@@ -175,6 +175,7 @@ impl Shelf {
         let rest = self.changes(&cursor.place);
         let mut matching = rest
             .into_iter()
+            .filter(|(_, stored)| query.rows.matches(&stored.record))
             .filter(|(_, stored)| query.filter.matches(&stored.record));
         let page: Vec<_> = matching.by_ref().take(query.limit).collect();
         let next = page
@@ -252,7 +253,8 @@ impl Shelf {
         let mut rest = self
             .walk(model, &query.scope)?
             .into_iter()
-            .filter(|(place, record)| is_after(place) && query.filter.matches(record));
+            .filter(|(place, record)| is_after(place) && query.rows.matches(record))
+            .filter(|(_, record)| query.filter.matches(record));
         let page: Vec<_> = rest.by_ref().take(query.limit).collect();
         let next = page
             .last()

@@ -13,12 +13,44 @@ use super::range::push;
 /// How many tests are sent to the database at most; longer filters are tested here alone.
 const LONGEST: usize = 200;
 
+/// A filter as far as the database can test it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Prefilter {
+    /// The condition.
+    pub(super) sql: String,
+    /// Whether every row that it lets through passes the filter. That is so for whatever rules ask about records
+    /// (`owner`, `groups`): which rows a caller has, the database decides alone.
+    pub(super) exact: bool,
+}
+
+/// What can be said of the rows that a database sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tested {
+    /// Nothing.
+    Not,
+    /// Some that do not pass are left out.
+    Partly,
+    /// All of them pass.
+    Exactly,
+}
+
 /// What the database can test of a filter, or `None` if that is nothing.
-pub(super) fn prefilter(dialect: Dialect, filter: &Filter, args: &mut Vec<Arg>) -> Option<String> {
+pub(super) fn prefilter(
+    dialect: Dialect,
+    filter: &Filter,
+    args: &mut Vec<Arg>,
+) -> Option<Prefilter> {
     if tests(filter) > LONGEST {
         return None;
     }
-    Compiler { dialect, args }.filter(filter, false)
+    let mut compiler = Compiler {
+        dialect,
+        args,
+        exact: true,
+    };
+    let sql = compiler.filter(filter, false)?;
+    let exact = compiler.exact;
+    Some(Prefilter { sql, exact })
 }
 
 fn tests(filter: &Filter) -> usize {
@@ -26,16 +58,24 @@ fn tests(filter: &Filter) -> usize {
         Filter::All(parts) | Filter::Any(parts) => parts.iter().map(tests).sum(),
         Filter::Not(part) => tests(part),
         Filter::Field { test, .. } => match test {
-            Test::In(values) | Test::NotIn(values) => values.len(),
+            Test::In(values) | Test::NotIn(values) if texts(values).is_none() => values.len(),
             _ => 1,
         },
     }
+}
+
+/// Values that are all texts: one argument holds them, however many there are.
+fn texts(values: &[Value]) -> Option<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    values.iter().map(text).collect()
 }
 
 /// Every method answers a condition that holds wherever the filter (negated or not) does; `None` holds everywhere.
 struct Compiler<'a> {
     dialect: Dialect,
     args: &'a mut Vec<Arg>,
+    /// Whether nothing was let through yet that the database cannot judge.
+    exact: bool,
 }
 
 /// An attribute of the document, as SQL.
@@ -44,10 +84,29 @@ struct Attribute {
     ty: String,
     /// A string's characters, a number's digits.
     text: String,
+    /// A list's elements, as rows.
+    elements: String,
     /// A number's value.
     number: String,
     /// Whether the database may read another number than we do.
     odd: String,
+}
+
+impl Attribute {
+    /// Whether one of the elements of a list is this text.
+    fn has_element(&self, dialect: Dialect, text: &str) -> String {
+        let is_text = match dialect {
+            Dialect::Postgres => {
+                "json_typeof(e.value) = 'string' and ((e.value #>> '{}') collate \"C\")"
+            }
+            Dialect::Sqlite => "e.type = 'text' and e.value",
+        };
+        let elements = match dialect {
+            Dialect::Postgres => format!("{} as e(value)", self.elements),
+            Dialect::Sqlite => format!("{} as e", self.elements),
+        };
+        format!("exists (select 1 from {elements} where {is_text} = {text})")
+    }
 }
 
 impl Compiler<'_> {
@@ -61,6 +120,7 @@ impl Compiler<'_> {
         };
         if sql.is_none() {
             self.args.truncate(start);
+            self.exact &= holds_everywhere(filter, negated);
         }
         sql
     }
@@ -101,6 +161,11 @@ impl Compiler<'_> {
             Test::Ne(value) => self.test(name, &Test::Eq(value.clone()), !negated),
             Test::NotContains(value) => self.test(name, &Test::Contains(value.clone()), !negated),
             Test::NotIn(values) => self.test(name, &Test::In(values.clone()), !negated),
+            Test::In(values) if texts(values).is_some() => {
+                let of = self.attribute(name);
+                let among = self.among(&of.text, texts(values).unwrap_or_default());
+                Some(self.string(&of, &among, negated))
+            }
             Test::In(values) => {
                 let equal = |value: &Value| Filter::Field {
                     name: name.to_owned(),
@@ -185,6 +250,7 @@ impl Compiler<'_> {
                 let value = number.as_f64()?;
                 let of = self.attribute(name);
                 let value = push(self.args, Arg::Float(value));
+                self.exact = false;
                 let not = if negated { "not " } else { "" };
                 Some(format!(
                     "case when {} then case when {} then true else {not}({} {comparison} {value}) end else {negated} end",
@@ -204,19 +270,26 @@ impl Compiler<'_> {
         format!("case when {is_string} then {not}({test}) else {negated} end")
     }
 
-    /// Lists are let through: their elements are compared here.
+    /// Texts in lists are found; lists that are asked for anything else are let through.
     fn contains(&mut self, name: &str, value: &Value, negated: bool) -> String {
         let of = self.attribute(name);
         let is_list = self.type_is(&of, AttributeType::List);
-        let text = match value {
-            Value::String(part) => {
-                let part = push(self.args, Arg::Text(part.clone()));
-                let place = self.position(&of.text, &part);
-                self.string(&of, &format!("{place} > 0"), negated)
-            }
-            _ => negated.to_string(),
+        let Value::String(part) = value else {
+            self.exact = false;
+            return format!("case when {is_list} then true else {negated} end");
         };
-        format!("case when {is_list} then true else {text} end")
+        let part = push(self.args, Arg::Text(part.clone()));
+        let element = of.has_element(self.dialect, &part);
+        let place = self.position(&of.text, &part);
+        let text = self.string(&of, &format!("{place} > 0"), negated);
+        let not = if negated { "not " } else { "" };
+        format!("case when {is_list} then {not}{element} else {text} end")
+    }
+
+    /// Whether a text is one of these.
+    fn among(&mut self, text: &str, values: Vec<String>) -> String {
+        push(self.args, Arg::Texts(values));
+        self.dialect.any_of(text, self.args.len())
     }
 
     fn is_of(&mut self, name: &str, ty: AttributeType, negated: bool) -> String {
@@ -235,6 +308,7 @@ impl Compiler<'_> {
         let test = self.number_test(&size, test)?;
         let list = self.type_is(&of, AttributeType::List);
         let map = self.type_is(&of, AttributeType::Map);
+        self.exact = false;
         let string = self.string(&of, &test, negated);
         Some(format!(
             "case when {list} or {map} then true else {string} end"
@@ -269,6 +343,7 @@ impl Compiler<'_> {
                 let text = format!("((doc::json ->> {name}) collate \"C\")");
                 Attribute {
                     ty: format!("json_typeof(doc::json -> {name})"),
+                    elements: format!("json_array_elements(doc::json -> {name})"),
                     number: format!("{text}::double precision"),
                     // Out of the range of doubles is an error there.
                     odd: format!("(length({text}) > 30 or {text} ~ '[eE][-+]?[0-9]{{3}}')"),
@@ -279,6 +354,7 @@ impl Compiler<'_> {
                 let path = push(self.args, Arg::Text(format!("$.\"{name}\"")));
                 Attribute {
                     ty: format!("json_type(doc, {path})"),
+                    elements: format!("json_each(doc, {path})"),
                     number: format!("cast(json_extract(doc, {path}) as real)"),
                     // Beyond this many digits, and with large exponents, it does not always round as IEEE 754 asks.
                     odd: format!(
@@ -334,6 +410,16 @@ fn deleted(test: &Test, negated: bool) -> Option<String> {
     }
 }
 
+/// Whether a filter is left out because every record passes it, and not because the database cannot judge.
+fn holds_everywhere(filter: &Filter, negated: bool) -> bool {
+    match filter {
+        Filter::All(parts) => !negated && parts.is_empty(),
+        Filter::Any(parts) => negated && parts.is_empty(),
+        Filter::Not(part) => holds_everywhere(part, !negated),
+        Filter::Field { name, test } => name == "_deleted" && deleted(test, negated).is_none(),
+    }
+}
+
 /// A condition that may be NULL, which counts as not holding.
 fn only(condition: &str, negated: bool) -> String {
     let not = if negated { "not " } else { "" };
@@ -362,7 +448,43 @@ mod tests {
     fn compiled(filter: &Filter) -> (Option<String>, usize) {
         let mut args = vec![Arg::Int(1)];
         let sql = prefilter(Dialect::Sqlite, filter, &mut args);
-        (sql, args.len())
+        (sql.map(|filter| filter.sql), args.len())
+    }
+
+    fn exact(filter: &Filter) -> bool {
+        [Dialect::Sqlite, Dialect::Postgres]
+            .into_iter()
+            .all(|dialect| {
+                prefilter(dialect, filter, &mut Vec::new()).is_some_and(|filter| filter.exact)
+            })
+    }
+
+    /// What `authz` asks of records: names in fields and in lists, and their absence.
+    #[test]
+    fn rules_about_records_are_decided_by_the_database_alone() {
+        let groups: Vec<_> = (0..500).map(|n| json!(format!("g{n}"))).collect();
+        let owner = field("owner", Test::In(vec![json!("s::alice"), json!("alice")]));
+        let member = field("group", Test::In(groups));
+        let listed = Filter::All(vec![
+            field("editors", Test::Type(AttributeType::List)),
+            Filter::Any(vec![
+                field("editors", Test::Contains(json!("s"))),
+                field("editors", Test::Contains(json!("alice"))),
+            ]),
+        ]);
+        for rule in [&owner, &member, &listed] {
+            assert!(exact(rule), "{rule:?}");
+            assert!(exact(&Filter::Not(Box::new(rule.clone()))), "{rule:?}");
+        }
+        let any = Filter::Any(vec![owner, member, listed]);
+        let live = field("_deleted", Test::Ne(json!(true)));
+        let plain = field("title", Test::BeginsWith("a".to_owned()));
+        assert!(exact(&Filter::All(vec![any.clone(), live, plain])));
+        let place = field("place", Test::Eq(json!({"city": "x"})));
+        let rating = field("rating", Test::Gt(json!(7)));
+        for unknown in [place, rating] {
+            assert!(!exact(&Filter::All(vec![any.clone(), unknown])));
+        }
     }
 
     /// The one every list query with hidden tombstones uses.

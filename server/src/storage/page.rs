@@ -1,24 +1,34 @@
 //! Filling a page: rows come in, records that pass stay, and the page knows where it ended.
 
+use std::time::{Duration, Instant};
+
 use driftless_resolvers::Record;
 use driftless_resolvers::filter::Filter;
 
+use super::filter_sql::Tested;
 use super::rows::Hit;
 use super::statements::SCAN_BOUND;
 
 /// How many times one page asks the database for more, before it is sent as short as it is.
 const ROUNDS: usize = 10;
+/// For how long a page is filled where a short one would tell of records that are not the caller's.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How many rows are asked for at least where the database does not test them: so many times [`ROUNDS`] is the bound.
 const UNTESTED_WANT: usize = 1_000;
 
 /// A page on its way.
 ///
 /// The database may send rows that do not pass (it tests what it can); [`Filter::matches`] has the last word.
-pub(super) struct Reader<'a> {
-    filter: &'a Filter,
+pub(super) struct Reader {
+    filter: Filter,
+    /// Whether rows are left out that whoever asks must not learn of.
+    secretive: bool,
     limit: usize,
     kept: Vec<Hit>,
     rounds: usize,
+    /// Whether the last answer ended because it had looked at enough rows, and not because it was full.
+    bounded: bool,
+    begun: Instant,
 }
 
 /// What became of a page after more rows.
@@ -32,21 +42,30 @@ pub(super) enum Collected {
     },
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(filter: &'a Filter, limit: usize) -> Self {
+impl Reader {
+    /// A page of the records among `rows` that pass a filter.
+    pub(super) fn new(rows: &Filter, filter: &Filter, limit: usize) -> Self {
         Reader {
-            filter,
+            filter: rows.clone().and(filter.clone()),
+            secretive: !rows.is_everything(),
             limit: limit.max(1),
             kept: Vec::new(),
             rounds: 0,
+            bounded: true,
+            begun: Instant::now(),
         }
     }
 
-    /// How many rows to ask for: one more than the page holds tells whether it is the last. `tested` says whether the
-    /// database tests the filter, so that most of what it sends will stay; where the first answer was not enough, nobody knows.
-    pub(super) fn want(&self, tested: bool) -> usize {
+    /// What records must pass.
+    pub(super) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// How many rows to ask for: one more than the page holds tells whether it is the last. Where the database tests
+    /// the filter, most of what it sends will stay; where a full answer was not enough, nobody knows how many.
+    pub(super) fn want(&self, tested: Tested) -> usize {
         let missing = self.limit - self.kept.len() + 1;
-        if self.rounds == 0 && (tested || self.filter.is_everything()) {
+        if self.bounded && (tested != Tested::Not || self.filter.is_everything()) {
             missing
         } else {
             missing.max(UNTESTED_WANT)
@@ -57,13 +76,21 @@ impl<'a> Reader<'a> {
     pub(super) fn take(
         &mut self,
         want: usize,
+        tested: Tested,
         hits: Vec<Hit>,
         passes: impl Fn(&Hit) -> bool,
     ) -> Collected {
         let full_answer = hits.len() == want;
         let mut seen = None;
         for hit in hits {
-            let stays = self.filter.matches(&hit.record) && passes(&hit);
+            let matches = self.filter.matches(&hit.record);
+            debug_assert!(
+                matches || tested != Tested::Exactly || hit.looked == SCAN_BOUND,
+                "the database lets {:?} through {:?}",
+                hit.key,
+                self.filter
+            );
+            let stays = matches && passes(&hit);
             if stays && self.kept.len() == self.limit {
                 let last = self.kept.last().cloned();
                 return self.page(last);
@@ -78,9 +105,20 @@ impl<'a> Reader<'a> {
             return self.page(None);
         }
         self.rounds += 1;
+        self.bounded = at_bound;
         match seen {
-            Some(hit) if !at_bound && self.rounds < ROUNDS => Collected::More(hit),
+            Some(hit) if self.goes_on(at_bound) => Collected::More(hit),
             seen => self.page(seen),
+        }
+    }
+
+    /// Whether a page that is not full yet asks for more. How many rows a page looks at is bounded; but where a short one
+    /// would tell of rows that are not the caller's, only time ends it.
+    fn goes_on(&self, at_bound: bool) -> bool {
+        if self.secretive {
+            self.begun.elapsed() < PATIENCE
+        } else {
+            !at_bound && self.rounds < ROUNDS
         }
     }
 

@@ -20,6 +20,7 @@ use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::database::{Arg, Statement};
 use super::engine::Engine;
+use super::filter_sql::Tested;
 use super::migrate::{self, Observer};
 use super::page::{Collected, Reader};
 use super::range;
@@ -127,14 +128,16 @@ impl SqlStore {
         let table = self.table(model)?;
         let dialect = self.engine.dialect();
         let walk = range::Walk::new(dialect, model, &table, &query.scope)?;
-        let mut reader = Reader::new(&query.filter, query.limit);
+        let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
         let mut after = query.after.clone();
         loop {
-            let range = walk.range(after.as_ref(), &query.filter);
-            let want = reader.want(range.filter.is_some());
+            let range = walk.range(after.as_ref(), reader.filter());
+            let tested = range.tested();
+            let want = reader.want(tested);
             let sql = statements::scan(dialect, &table, &range, want);
             let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
-            match reader.take(want, hits(&rows)?, |hit| walk.passes(&hit.record)) {
+            let passes = |hit: &Hit| walk.passes(&hit.record);
+            match reader.take(want, tested, hits(&rows)?, passes) {
                 Collected::More(last) => after = Some(walk.position(&last)),
                 Collected::Page { records, last } => {
                     let next = last.map(|last| walk.position(&last));
@@ -146,10 +149,10 @@ impl SqlStore {
 
     async fn sync_page(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
         let table = self.table(model)?;
-        let mut reader = Reader::new(&query.filter, query.limit);
+        let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
         let (mut cursor, mut answer) = match &query.from {
             SyncFrom::Next(cursor) => {
-                let answer = self.changes(&table, cursor, &reader, query).await?;
+                let answer = self.changes(&table, cursor, &reader).await?;
                 (cursor.clone(), answer)
             }
             SyncFrom::First {
@@ -162,17 +165,18 @@ impl SqlStore {
                     overlap: *overlap,
                     window: *window,
                 };
-                self.start(&table, &start, &reader, query).await?
+                self.start(&table, &start, &reader).await?
             }
         };
         loop {
             let after = |hit: &Hit| cursor.after(&hit.key, &hit.record, hit.seq);
-            let (records, next) = match reader.take(answer.want, answer.hits, |_| true) {
+            let Answer { want, tested, hits } = answer;
+            let (records, next) = match reader.take(want, tested, hits, |_| true) {
                 Collected::Page { records, last } => (records, last.as_ref().and_then(after)),
                 Collected::More(last) => match after(&last) {
                     Some(next) => {
                         cursor = next;
-                        answer = self.changes(&table, &cursor, &reader, query).await?;
+                        answer = self.changes(&table, &cursor, &reader).await?;
                         continue;
                     }
                     None => (reader.into_records(), None),
@@ -191,16 +195,17 @@ impl SqlStore {
         &self,
         table: &Table,
         cursor: &SyncCursor,
-        reader: &Reader<'_>,
-        query: &SyncQuery,
+        reader: &Reader,
     ) -> Result<Answer, StorageError> {
         let dialect = self.engine.dialect();
-        let range = range::changes(dialect, &cursor.place, &query.filter);
-        let want = reader.want(range.filter.is_some());
+        let range = range::changes(dialect, &cursor.place, reader.filter());
+        let tested = range.tested();
+        let want = reader.want(tested);
         let sql = statements::scan(dialect, table, &range, want);
         let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
         Ok(Answer {
             want,
+            tested,
             hits: hits(&rows)?,
         })
     }
@@ -211,14 +216,14 @@ impl SqlStore {
         &self,
         table: &Table,
         start: &Start,
-        reader: &Reader<'_>,
-        query: &SyncQuery,
+        reader: &Reader,
     ) -> Result<(SyncCursor, Answer), StorageError> {
         let dialect = self.engine.dialect();
         let mut place = start.place(UNBOUNDED);
         loop {
-            let range = range::changes(dialect, &place, &query.filter);
-            let want = reader.want(range.filter.is_some());
+            let range = range::changes(dialect, &place, reader.filter());
+            let tested = range.tested();
+            let want = reader.want(tested);
             let statement = statements::sync_start(dialect, table, range, want, self.engine.wall());
             let rows = self.engine.rows(statement).await?;
             let (log, head) = log_state(&rows)?;
@@ -246,7 +251,7 @@ impl SqlStore {
                 started_at: sync::started_at(log),
             };
             let hits = page_hits(&rows)?;
-            return Ok((cursor, Answer { want, hits }));
+            return Ok((cursor, Answer { want, tested, hits }));
         }
     }
 
@@ -305,6 +310,7 @@ impl SqlStore {
 /// The rows of a sync, and how many were asked for.
 struct Answer {
     want: usize,
+    tested: Tested,
     hits: Vec<Hit>,
 }
 

@@ -7,6 +7,7 @@ use driftless_resolvers::storage::{Key, Write};
 use driftless_resolvers::{Fields, Record, Timestamp, Version};
 
 use super::database::{Arg, Dialect, Statement};
+use super::filter_sql::{Prefilter, Tested};
 use super::table::Table;
 
 /// How many rows a filtered page may look at (`errata.md` row 40).
@@ -43,7 +44,7 @@ impl Dialect {
     }
 
     /// Whether a column is one of the texts of the argument `$n`.
-    fn any_of(self, column: &str, n: usize) -> String {
+    pub(super) fn any_of(self, column: &str, n: usize) -> String {
         match self {
             Dialect::Postgres => format!("{column} = any(${n})"),
             Dialect::Sqlite => format!("{column} in (select value from json_each(${n}))"),
@@ -238,9 +239,20 @@ pub(super) struct Range {
     /// The order, ready for `order by`.
     pub(super) order: String,
     /// What of a filter the database can test; rows that fail it are not sent.
-    pub(super) filter: Option<String>,
+    pub(super) filter: Option<Prefilter>,
     /// The arguments of both.
     pub(super) args: Vec<Arg>,
+}
+
+impl Range {
+    /// What the database says of the rows it sends.
+    pub(super) fn tested(&self) -> Tested {
+        match &self.filter {
+            None => Tested::Not,
+            Some(filter) if filter.exact => Tested::Exactly,
+            Some(_) => Tested::Partly,
+        }
+    }
 }
 
 /// The rows of a range, at most `want`. The last column counts the rows looked at where a filter is tested, so that
@@ -255,7 +267,7 @@ pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) 
         None => format!(
             "select {columns}, cast(0 as bigint) as looked from {name} where {conditions} order by {order} limit {want}"
         ),
-        Some(filter) => format!(
+        Some(Prefilter { sql: filter, .. }) => format!(
             "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {name} \
              where {conditions} order by {order} limit {SCAN_BOUND}) as scanned \
              where ({filter}) or looked = {SCAN_BOUND} order by {order} limit {want}"

@@ -74,6 +74,7 @@ async fn indexed(place: &Place, schema: &str, index: &str, value: &str) -> usize
             sort: Vec::new(),
             descending: false,
         },
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 10_000,
         after: None,

@@ -88,6 +88,7 @@ async fn indexed(store: &Store, model: &Model) -> Vec<(u64, String)> {
             sort: Vec::new(),
             descending: false,
         },
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 500,
         after: None,

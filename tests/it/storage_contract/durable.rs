@@ -273,6 +273,7 @@ async fn a_node_with_the_former_schema_fills_the_new_index() {
 
     let query = Query {
         scope: partition("byRating", json!("x"), vec![], false),
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 10,
         after: None,

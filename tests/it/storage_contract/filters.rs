@@ -221,6 +221,7 @@ async fn agrees_with_the_reference(stand: Stand) {
     for (scope, filter, limit) in questions {
         let query = Query {
             scope,
+            rows: Filter::everything(),
             filter,
             limit,
             after: None,
@@ -257,6 +258,7 @@ async fn a_filter_that_nothing_passes_ends_after_a_bounded_scan() {
     join_all(all).await;
     let mut query = Query {
         scope: Scope::Table,
+        rows: Filter::everything(),
         filter: Filter::Field {
             name: "title".to_owned(),
             test: Test::Exists(true),
@@ -271,4 +273,88 @@ async fn a_filter_that_nothing_passes_ends_after_a_bounded_scan() {
     let page = stand.storage.query(&model, &query).await.unwrap();
     assert_eq!((page.records.len(), page.next), (0, None));
     stand.finish().await;
+}
+
+/// Records of somebody else, more of them than a page looks at, before and between those that are the caller's.
+async fn crowd(stand: &Stand, model: &Model) {
+    let mut documents: Vec<_> = (0..10_500)
+        .map(|n| json!({"id": format!("{n:05}"), "title": "bob", "tags": ["bob", "alice2"]}))
+        .collect();
+    for id in ["00004a", "10400a", "10400b", "z"] {
+        documents.push(json!({"id": id, "title": "alice", "tags": ["carol", "alice"]}));
+    }
+    join_all(
+        documents
+            .into_iter()
+            .map(|document| create(stand, model, document)),
+    )
+    .await;
+}
+
+/// A page that is short, or a token after the last record, would tell that others have records, and about how many.
+async fn what_is_not_the_callers_counts_for_nothing(stand: Stand) {
+    let model = ready(&stand).await;
+    crowd(&stand, &model).await;
+    let field = |name: &str, test| Filter::Field {
+        name: name.to_owned(),
+        test,
+    };
+    let owned = field("title", Test::In(vec![json!("sA::alice"), json!("alice")]));
+    let listed = Filter::All(vec![
+        field("tags", Test::Type(AttributeType::List)),
+        Filter::Any(vec![field("tags", Test::Contains(json!("alice")))]),
+    ]);
+    for rows in [owned, listed] {
+        for (filter, expected) in [
+            (
+                Filter::everything(),
+                vec![vec!["00004a", "10400a", "10400b"], vec!["z"]],
+            ),
+            (
+                field("id", Test::Ne(json!("z"))),
+                vec![vec!["00004a", "10400a", "10400b"]],
+            ),
+            (field("tags", Test::Contains(json!("dave"))), vec![vec![]]),
+        ] {
+            let query = Query {
+                scope: Scope::Table,
+                rows: rows.clone(),
+                filter: filter.clone(),
+                limit: 3,
+                after: None,
+            };
+            let found = pages(&stand, &model, &query).await;
+            let found: Vec<_> = found.iter().map(|page| ids(&page.records)).collect();
+            assert_eq!(found, expected, "{query:#?}");
+            let mut sync = SyncQuery {
+                from: SyncFrom::First {
+                    last_sync: None,
+                    overlap: 0,
+                    window: None,
+                },
+                rows: rows.clone(),
+                filter,
+                limit: 3,
+            };
+            for page in &expected {
+                let found = stand.storage.sync(&model, &sync).await.unwrap();
+                assert_eq!(ids(&found.records), *page, "{sync:#?}");
+                match found.next {
+                    Some(next) => sync.from = SyncFrom::Next(next),
+                    None => assert_eq!(Some(page), expected.last()),
+                }
+            }
+        }
+    }
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_callers_counts_for_nothing_in_sqlite() {
+    what_is_not_the_callers_counts_for_nothing(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_callers_counts_for_nothing_in_postgres() {
+    what_is_not_the_callers_counts_for_nothing(Stand::postgres().await).await;
 }

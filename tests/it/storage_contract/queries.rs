@@ -228,6 +228,7 @@ async fn an_index_holds_only_records_with_its_attributes(stand: &Stand) {
     assert_eq!(nobody, []);
     let unknown = Query {
         scope: partition("noIndex", json!("x"), vec![], false),
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 1,
         after: None,

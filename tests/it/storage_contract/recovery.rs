@@ -166,6 +166,7 @@ async fn is_a_new_epoch(
             overlap: 0,
             window: None,
         },
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 100,
     };
@@ -208,6 +209,7 @@ async fn an_older_copy_of_a_sqlite_file_begins_a_new_epoch() {
             overlap: 0,
             window: None,
         },
+        rows: Filter::everything(),
         filter: Filter::everything(),
         limit: 100,
     };

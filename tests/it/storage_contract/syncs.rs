@@ -109,6 +109,7 @@ async fn pages_end_exactly(stand: &Stand) {
     for scope in [Scope::Table, partition("byBlog", json!("x"), vec![], true)] {
         let mut query = Query {
             scope,
+            rows: Filter::everything(),
             filter: Filter::everything(),
             limit: 2,
             after: None,

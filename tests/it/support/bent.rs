@@ -118,6 +118,7 @@ impl Bent {
     async fn everything(&self, model: &Model) -> Result<Vec<Record>, StorageError> {
         let query = Query {
             scope: Scope::Table,
+            rows: Filter::everything(),
             filter: Filter::everything(),
             limit: 10_000,
             after: None,
@@ -226,6 +227,7 @@ impl Bent {
         };
         let whole = SyncQuery {
             from: from.clone(),
+            rows: query.rows.clone(),
             filter: query.filter.clone(),
             limit: 10_000,
         };

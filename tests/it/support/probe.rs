@@ -125,6 +125,7 @@ impl Probe {
                 overlap: 0,
                 window: None,
             },
+            rows: Filter::everything(),
             filter,
             limit,
         };
@@ -135,6 +136,7 @@ impl Probe {
         let next = page.next.clone().context("there is no further page")?;
         let query = SyncQuery {
             from: SyncFrom::Next(next),
+            rows: Filter::everything(),
             filter: Filter::everything(),
             limit,
         };
