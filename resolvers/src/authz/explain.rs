@@ -30,6 +30,9 @@ pub struct Reason {
     pub field: Option<String>,
     /// Whether it lets the caller in.
     pub applies: bool,
+    /// Whether it is what decided: it let the caller in before another one was asked, or it is a rule of a field that is
+    /// refused. Where no rule lets the caller in, none did.
+    pub decides: bool,
     /// Why, or why not.
     pub text: String,
 }
@@ -45,91 +48,196 @@ pub struct Question<'a> {
     pub identity: &'a Identity,
     /// The record: what is stored, or for a create the input. Without one it is about any record.
     pub record: Option<&'a Fields>,
+    /// What a create or an update sends. A create is asked about the record if this is not told.
+    pub input: Option<&'a Fields>,
+}
+
+impl<'a> Question<'a> {
+    /// What rules compare with: the stored record, or what is to be created.
+    fn subject(self) -> Option<&'a Fields> {
+        match self.operation {
+            ModelOperation::Create => self.input.or(self.record),
+            _ => self.record,
+        }
+    }
+
+    /// The fields that are written.
+    fn written(self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        let input = match self.operation {
+            ModelOperation::Create => self.subject(),
+            ModelOperation::Update => self.input,
+            _ => None,
+        };
+        input.into_iter().flatten()
+    }
+
+    /// The field of the model whose own rules decide about a field; `None` where the model's do.
+    fn ruled_by(self, field: &str) -> Option<&str> {
+        let known = self.model.fields.get(field);
+        known
+            .is_some_and(|known| known.auth.is_some())
+            .then_some(field)
+    }
+}
+
+/// What is decided.
+enum Verdict {
+    Allowed,
+    Refused,
+    /// Because of these fields.
+    Fields(Vec<String>),
 }
 
 /// Explains what the rules of a schema decide.
 #[must_use]
 pub fn explain(schema: &Schema, rules: &Rules, question: Question<'_>) -> Explanation {
-    let (allowed, summary) = verdict(rules, question);
-    let mut reasons = Vec::new();
-    if rules.exempts(question.identity) {
-        reasons.push(Reason {
-            span: None,
-            field: None,
-            applies: true,
-            text: "the configuration lets this signer pass every rule".to_owned(),
-        });
-    }
+    let (verdict, summary) = verdict(rules, question);
+    let mut reasons = beside_rules(schema, rules, question);
+    let first_rule = reasons.len();
     let Question { model, .. } = question;
-    if !super::rules::has_rules(model) {
-        let open = schema.sandbox && question.identity.mode() == AuthMode::ApiKey;
-        let text = if open {
-            "the model has no rules, and the sandbox opens those to API keys"
-        } else {
-            "the model has no rules, so it is closed"
-        };
-        reasons.push(Reason {
-            span: Some(model.span),
-            field: None,
-            applies: open,
-            text: text.to_owned(),
-        });
-    }
-    reasons.extend(
-        model
-            .auth
-            .iter()
-            .map(|rule| reason(rules, question, rule, None)),
-    );
-    for field in model.fields.values() {
+    let of_model = model.auth.iter().map(|rule| (rule, None));
+    let of_fields = model.fields.values().flat_map(|field| {
         let own = field.auth.iter().flatten();
-        reasons.extend(own.map(|rule| reason(rules, question, rule, Some(&field.name))));
+        own.map(|rule| (rule, Some(field.name.as_str())))
+    });
+    let mut ranks = vec![0; first_rule];
+    for (rule, field) in of_model.chain(of_fields) {
+        ranks.push(rank(rule));
+        reasons.push(reason(rules, question, rule, field));
+    }
+    for index in deciding(question, &verdict, &reasons, &ranks) {
+        reasons[index].decides = true;
     }
     Explanation {
-        allowed,
+        allowed: matches!(verdict, Verdict::Allowed),
         summary,
         reasons,
     }
 }
 
+/// What no rule says.
+fn beside_rules(schema: &Schema, rules: &Rules, question: Question<'_>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut add = |span, applies, text: &str| {
+        reasons.push(Reason {
+            span,
+            field: None,
+            applies,
+            decides: false,
+            text: text.to_owned(),
+        });
+    };
+    if rules.exempts(question.identity) {
+        add(
+            None,
+            true,
+            "the configuration lets this signer pass every rule",
+        );
+    }
+    if !super::rules::has_rules(question.model) {
+        let open = schema.sandbox && question.identity.mode() == AuthMode::ApiKey;
+        let text = match open {
+            true => "the model has no rules, and the sandbox opens those to API keys",
+            false => "the model has no rules, so it is closed",
+        };
+        add(Some(question.model.span), open, text);
+    }
+    reasons
+}
+
+/// When a rule is asked: static ones before owners, and those before groups that records name (`auth` 3.2).
+fn rank(rule: &AuthRule) -> u8 {
+    match rule.allow {
+        Allow::Private => 1,
+        Allow::Public | Allow::Custom | Allow::Groups { .. } => 2,
+        Allow::Owner { .. } => 3,
+        Allow::GroupsField { .. } => 4,
+    }
+}
+
+/// The reasons that decide.
+fn deciding(
+    question: Question<'_>,
+    verdict: &Verdict,
+    reasons: &[Reason],
+    ranks: &[u8],
+) -> Vec<usize> {
+    let of = |field: Option<&str>| -> Vec<usize> {
+        let places = 0..reasons.len();
+        places
+            .filter(|place| reasons[*place].field.as_deref() == field)
+            .collect()
+    };
+    let first = |places: Vec<usize>| {
+        let applying = places.into_iter().filter(|place| reasons[*place].applies);
+        applying.min_by_key(|place| ranks[*place])
+    };
+    match verdict {
+        Verdict::Refused => Vec::new(),
+        Verdict::Fields(fields) => fields
+            .iter()
+            .flat_map(|field| of(question.ruled_by(field)))
+            .collect(),
+        Verdict::Allowed => {
+            let written = question.written();
+            let mut found: Vec<usize> = written
+                .filter_map(|(field, _)| first(of(question.ruled_by(field))))
+                .collect();
+            if found.is_empty() {
+                let any = || first((0..reasons.len()).collect());
+                found.extend(first(of(None)).or_else(any));
+            }
+            found
+        }
+    }
+}
+
 /// What is decided, by the functions that decide requests.
-fn verdict(rules: &Rules, question: Question<'_>) -> (bool, String) {
+fn verdict(rules: &Rules, question: Question<'_>) -> (Verdict, String) {
     let Question {
         model,
         operation,
         identity,
         record,
+        ..
     } = question;
+    let said = |verdict, text: &str| (verdict, text.to_owned());
     let found = |access: Access| match (&access, record) {
-        (Access::Allow, _) => (true, "every record".to_owned()),
-        (Access::Deny, _) => (false, "no record".to_owned()),
-        (Access::Rows(_), None) => (true, "the records that name the caller".to_owned()),
+        (Access::Allow, _) => said(Verdict::Allowed, "every record"),
+        (Access::Deny, _) => said(Verdict::Refused, "no record"),
+        (Access::Rows(_), None) => said(Verdict::Allowed, "the records that name the caller"),
         (Access::Rows(_), Some(fields)) => match access.includes(&stored(fields)) {
-            true => (true, "this record, which names the caller".to_owned()),
-            false => (
-                false,
-                "not this record, which does not name the caller".to_owned(),
+            true => said(Verdict::Allowed, "this record, which names the caller"),
+            false => said(
+                Verdict::Refused,
+                "not this record, which does not name the caller",
             ),
         },
     };
     let written = |verdict: Result<(), Refused>| match verdict {
-        Ok(()) => (true, "this record".to_owned()),
-        Err(Refused::Operation) => (false, "not this record".to_owned()),
-        Err(Refused::Fields(fields)) => (false, format!("not the fields {}", fields.join(", "))),
+        Ok(()) => said(Verdict::Allowed, "this record"),
+        Err(Refused::Operation) => said(Verdict::Refused, "not this record"),
+        Err(Refused::Fields(fields)) => {
+            let text = format!("not the fields {}", fields.join(", "));
+            (Verdict::Fields(fields), text)
+        }
     };
     let nothing = Fields::new();
     match operation {
         ModelOperation::Create => {
-            let input = record.unwrap_or(&nothing);
+            let input = question.subject().unwrap_or(&nothing);
             written(rules.create(model, identity, input).map(|_| ()))
         }
         ModelOperation::Update | ModelOperation::Delete if record.is_none() => {
             match rules.hopes(&model.name, operation, identity) {
-                true => (true, "some records".to_owned()),
-                false => (false, "no record".to_owned()),
+                true => said(Verdict::Allowed, "some records"),
+                false => said(Verdict::Refused, "no record"),
             }
         }
-        ModelOperation::Update => written(rules.update(model, identity, &nothing, record)),
+        ModelOperation::Update => {
+            let input = question.input.unwrap_or(&nothing);
+            written(rules.update(model, identity, input, record))
+        }
         ModelOperation::Delete => written(rules.delete(model, identity, record)),
         ModelOperation::Listen => found(rules.listen(&model.name, identity, &Arguments::new())),
         reading => found(rules.read(&model.name, Reading::Operation(reading, &[]), identity)),
@@ -146,23 +254,25 @@ fn stored(fields: &Fields) -> Record {
 }
 
 fn reason(rules: &Rules, question: Question<'_>, rule: &AuthRule, field: Option<&str>) -> Reason {
-    let (applies, text) = judged(rules, question, rule);
+    let (applies, text) = judged(rules, question, rule, field);
     Reason {
         span: Some(rule.span),
         field: field.map(str::to_owned),
         applies,
+        decides: false,
         text,
     }
 }
 
-/// Whether one rule lets the caller in, and why or why not.
-fn judged(rules: &Rules, question: Question<'_>, rule: &AuthRule) -> (bool, String) {
-    let Question {
-        model,
-        operation,
-        identity,
-        record,
-    } = question;
+/// Whether one rule, the model's or a field's, lets the caller in, and why or why not.
+fn judged(
+    rules: &Rules,
+    question: Question<'_>,
+    rule: &AuthRule,
+    field: Option<&str>,
+) -> (bool, String) {
+    let (model, identity) = (question.model, question.identity);
+    let (operation, record) = (question.operation, question.subject());
     if !rule.operations.contains(&operation) {
         let word = format!("{operation:?}").to_lowercase();
         return (false, format!("it does not speak of {word}"));
@@ -173,6 +283,17 @@ fn judged(rules: &Rules, question: Question<'_>, rule: &AuthRule) -> (bool, Stri
             false,
             format!("it is for {wanted}, and the caller comes with {given}"),
         );
+    }
+    if operation == ModelOperation::Update && !rule.operations.contains(&ModelOperation::Delete) {
+        let erased = question
+            .written()
+            .filter(|(name, value)| value.is_null() && question.ruled_by(name) == field);
+        let erased: Vec<&str> = erased.map(|(name, _)| name.as_str()).collect();
+        if !erased.is_empty() {
+            let erased = erased.join(", ");
+            let text = format!("to erase {erased} is to delete it, of which it does not speak");
+            return (false, text);
+        }
     }
     let made: Vec<Role> = roles::of_rule(rule)
         .iter()
@@ -279,96 +400,4 @@ fn mode(mode: AuthMode) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::authz::Settings;
-    use crate::fixtures::object;
-    use crate::identity::TokenIdentity;
-    use crate::schema::{Options, load_with};
-
-    const TEXT: &str = r#"type Task @model @auth(rules: [
-  { allow: owner },
-  { allow: groups, groups: ["Admin"], operations: [read] }
-  { allow: public, operations: [read] }
-]) { id: ID! title: String }"#;
-
-    fn explained(operation: ModelOperation, record: Option<Value>) -> Explanation {
-        let options = Options {
-            modes: vec![AuthMode::UserPool, AuthMode::ApiKey],
-            ..Options::default()
-        };
-        let schema = load_with(TEXT, &options).expect("a good schema").schema;
-        let rules = Rules::of(&schema, &Settings::default());
-        let identity = Identity::UserPool(Arc::new(TokenIdentity {
-            issuer: "i".to_owned(),
-            subject: "sA".to_owned(),
-            claims: object(json!({"sub": "sA", "username": "alice"})),
-        }));
-        let record = record.map(object);
-        let question = Question {
-            model: &schema.models["Task"],
-            operation,
-            identity: &identity,
-            record: record.as_ref(),
-        };
-        explain(&schema, &rules, question)
-    }
-
-    fn lines(explanation: &Explanation) -> Vec<(usize, bool, &str)> {
-        let reasons = explanation.reasons.iter();
-        reasons
-            .map(|reason| {
-                (
-                    reason.span.map_or(0, |span| span.line),
-                    reason.applies,
-                    reason.text.as_str(),
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_rule_says_whether_it_applies_and_where_it_stands() {
-        let explanation = explained(ModelOperation::Get, Some(json!({"owner": "sB::bob"})));
-        assert!(!explanation.allowed);
-        assert_eq!(
-            lines(&explanation),
-            [
-                (
-                    2,
-                    false,
-                    "owner is \"sB::bob\", which names none of: sA::alice, sA, alice"
-                ),
-                (3, false, "the claim cognito:groups lists none of: Admin"),
-                (
-                    4,
-                    false,
-                    "it is for an API key, and the caller comes with a token of a user pool"
-                ),
-            ]
-        );
-    }
-
-    #[test]
-    fn the_rule_that_decided_is_named() {
-        let explanation = explained(ModelOperation::Update, Some(json!({"owner": "alice"})));
-        assert!(explanation.allowed);
-        assert_eq!(
-            lines(&explanation)[..2],
-            [
-                (
-                    2,
-                    true,
-                    "owner is \"alice\", which names one of: sA::alice, sA, alice"
-                ),
-                (3, false, "it does not speak of update"),
-            ]
-        );
-        let any = explained(ModelOperation::List, None);
-        assert_eq!(any.summary, "the records that name the caller");
-    }
-}
+mod tests;
