@@ -49,6 +49,9 @@ pub struct Settings {
     pub admin_roles: Vec<String>,
     /// Whether signers that no identity pool speaks for pass every rule.
     pub enable_iam_access: bool,
+    /// Whether hand-written operations that neither a rule nor a directive speaks of are closed, and not open to the
+    /// default mode (a user pool's `defaultAction` of `DENY`, `auth` 2.1). Generated ones always are.
+    pub closes_unnamed: bool,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             populate_owner_for_static_groups: true,
             admin_roles: Vec::new(),
             enable_iam_access: false,
+            closes_unnamed: false,
         }
     }
 }
@@ -155,6 +159,33 @@ impl Rules {
     ) -> Result<(), Refused> {
         let known = self.model(&model.name).ok_or(Refused::Operation)?;
         write::delete(self, known, identity, stored)
+    }
+
+    /// Whether a caller may put a new record in the place of a deleted one: one of the roles by which it creates must
+    /// hold on what was stored there, or the record would be taken over from its owner.
+    #[must_use]
+    pub fn revive(&self, model: &str, identity: &Identity, stored: &Fields) -> bool {
+        let model = self.model(model);
+        model.is_some_and(|model| write::revive(self, model, identity, stored))
+    }
+
+    /// What a mutation's caller sends, where only whole identities name owners: the caller itself may still be named by
+    /// a part, as clients see it, and is stored as a whole.
+    #[must_use]
+    pub(crate) fn in_whole(&self, model: &str, identity: &Identity, mut input: Fields) -> Fields {
+        let (Identity::UserPool(token) | Identity::Oidc(token)) = identity else {
+            return input;
+        };
+        let known = self.model(model).filter(|_| self.settings.strict_owner);
+        for named in known
+            .into_iter()
+            .flat_map(|known| known.owned_by(identity.mode()))
+        {
+            if let Some(value) = input.get_mut(&named.field) {
+                *value = claims::Identities::of(token, &named.claim, false).in_whole(value);
+            }
+        }
+        input
     }
 
     /// What a caller sees of the records of a model that it may have.

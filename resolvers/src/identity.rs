@@ -121,6 +121,19 @@ pub struct IamIdentity {
     pub identity_pool_id: Option<String>,
     /// Whether an identity pool says that its user is signed in (`cognitoIdentityAuthType`), if one speaks for it.
     pub authenticated: Option<bool>,
+    /// The fields of `Query`, `Mutation` and `Subscription` it may ask for, as (type, field or `*`); `None` is all.
+    pub allowed_fields: Option<Vec<(String, String)>>,
+}
+
+impl IamIdentity {
+    /// Whether it may ask for a field at the root of an operation.
+    #[must_use]
+    pub fn may_ask(&self, root: &str, field: &str) -> bool {
+        self.allowed_fields.as_ref().is_none_or(|allowed| {
+            let mut allowed = allowed.iter();
+            allowed.any(|(ty, name)| ty == root && (name == "*" || name == field))
+        })
+    }
 }
 
 /// What the authorizer function said.

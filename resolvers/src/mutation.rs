@@ -58,6 +58,7 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
             Put::Stale(Some(stored))
                 if engine.settings.revive
                     && stored.deleted
+                    && permit.may_revive(&stored)
                     && !replay::of_past_create(&permit, &create, &stored).await? =>
             {
                 over_shell(&permit, &stored)?

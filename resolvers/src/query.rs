@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::page;
-use crate::schema::model::{Index, KeyFields, Model, ModelOperation};
+use crate::schema::model::{Index, Model, ModelOperation};
 use crate::storage::{Key, Position, Query, Scope};
 use crate::tombstone;
 
@@ -48,7 +48,7 @@ pub async fn list(engine: &Engine, caller: &Caller, model: &Model, args: &Argume
     let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let scope = list_scope(model, args)?;
     let permit = match scope {
-        Scope::Index { .. } => permit.by_fields(asked(&model.key, args))?,
+        Scope::Index { .. } => permit.by_fields(model.key.fields())?,
         Scope::Table => permit,
     };
     page(&permit, field, &Value::Null, scope, args, DEFAULT_LIMIT).await
@@ -66,7 +66,8 @@ pub async fn index(
     let named = named(index.key.fields(), args);
     let reading = Reading::Operation(ModelOperation::List, &named);
     let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
-    let permit = permit.by_fields(asked(&index.key, args))?;
+    // The order of a page tells of the fields it is sorted by, whether or not there is a condition on them.
+    let permit = permit.by_fields(index.key.fields())?;
     let partition = given(args, &index.key.partition).ok_or_else(|| {
         FieldError::new(
             ErrorType::InvalidArguments,
@@ -107,6 +108,7 @@ pub(crate) async fn page(
     };
     let query = Query {
         scope,
+        rows: Filter::everything(),
         filter: shown(permit, args)?,
         limit: page::limit(args, default_limit, engine.settings.page_limit)?,
         after,
@@ -147,14 +149,6 @@ fn named<'a>(fields: impl Iterator<Item = &'a str>, args: &Arguments) -> Vec<(St
     fields
         .filter_map(|field| Some((field.to_owned(), value(field)?)))
         .collect()
-}
-
-/// The fields of a key by which a request looks for records: its partition, and what it has conditions on.
-pub(crate) fn asked<'k>(key: &'k KeyFields, args: &Arguments) -> impl Iterator<Item = &'k str> {
-    let argument = SortKey::new(&key.sort, &[]).argument();
-    let by_sort = argument.is_some_and(|argument| given(args, &argument).is_some());
-    let sort = key.sort.iter().filter(move |_| by_sort);
-    std::iter::once(key.partition.as_str()).chain(sort.map(String::as_str))
 }
 
 /// `DESC` is descending, anything else ascending.

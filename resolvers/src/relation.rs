@@ -208,7 +208,10 @@ impl Link<'_> {
             match held.and_then(|key| found.get(&key)) {
                 Some(Some(record)) => Ok(Resolved::Record(Arc::clone(record))),
                 _ if key_only => Ok(Resolved::Reference(Arc::new(key))),
-                Some(None) => Err(Failure::Field(permit.refusal())),
+                Some(None) => match permit.got(Found::Hidden) {
+                    Ok(_) => Ok(Resolved::Null),
+                    Err(refusal) => Err(Failure::Field(refusal)),
+                },
                 None => Ok(Resolved::Null),
             }
         };
@@ -253,8 +256,9 @@ impl Link<'_> {
             return Ok(Resolved::Connection(Connection::default()));
         };
         let field = format!("{}.{}", parent_model.name, self.field.name);
-        let by_sort = query::asked(self.key(via)?, args).skip(1);
-        let permit = &permit.clone().by_fields(by_sort)?;
+        // The parent says what the first of them hold; the others order the page.
+        let sorted_by = self.key(via)?.fields().skip(self.ours().len());
+        let permit = &permit.clone().by_fields(sorted_by)?;
         let anchor = json!(values(self.ours(), parent, self.sight));
         let default_limit = self.relation.default_limit;
         query::page(permit, &field, &anchor, scope, args, default_limit).await
@@ -267,6 +271,7 @@ impl Link<'_> {
         };
         let query = Query {
             scope,
+            rows: Filter::everything(),
             filter: Filter::everything(),
             limit: 1,
             after: None,

@@ -4,6 +4,7 @@ mod attacks;
 mod every_field;
 mod fields;
 mod groups;
+mod guesses;
 mod owners;
 mod providers;
 mod published;

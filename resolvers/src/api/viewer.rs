@@ -7,6 +7,9 @@ use crate::engine::Engine;
 use crate::identity::{Caller, Identity};
 use crate::schema::model::Model;
 
+/// The types of the fields at the root of operations.
+const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+
 /// The reader of an answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Viewer<'a> {
@@ -31,8 +34,8 @@ impl Viewer<'_> {
         denied || self.engine.rules.guards(ty)
     }
 
-    /// Whether the caller does not reach this field, wherever it stands: what the schema says by hand keeps it out, or
-    /// the authorizer function denied it (`auth` 1.5, 2.1).
+    /// Whether the caller does not reach this field, wherever it stands: what the schema says by hand keeps it out, the
+    /// authorizer function denied it, or the configuration allows its principal other ones (`auth` 1.5, 1.6, 2.1).
     pub(crate) fn is_denied(&self, ty: &str, field: &str) -> bool {
         let identity = &self.caller.identity;
         if !self.engine.rules.reaches(ty, field, identity) {
@@ -43,6 +46,7 @@ impl Viewer<'_> {
                 .denied_fields
                 .iter()
                 .any(|(denied_type, denied)| denied_type == ty && denied == field),
+            Identity::Iam(signer) if ROOTS.contains(&ty) => !signer.may_ask(ty, field),
             _ => false,
         }
     }

@@ -22,18 +22,39 @@ pub(super) struct Identities {
 
 impl Identities {
     /// What the token says for this claim. `strict` leaves the parts out.
+    ///
+    /// Where users choose their names, one may call itself `SUB::NAME` after somebody else. So a part with the delimiter
+    /// in it never stands for its bearer alone, and in front of another part it makes no whole identity.
     pub(super) fn of(token: &TokenIdentity, claim: &str, strict: bool) -> Self {
         let names: Vec<&str> = claim.split(DELIMITER).collect();
         let values: Vec<Option<&str>> = names.iter().map(|name| text(token, name)).collect();
         let whole: Option<Vec<&str>> = values.iter().copied().collect();
+        let whole = whole.filter(|parts| {
+            let front = parts.split_last().map_or(&[][..], |(_, front)| front);
+            front.iter().all(|part| !part.contains(DELIMITER))
+        });
         let parts = match names.len() {
             1 => Vec::new(),
             _ if strict => Vec::new(),
-            _ => values.into_iter().flatten().map(str::to_owned).collect(),
+            _ => values
+                .into_iter()
+                .flatten()
+                .filter(|part| !part.contains(DELIMITER))
+                .map(str::to_owned)
+                .collect(),
         };
         Identities {
             whole: whole.map(|parts| parts.join(DELIMITER)),
             parts,
+        }
+    }
+
+    /// An owner, or a list of some, in which the bearer is named as a whole where it was named by a part.
+    pub(super) fn in_whole(&self, owner: &Value) -> Value {
+        match (owner, &self.whole) {
+            (Value::String(name), Some(whole)) if self.include(name) => whole.as_str().into(),
+            (Value::Array(owners), _) => owners.iter().map(|owner| self.in_whole(owner)).collect(),
+            (other, _) => other.clone(),
         }
     }
 
@@ -128,6 +149,18 @@ mod tests {
         let known = Identities::of(&token(json!({"sub": "sA"})), "sub::email", false);
         assert_eq!(known.whole, None);
         assert_eq!(known.all().collect::<Vec<_>>(), ["sA"]);
+    }
+
+    #[test]
+    fn who_calls_itself_after_somebody_elses_identity_is_not_taken_for_it() {
+        let known = |claims| {
+            let known = Identities::of(&token(claims), "sub::username", false);
+            known.all().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mallory = json!({"sub": "sM", "username": "sA::alice"});
+        assert_eq!(known(mallory), ["sM::sA::alice", "sM"]);
+        let composed = json!({"sub": "sM::sA", "username": "alice"});
+        assert_eq!(known(composed), ["alice"]);
     }
 
     #[test]

@@ -141,12 +141,13 @@ impl<'a> Permit<'a> {
     pub(crate) async fn query(&self, mut query: Query) -> Result<Page, StorageError> {
         let ttl = self.engine.settings.tombstone_ttl;
         let whole = tombstone::no_shell(ttl, self.engine.clock.now());
-        query.filter = self.access.clone().filter().and(query.filter).and(whole);
+        query.rows = self.access.clone().filter();
+        query.filter = query.filter.and(whole);
         self.engine.storage.query(self.model, &query).await
     }
 
     pub(crate) async fn sync(&self, mut query: SyncQuery) -> Result<SyncPage, StorageError> {
-        query.filter = self.access.clone().filter().and(query.filter);
+        query.rows = self.access.clone().filter();
         self.engine.storage.sync(self.model, &query).await
     }
 }
@@ -256,6 +257,18 @@ impl<'a> WritePermit<'a> {
         self.approved(rules.delete(self.model, &self.caller.identity, stored))
     }
 
+    /// Whether the rules let the caller create a record in the place of a deleted one.
+    pub(crate) fn may_revive(&self, tombstone: &Record) -> bool {
+        let rules = &self.engine.rules;
+        rules.revive(&self.model.name, &self.caller.identity, &tombstone.fields)
+    }
+
+    /// The input as rules and the store take it ([`super::Rules::in_whole`]).
+    pub(crate) fn in_whole(&self, input: Fields) -> Fields {
+        let rules = &self.engine.rules;
+        rules.in_whole(&self.model.name, &self.caller.identity, input)
+    }
+
     fn approved(&self, verdict: Result<(), Refused>) -> Result<Approved, FieldError> {
         verdict
             .map(|()| Approved(()))
@@ -288,8 +301,7 @@ impl<'a> WritePermit<'a> {
     /// What a rejection shows of the stored record: what the caller may read of it, or nothing (`errata.md` row 16).
     pub(crate) fn shown(&self, record: Record) -> Option<Record> {
         let (rules, identity) = (&self.engine.rules, &self.caller.identity);
-        let access = rules.read(&self.model.name, Reading::Relation, identity);
-        if !access.includes(&record) {
+        if !self.may_read(&record) {
             return None;
         }
         let sight = rules.sight(&self.model.name, identity);
@@ -310,6 +322,13 @@ impl<'a> WritePermit<'a> {
     /// Whether this operation has been carried out already, see [`Caller::repeats`].
     pub(crate) fn repeats(&self) -> bool {
         self.caller.repeats
+    }
+
+    /// Whether the caller may read a record at all.
+    pub(crate) fn may_read(&self, record: &Record) -> bool {
+        let rules = &self.engine.rules;
+        let access = rules.read(&self.model.name, Reading::Relation, &self.caller.identity);
+        access.includes(record)
     }
 
     pub(crate) fn is_shell(&self, record: &Record) -> bool {

@@ -11,7 +11,7 @@ use crate::identity::{AuthMode, Identity};
 use crate::schema::Schema;
 use crate::schema::model::Model;
 
-use super::role::Who;
+use super::role::{Named, Who};
 
 /// What the rules of a schema come to, for every model.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +110,15 @@ impl ModelRules {
             redacted_relations,
             matrix,
         }
+    }
+
+    /// The owners that callers of a mode can be.
+    pub(super) fn owned_by(&self, mode: AuthMode) -> impl Iterator<Item = &Named> {
+        let rows = self.matrix.iter().flat_map(|matrix| &matrix.rows);
+        rows.filter_map(move |row| match &row.role.who {
+            Who::Owner(named) if row.role.provider == mode => Some(named),
+            _ => None,
+        })
     }
 
     /// Whether the caller passes because of where it comes from, not of a rule.

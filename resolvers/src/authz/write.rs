@@ -171,6 +171,25 @@ pub(super) fn hopes(
     rows.filter(takes_part).any(holds)
 }
 
+/// Whether one of the roles by which a caller creates holds on what was stored.
+pub(super) fn revive(
+    rules: &Rules,
+    model: &ModelRules,
+    identity: &Identity,
+    stored: &Fields,
+) -> bool {
+    if let Some(verdict) = settled(rules, model, ModelOperation::Create, identity) {
+        return verdict.is_ok();
+    }
+    let matrix = model.matrix.iter();
+    let mut rows = matrix.flat_map(|matrix| matrix.taking_part(ModelOperation::Create));
+    rows.any(|row| {
+        row.role
+            .standing(identity, &rules.settings)
+            .holds_on(stored)
+    })
+}
+
 /// Whether a caller may delete what is stored.
 pub(super) fn delete(
     rules: &Rules,

@@ -99,7 +99,7 @@ impl Reader<'_> {
         if gates.is_empty() {
             gates = self.counted(around);
         }
-        if gates.is_empty() {
+        if gates.is_empty() && !self.settings.closes_unnamed {
             gates.push(Gate::of(default));
         }
         self.conditions(field, gates)
@@ -221,6 +221,19 @@ mod tests {
             let seen = callers.map(|caller| rules.reaches(ty, field, caller));
             assert_eq!(seen, reached, "{ty}.{field}");
         }
+    }
+
+    #[test]
+    fn operations_that_nothing_speaks_of_may_be_closed() {
+        let settings = Settings {
+            closes_unnamed: true,
+            ..Settings::default()
+        };
+        let rules = rules(TEXT, &MODES, &settings);
+        let admin = user(&["Admin"]);
+        assert!(!rules.reaches("Query", "plain", &admin));
+        assert!(rules.reaches("Query", "ruled", &admin));
+        assert!(rules.reaches("Query", "keyed", &key()));
     }
 
     #[test]

@@ -296,7 +296,7 @@ impl Context {
                     .filter(|(_, value)| !value.is_null())
                     .map(|(name, value): (&String, &Value)| (name.clone(), value.clone()))
                     .collect(),
-                identity: principal::appsync(permit.identity()),
+                identity: principal::appsync(permit.identity(), &engine.settings.authz),
                 device: permit.identity().device(),
                 types: types
                     .map(|field| (field.name.clone(), validity::stored_type(&field.ty)))

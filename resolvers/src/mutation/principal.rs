@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::authz::Settings;
 use crate::identity::{Identity, TokenIdentity};
 
 /// The identity object; null for API keys.
-pub(super) fn appsync(identity: &Identity) -> Value {
+pub(super) fn appsync(identity: &Identity, settings: &Settings) -> Value {
     match identity {
         Identity::ApiKey { .. } => Value::Null,
         Identity::UserPool(token) => json!({
@@ -14,7 +15,7 @@ pub(super) fn appsync(identity: &Identity) -> Value {
             "username": token.username(),
             "groups": groups(token),
             "claims": token.claims,
-            "defaultAuthStrategy": "ALLOW",
+            "defaultAuthStrategy": if settings.closes_unnamed { "DENY" } else { "ALLOW" },
         }),
         Identity::Oidc(token) => json!({
             "sub": token.subject,

@@ -16,7 +16,8 @@ const FIRST_REBIRTH: Version = Version(3);
 const LOOK_BACK: usize = 64;
 
 /// Whether this create made the stored record: same caller, and every field it sent is in its first version (`errata.md`
-/// row 14). A record deleted since blocks its id like any other tombstone (`sync-semantics` 2.2 row 3).
+/// row 14). A record deleted since blocks its id like any other tombstone (`sync-semantics` 2.2 row 3), and one that has
+/// become somebody else's since like any record of somebody else.
 pub(super) async fn of_create(
     permit: &WritePermit<'_>,
     create: &Create,
@@ -35,7 +36,8 @@ pub(super) async fn of_create(
         .sent
         .iter()
         .all(|name| document::same(create.fields.get(name), first.fields.get(name)));
-    Ok(same_caller && same_content)
+    let own = first.version == stored.version || permit.may_read(stored);
+    Ok(same_caller && same_content && own)
 }
 
 /// Whether this very create made the record that has been deleted since: done again it would undo a delete that its

@@ -63,7 +63,7 @@ impl Create {
     /// Lays the client's values over the server's: ids, timestamps and defaults (`transformer.md` 6.1, 6.4).
     pub(super) fn read(permit: &WritePermit<'_>, args: &Arguments) -> Result<Self, FieldError> {
         let (engine, model) = (permit.engine(), permit.model());
-        let sent_input = input(args);
+        let sent_input = permit.in_whole(input(args));
         let asked = with_defaults(model, &sent_input);
         let (_, owners) = permit.may_create(&asked)?;
         validation::check(model, &sent_input)?;
@@ -110,7 +110,7 @@ impl Request {
     /// Only what the client sent, plus `updatedAt` (`transformer.md` 6.2).
     pub(super) fn update(permit: &WritePermit<'_>, args: &Arguments) -> Result<Self, FieldError> {
         let (engine, model) = (permit.engine(), permit.model());
-        let input = input(args);
+        let input = permit.in_whole(input(args));
         // AppSync also counts the `updatedAt` it sets itself, so that an index sorted by it and another field refuses
         // every update that does not repeat the other field. No client can want that.
         check_composites(model, "updating", |name| input.contains_key(name))?;

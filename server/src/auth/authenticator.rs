@@ -248,10 +248,7 @@ impl Modes {
             Identity::UserPool(bearer) | Identity::Oidc(bearer) => {
                 self.issuer(&bearer.issuer).is_some()
             }
-            Identity::Iam(signer) => self
-                .iam
-                .as_ref()
-                .is_some_and(|iam| iam.has(&signer.access_key)),
+            Identity::Iam(signer) => self.iam.as_ref().is_some_and(|iam| iam.has(signer)),
             Identity::Lambda(_) => self.lambda.is_some(),
         }
     }

@@ -108,6 +108,7 @@ impl Explain {
             operation,
             identity: &identity,
             record: record.as_ref(),
+            input: None,
         };
         let explanation = explain(&loaded.schema, &rules, question);
         output::say(&if self.json {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use driftless_resolvers::engine::MissingVersion;
+use driftless_resolvers::schema::suggestion::nearest;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -143,8 +144,20 @@ pub(super) fn read(named: Option<&Path>) -> Result<Table, ConfigError> {
         .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
     // Judged alone, so that a typing error is told with its place in the file.
     let checked: Result<Document, _> = toml::from_str(&text);
-    checked.map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+    checked.map_err(|error| {
+        let hint = suggestion(error.message()).unwrap_or_default();
+        ConfigError(format!("{}: {error}{hint}", path.display()))
+    })?;
     Ok(table)
+}
+
+/// What was probably meant, where the parser says what it does not know and lists what it does.
+fn suggestion(message: &str) -> Option<String> {
+    let words = message.strip_prefix("unknown ")?;
+    let mut names = words.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let known = nearest(unknown, names)?;
+    Some(format!("did you mean `{known}`?\n"))
 }
 
 /// Lays a table over a configuration.
@@ -174,7 +187,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     let mut auth = document.auth;
     rules::apply(config, std::mem::take(&mut auth.rules));
     set(&mut config.engine.introspection, auth.introspection);
-    auth::apply(&mut config.auth, auth)?;
+    auth::apply(&mut config.auth, &mut config.engine.authz, auth)?;
     if let Some(secret) = document.admin.secret()? {
         config.admin = Some(secret);
     }

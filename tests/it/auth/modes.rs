@@ -219,6 +219,40 @@ fn mistakes_in_the_configuration_are_told_with_their_place() {
             "[auth.providers.a]\ntype = \"oidc\"\nissuer = \"http://a\"\n[auth.providers.b]\ntype = \"oidc\"\nissuer = \"http://a/\"\n",
             "is configured already",
         ),
+        (
+            "[auth]\ndefault = \"k\"\n[auth.providers.k]\ntype = \"api_key\"\nkeys = [\"da2-abcdefghijklmnopqrstuvwxyz\"]\n\
+             [auth.providers.p]\ntype = \"user_pool\"\nissuer = \"http://a\"\ndefault_action = \"DENY\"\n",
+            "auth.providers.p: default_action is for the pool that is the default provider",
+        ),
+        (
+            "[auth.providers.s]\ntype = \"iam\"\n[[auth.providers.s.principals]]\naccess_key = \"A\"\nsecret = \"s\"\nkind = \"admin\"\nallow_fields = [\"Note.title\"]\n",
+            "allow_fields lists fields like Query.getNote",
+        ),
+        ("[auth]\nleway_s = 1\n", "did you mean `leeway_s`?"),
+        (
+            "[auth.rules]\nstrict_owners = true\n",
+            "did you mean `strict_owner`?",
+        ),
+        (
+            "[auth.users.alice]\ngroup = [\"A\"]\n",
+            "did you mean `groups`?",
+        ),
+        (
+            "[auth.providers.p]\ntype = \"user_pol\"\n",
+            "did you mean `user_pool`?",
+        ),
+        (
+            "[auth.providers.p]\ntype = \"oidc\"\nissuer = \"http://a\"\njwks_uri = \"http://a\"\n",
+            "did you mean `jwks_url`?",
+        ),
+        (
+            "[auth.providers.k]\ntype = \"api_key\"\nkeys = [{ sha265 = \"0\" }]\n",
+            "did you mean `sha256`?",
+        ),
+        (
+            "[auth.providers.s]\ntype = \"iam\"\n[[auth.providers.s.principals]]\naccess_key = \"A\"\nsecret = \"s\"\nkind = \"servise\"\n",
+            "did you mean `service`?",
+        ),
     ];
     for (file, told) in cases {
         let error = refused(file);

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::refusal;
 use crate::support::server::{Server, Socket, configured};
@@ -330,22 +330,8 @@ async fn signatures_that_are_not_good_are_refused() {
     server.assert_intact().await;
 }
 
-/// What a client sends instead of headers: everything it signed, and the signature.
 fn flattened(signer: &Signer, path: &str, body: &str) -> Value {
-    let headers = [
-        ("accept", "application/json, text/javascript"),
-        ("content-encoding", "amz-1.0"),
-        ("content-type", "application/json; charset=UTF-8"),
-        ("host", "sync.example.org:8443"),
-        ("x-amz-date", signer.date.as_str()),
-    ];
-    let mut object: Map<String, Value> = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
-        .collect();
-    let authorization = signer.authorization("POST", path, &headers, body);
-    object.insert("Authorization".to_owned(), authorization.into());
-    Value::Object(object)
+    signer.credential("sync.example.org:8443", path, body)
 }
 
 async fn connect(server: &Server, credential: &Value) -> Socket {

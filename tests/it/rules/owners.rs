@@ -166,6 +166,8 @@ async fn a_legacy_claim_stores_the_name_alone(site: &Site) {
     let stored = r#"{ listLegacies(filter: {owner: {eq: "alice"}}) { items { id } } }"#;
     assert_eq!(A.asks(site, stored).await.ids(), ["r1"]);
     get(site, B, "Legacy", "r1").await.is_unauthorized();
+    assert_eq!(sync(site, A, "Legacies").await.ids(), ["r1"]);
+    assert_eq!(sync(site, B, "Legacies").await.ids(), [""; 0]);
 }
 
 /// Row 41: an access token has no `email`.
@@ -199,6 +201,8 @@ async fn users_of_another_issuer_own_by_their_subject(site: &Site) {
     let query = r#"{ getAbroad(id: "r1") { owner } }"#;
     assert_eq!(Oidc.asks(site, query).await.value(), json!({"owner": "sO"}));
     get(site, A, "Abroad", "r1").await.is_unauthorized();
+    assert_eq!(sync(site, Oidc, "Abroads").await.ids(), ["r1"]);
+    sync(site, A, "Abroads").await.is_unauthorized();
 }
 
 /// Row 44.

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::post;
 use serde_json::json;
 
+use super::subscriptions::{assert_refused, event, start, subscribe};
 use super::*;
 use crate::support::server::configured;
 use crate::support::signer::Signer;
@@ -39,6 +40,9 @@ async fn decide(body: String) -> String {
         Some("open a bit") => {
             json!({"isAuthorized": true, "deniedFields": ["Note.note", "Mutation.deleteNote", "Subscription.onDeleteNote"]})
         }
+        Some("hear nothing") => {
+            json!({"isAuthorized": true, "deniedFields": ["Subscription.onCreateNote", "Query.listNotes"]})
+        }
         _ => json!({"isAuthorized": false}),
     };
     answer.to_string()
@@ -63,10 +67,20 @@ fn providers(config: &mut Config) {
         ["authenticated", "unauthenticated", "admin", "service"]
             .map(principal)
             .concat()
+            + LIMITED
     );
     *config = configured(config, &file);
     config.auth.default = Some(AuthMode::UserPool);
 }
+
+/// A signed-in user of an identity pool who may ask for little.
+const LIMITED: &str = r#"
+    [[auth.providers.signers.principals]]
+    access_key = "AKlimited"
+    secret = "secret of limited"
+    kind = "authenticated"
+    allow_fields = ["Query.syncDevices", "Subscription.*"]
+"#;
 
 fn principal(kind: &str) -> String {
     format!(
@@ -74,20 +88,34 @@ fn principal(kind: &str) -> String {
     )
 }
 
-/// Asks as a signer of this kind.
-async fn signer(site: &Site, kind: &str, query: &str) -> Reply {
-    let date = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let signer = Signer {
+fn signing(kind: &str) -> Signer {
+    Signer {
         access_key: format!("AK{kind}"),
         secret: format!("secret of {kind}"),
         region: "us-east-1".to_owned(),
         service: "appsync".to_owned(),
-        date: date.clone(),
-    };
+        date: jiff::Timestamp::now()
+            .strftime("%Y%m%dT%H%M%SZ")
+            .to_string(),
+    }
+}
+
+/// What a start of this subscription is signed with.
+fn signed(kind: &str, query: &str) -> Value {
+    let data = json!({"query": query, "variables": {}}).to_string();
+    signing(kind).credential(HOST, "/graphql", &data)
+}
+
+/// A start with a word for the function.
+fn spoken(word: &str) -> Value {
+    json!({"host": "localhost", "Authorization": word})
+}
+
+/// Asks as a signer of this kind.
+async fn signer(site: &Site, kind: &str, query: &str) -> Reply {
+    let signer = signing(kind);
     let body = json!({"query": query, "variables": {}}).to_string();
-    let headers = [("host", HOST), ("x-amz-date", &date)];
+    let headers = [("host", HOST), ("x-amz-date", &signer.date)];
     let authorization = signer.authorization("POST", "/graphql", &headers, &body);
     let mut headers = headers.to_vec();
     headers.push(("authorization", &authorization));
@@ -209,10 +237,80 @@ async fn a_field_the_function_denies_is_null_wherever_it_stands(site: &Site) {
 /// Row 1.
 async fn signers_and_the_function_open_no_model_without_rules(site: &Site) {
     let query = "{ listPlains { items { id } } }";
+    let events = "subscription { onCreatePlain { id } }";
     for kind in ["authenticated", "unauthenticated", "service", "admin"] {
         signer(site, kind, query).await.is_unauthorized();
+        assert_refused(start(site, events, &signed(kind, events)).await, "onCreatePlain");
     }
     word(site, "open sesame", query).await.is_unauthorized();
+    assert_refused(start(site, events, &spoken("open sesame")).await, "onCreatePlain");
+}
+
+/// Row 24, for events.
+async fn signed_in_users_of_an_identity_pool_hear_of_what_is_private(site: &Site) {
+    let query = "subscription { onCreateDevice { id } }";
+    let mut socket = start(site, query, &signed("authenticated", query)).await.expect("an ack");
+    for kind in ["unauthenticated", "service", "admin"] {
+        assert_refused(start(site, query, &signed(kind, query)).await, "onCreateDevice");
+    }
+    for who in [A, K] {
+        assert_refused(subscribe(site, who, query).await, "onCreateDevice");
+    }
+    assert_refused(start(site, query, &spoken("open sesame")).await, "onCreateDevice");
+    signer(site, "authenticated", CREATE_DEVICE).await.value();
+    assert_eq!(event(&mut socket).await, json!({"id": "r1"}));
+}
+
+/// As a policy of AWS would have it: rules say what a principal may do, and the configuration what of it.
+async fn a_principal_asks_for_the_fields_it_is_allowed_and_for_no_others(site: &Site) {
+    signer(site, "limited", CREATE_DEVICE).await.is_unauthorized();
+    signer(site, "authenticated", CREATE_DEVICE).await.value();
+    assert_eq!(signer(site, "limited", SYNC_DEVICES).await.ids(), ["r1"]);
+    signer(site, "limited", "{ listDevices { items { id } } }").await.is_unauthorized();
+    signer(site, "limited", r#"{ getDevice(id: "r1") { id } }"#).await.is_unauthorized();
+    let alias = "{ syncDevices: listDevices { items { id } } }";
+    assert_eq!(signer(site, "limited", alias).await.data()["syncDevices"], Value::Null);
+    let query = "subscription { onDeleteDevice { id } }";
+    start(site, query, &signed("limited", query)).await.expect("an ack");
+    // What is allowed here is no rule: others' models stay closed.
+    signer(site, "limited", "{ syncLeaflets { items { id } } }").await.is_unauthorized();
+}
+
+/// Row 26, for events.
+async fn guests_of_an_identity_pool_hear_of_what_is_public(site: &Site) {
+    let query = "subscription { onCreateLeaflet { id } }";
+    let guest = start(site, query, &signed("unauthenticated", query)).await;
+    let user = subscribe(site, A, query).await;
+    for kind in ["authenticated", "service"] {
+        assert_refused(start(site, query, &signed(kind, query)).await, "onCreateLeaflet");
+    }
+    create(site, A, "Leaflet", r#"id: "r1""#).await.value();
+    for socket in [guest, user] {
+        assert_eq!(event(&mut socket.expect("an ack")).await, json!({"id": "r1"}));
+    }
+}
+
+/// Rows 28 and 29, for sync and events.
+async fn whom_the_function_lets_in_hears_what_it_is_not_denied(site: &Site) {
+    let query = "subscription { onCreateNote { id note } }";
+    let whole = start(site, query, &spoken("open sesame")).await;
+    let partly = start(site, query, &spoken("open a bit")).await;
+    assert_refused(subscribe(site, A, query).await, "onCreateNote");
+    let signature = signed("authenticated", query);
+    assert_refused(start(site, query, &signature).await, "onCreateNote");
+    assert_refused(start(site, query, &spoken("hear nothing")).await, "onCreateNote");
+    let unknown = start(site, query, &spoken("guess")).await.err().expect("a refusal");
+    assert_eq!(unknown["errorType"], "Unauthorized", "{unknown}");
+    word(site, "open sesame", CREATE_NOTE).await.value();
+    assert_eq!(event(&mut whole.expect("an ack")).await, json!({"id": "r1", "note": "n"}));
+    assert_eq!(event(&mut partly.expect("an ack")).await, json!({"id": "r1", "note": null}));
+
+    let sync = "{ syncNotes { items { id note } } }";
+    let page = |note: Value| json!({"items": [{"id": "r1", "note": note}]});
+    assert_eq!(word(site, "open sesame", sync).await.value(), page(json!("n")));
+    assert_eq!(word(site, "open a bit", sync).await.value(), page(Value::Null));
+    let list = "{ listNotes { items { id } } }";
+    word(site, "hear nothing", list).await.is_unauthorized();
 }
 }
 
@@ -229,6 +327,8 @@ mod who_passes_every_rule {
         providers(config);
         config.engine.authz.enable_iam_access = true;
     }
+
+    const EVENTS: &str = "subscription { onCreatePlain { id } }";
 
     const EVERYTHING: [&str; 4] = [
         "{ listPlains { items { id } } }",
@@ -248,7 +348,12 @@ mod who_passes_every_rule {
             }
             for kind in ["service", "unauthenticated"] {
                 signer(site, kind, SYNC_DEVICES).await.is_unauthorized();
+                assert_refused(start(site, EVENTS, &signed(kind, EVENTS)).await, "onCreatePlain");
             }
+            let mut socket = start(site, EVENTS, &signed("admin", EVENTS)).await.expect("an ack");
+            let create = r#"mutation { createPlain(input: {id: "r2"}) { id } }"#;
+            signer(site, "admin", create).await.value();
+            assert_eq!(event(&mut socket).await, json!({"id": "r2"}));
             A.asks(site, "{ listPlains { items { id } } }").await.is_unauthorized();
         }
         }
@@ -263,6 +368,11 @@ mod who_passes_every_rule {
             for query in EVERYTHING {
                 signer(site, "service", query).await.value();
             }
+            let mut socket = start(site, EVENTS, &signed("service", EVENTS)).await.expect("an ack");
+            let create = r#"mutation { createPlain(input: {id: "r2"}) { id } }"#;
+            signer(site, "service", create).await.value();
+            assert_eq!(event(&mut socket).await, json!({"id": "r2"}));
+            assert_refused(start(site, EVENTS, &signed("authenticated", EVENTS)).await, "onCreatePlain");
             signer(site, "unauthenticated", SYNC_DEVICES).await.is_unauthorized();
             signer(site, "authenticated", "{ listPlains { items { id } } }").await.is_unauthorized();
             A.asks(site, "{ listPlains { items { id } } }").await.is_unauthorized();

@@ -1,4 +1,4 @@
-//! Rows 35 to 39 of the table: who gets which events.
+//! Who gets which events: rows 35 to 39 of the table, and the other rows about reading.
 
 use serde_json::json;
 
@@ -8,8 +8,17 @@ use crate::support::site::on_both_stores;
 
 /// Subscribes, or is refused.
 pub(super) async fn subscribe(site: &Site, who: Who, query: &str) -> Result<Socket, Value> {
+    start(site, query, &authorization(site, who)).await
+}
+
+/// Subscribes with this credential, or is refused.
+pub(super) async fn start(
+    site: &Site,
+    query: &str,
+    authorization: &Value,
+) -> Result<Socket, Value> {
     let mut socket = site.server.session().await;
-    socket.start("s", query, &authorization(site, who)).await;
+    socket.start("s", query, authorization).await;
     let frame = socket.frame().await;
     if frame["type"] == "start_ack" {
         return Ok(socket);
@@ -150,5 +159,68 @@ async fn after_a_change_of_owner_the_new_one_gets_the_events(site: &Site) {
     create(site, A, "Note", r#"id: "r3""#).await.value();
     update(site, A, "Note", r#"id: "r3", title: "mine", _version: 1"#).await.value();
     assert_eq!(event(&mut former).await, json!({"id": "r3", "title": "mine"}));
+}
+
+/// Row 1.
+async fn nobody_hears_of_a_model_without_rules(site: &Site) {
+    for who in [A, G, K, Oidc] {
+        assert_refused(subscribe(site, who, "subscription { onCreatePlain { id } }").await, "onCreatePlain");
+    }
+}
+
+/// Rows 23, 25 and 27.
+async fn private_and_public_rules_hold_for_events(site: &Site) {
+    let forum = "subscription { onCreateForum { id } }";
+    let mut users = [listening(site, A, forum).await, listening(site, G, forum).await];
+    for who in [K, Oidc] {
+        assert_refused(subscribe(site, who, forum).await, "onCreateForum");
+    }
+    create(site, B, "Forum", r#"id: "f""#).await.value();
+    for socket in &mut users {
+        assert_eq!(event(socket).await, json!({"id": "f"}));
+    }
+    let public = "subscription { onCreatePublic { id } }";
+    let mut key = listening(site, K, public).await;
+    for who in [A, G, Oidc] {
+        assert_refused(subscribe(site, who, public).await, "onCreatePublic");
+    }
+    create(site, K, "Public", r#"id: "p""#).await.value();
+    assert_eq!(event(&mut key).await, json!({"id": "p"}));
+    let poster = "subscription { onCreatePoster { id } }";
+    let mut key = listening(site, K, poster).await;
+    let mut alice = listening(site, A, poster).await;
+    create(site, B, "Poster", r#"id: "b""#).await.value();
+    create(site, A, "Poster", r#"id: "a""#).await.value();
+    assert_eq!(event(&mut key).await, json!({"id": "b"}));
+    assert_eq!(event(&mut key).await, json!({"id": "a"}));
+    assert_eq!(event(&mut alice).await, json!({"id": "a"}));
+}
+
+/// Rows 40 and 43: other claims, another issuer.
+async fn owners_by_other_claims_get_their_events(site: &Site) {
+    let mut alice = listening(site, A, "subscription { onCreateLegacy { id owner } }").await;
+    create(site, B, "Legacy", r#"id: "b""#).await.value();
+    create(site, A, "Legacy", r#"id: "a""#).await.value();
+    assert_eq!(event(&mut alice).await, json!({"id": "a", "owner": "alice"}));
+    let abroad = "subscription { onCreateAbroad { id owner } }";
+    assert_refused(subscribe(site, A, abroad).await, "onCreateAbroad");
+    let mut olga = listening(site, Oidc, abroad).await;
+    create(site, Oidc, "Abroad", r#"id: "o""#).await.value();
+    assert_eq!(event(&mut olga).await, json!({"id": "o", "owner": "sO"}));
+}
+
+/// Rows 6, 10 and 22: what counts is whose the record is when the event happens.
+async fn a_record_that_changes_hands_changes_its_listeners(site: &Site) {
+    create(site, D, "Team", r#"id: "t", group: "Devs""#).await.value();
+    let query = "subscription { onUpdateTeam { id group title } }";
+    let mut devs = listening(site, D, query).await;
+    let mut admins = listening(site, G, query).await;
+    update(site, D, "Team", r#"id: "t", title: "ours", _version: 1"#).await.value();
+    update(site, D, "Team", r#"id: "t", group: "Admin", title: "theirs", _version: 2"#).await.value();
+    assert_eq!(event(&mut admins).await, json!({"id": "t", "group": "Admin", "title": "theirs"}));
+    assert_eq!(event(&mut devs).await, json!({"id": "t", "group": "Devs", "title": "ours"}));
+    create(site, D, "Team", r#"id: "u", group: "Devs""#).await.value();
+    update(site, D, "Team", r#"id: "u", title: "next", _version: 1"#).await.value();
+    assert_eq!(event(&mut devs).await, json!({"id": "u", "group": "Devs", "title": "next"}));
 }
 }

@@ -1,6 +1,7 @@
 //! A signer of requests (Signature Version 4), written from its description and sharing nothing with the server.
 
 use ring::{digest, hmac};
+use serde_json::{Map, Value};
 
 /// What is signed, and by whom.
 #[derive(Debug, Clone)]
@@ -53,6 +54,26 @@ impl Signer {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key
         )
+    }
+}
+
+impl Signer {
+    /// What a client sends on a socket instead of headers: everything it signed, and the signature.
+    pub(crate) fn credential(&self, host: &str, path: &str, body: &str) -> Value {
+        let headers = [
+            ("accept", "application/json, text/javascript"),
+            ("content-encoding", "amz-1.0"),
+            ("content-type", "application/json; charset=UTF-8"),
+            ("host", host),
+            ("x-amz-date", self.date.as_str()),
+        ];
+        let mut object: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .collect();
+        let authorization = self.authorization("POST", path, &headers, body);
+        object.insert("Authorization".to_owned(), authorization.into());
+        Value::Object(object)
     }
 }
 

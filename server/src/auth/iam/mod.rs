@@ -83,10 +83,11 @@ impl Iam {
         }
     }
 
-    /// Whether an access key is configured.
+    /// Whether a principal is configured as it is known.
     #[must_use]
-    pub fn has(&self, access_key: &str) -> bool {
-        self.principals.contains_key(access_key)
+    pub fn has(&self, signer: &IamIdentity) -> bool {
+        let known = self.principals.get(&signer.access_key);
+        known.is_some_and(|principal| *principal.identity == *signer)
     }
 
     /// Who signed this.

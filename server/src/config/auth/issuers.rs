@@ -19,6 +19,22 @@ pub(super) struct Pool {
     pool_id: Option<String>,
     jwks_url: Option<String>,
     client_id_regex: Option<String>,
+    default_action: Option<DefaultAction>,
+}
+
+/// What becomes of fields that neither a rule nor a directive speaks of, in AppSync's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum DefaultAction {
+    Allow,
+    Deny,
+}
+
+impl Pool {
+    /// Whether fields that nothing speaks of are closed to its users.
+    pub(super) fn denies(&self) -> bool {
+        self.default_action == Some(DefaultAction::Deny)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,19 +1,46 @@
 //! `type = "api_key"`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use driftless_conflict_handlers::Timestamp;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::secret::Secret;
 use crate::auth::api_key::KeySetting;
 use crate::config::ConfigError;
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(super) enum Key {
     Plain(String),
     Described(DescribedKey),
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+/// Told apart by hand, so that a wrong member is named in the error.
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key, or a table like { sha256 = \"…\" }")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+        Ok(Key::Plain(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Key, A::Error> {
+        DescribedKey::deserialize(MapAccessDeserializer::new(map)).map(Key::Described)
+    }
 }
 
 #[derive(Debug, Deserialize)]

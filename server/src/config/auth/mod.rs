@@ -9,6 +9,7 @@ mod signers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use driftless_resolvers::authz;
 use driftless_resolvers::identity::AuthMode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -90,9 +91,14 @@ impl Admin {
 }
 
 /// Lays the section over the settings.
-pub(super) fn apply(settings: &mut Settings, auth: Auth) -> Result<(), ConfigError> {
+pub(super) fn apply(
+    settings: &mut Settings,
+    authz: &mut authz::Settings,
+    auth: Auth,
+) -> Result<(), ConfigError> {
     let leeway = i64::from(auth.leeway_s.unwrap_or(LEEWAY_S)) * 1_000;
     let mut modes: BTreeMap<String, AuthMode> = BTreeMap::new();
+    let mut closed = None;
     for (name, provider) in auth.providers {
         let place = format!("auth.providers.{name}");
         let mode = match provider {
@@ -105,6 +111,9 @@ pub(super) fn apply(settings: &mut Settings, auth: Auth) -> Result<(), ConfigErr
                 AuthMode::ApiKey
             }
             Provider::UserPool(pool) => {
+                if pool.denies() {
+                    closed = Some((place.clone(), name.clone()));
+                }
                 issuers::add(settings, &place, issuers::user_pool(&place, pool, leeway)?)?;
                 AuthMode::UserPool
             }
@@ -132,8 +141,20 @@ pub(super) fn apply(settings: &mut Settings, auth: Auth) -> Result<(), ConfigErr
         };
         modes.insert(name, mode);
     }
-    if let Some(name) = auth.default {
-        settings.default = Some(default(&name, &modes)?);
+    let default_name = auth.default;
+    if let Some(name) = &default_name {
+        settings.default = Some(default(name, &modes)?);
+    }
+    let is_default = |name: &str| match &default_name {
+        Some(default) => default == name,
+        None => modes.len() == 1,
+    };
+    if let Some((place, name)) = closed {
+        if !is_default(&name) {
+            let text = "default_action is for the pool that is the default provider";
+            return Err(ConfigError(format!("{place}: {text}")));
+        }
+        authz.closes_unnamed = true;
     }
     let modes = settings.modes();
     if settings.default.is_none() && modes.len() > 1 {

@@ -32,6 +32,7 @@ struct Signer {
     account_id: Option<String>,
     identity_id: Option<String>,
     identity_pool_id: Option<String>,
+    allow_fields: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -100,6 +101,10 @@ fn principal(place: &str, signer: Signer) -> Result<Principal, ConfigError> {
     let of_pool = |given: Option<String>, made: &str| {
         given.or_else(|| authenticated.map(|_| format!("local:{made}")))
     };
+    let allowed = signer.allow_fields.map(|fields| {
+        let fields = fields.iter().map(|field| root_field(&place, field));
+        fields.collect::<Result<Vec<_>, _>>()
+    });
     Ok(Principal {
         secret,
         session_token: signer.session_token,
@@ -111,6 +116,25 @@ fn principal(place: &str, signer: Signer) -> Result<Principal, ConfigError> {
             identity_pool_id: of_pool(signer.identity_pool_id, "pool"),
             authenticated,
             access_key: key,
+            allowed_fields: allowed.transpose()?,
         }),
     })
+}
+
+/// `Query.getNote`, or `Mutation.*` for all of a type's.
+fn root_field(place: &str, text: &str) -> Result<(String, String), ConfigError> {
+    let is_name = |name: &str| {
+        let mut bytes = name.bytes();
+        !name.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    match text.split_once('.') {
+        Some((root @ ("Query" | "Mutation" | "Subscription"), field))
+            if field == "*" || is_name(field) =>
+        {
+            Ok((root.to_owned(), field.to_owned()))
+        }
+        _ => Err(ConfigError(format!(
+            "{place}: allow_fields lists fields like Query.getNote, Mutation.createNote or Subscription.*, not {text:?}"
+        ))),
+    }
 }
