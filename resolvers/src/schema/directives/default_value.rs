@@ -83,7 +83,32 @@ fn of_scalar(scalar: Scalar, text: &str) -> Option<Value> {
         _ if scalar.is_number() => Value::Number(serde_json::from_str(text).ok()?),
         _ => Value::String(text.to_owned()),
     };
-    scalars::coerce(scalar, &value).ok()
+    scalars::coerce(scalar, &value)
+        .ok()
+        .filter(|_| in_full(scalar, text))
+}
+
+/// Whether nothing is left out that may be left out of a client's value: the original knows only the long forms.
+fn in_full(scalar: Scalar, text: &str) -> bool {
+    match scalar {
+        Scalar::AwsDate => text.len() == "2024-01-31".len() && !text.starts_with('-'),
+        Scalar::AwsTime => is_full_time(text),
+        Scalar::AwsDateTime => text.split_once('T').is_some_and(|(date, time)| {
+            in_full(Scalar::AwsDate, date) && is_full_time(time)
+        }),
+        Scalar::AwsPhone => text.starts_with('+'),
+        Scalar::AwsIpAddress => !text.contains('/'),
+        _ => true,
+    }
+}
+
+/// Whether a time has seconds, and an offset of hours and minutes.
+fn is_full_time(time: &str) -> bool {
+    let (clock, offset) = match time.find(['Z', '+', '-']) {
+        Some(at) => time.split_at(at),
+        None => (time, ""),
+    };
+    clock.split(':').count() == 3 && (offset == "Z" || offset.split(':').count() == 2)
 }
 
 fn example(scalar: Scalar) -> &'static str {
@@ -92,7 +117,7 @@ fn example(scalar: Scalar) -> &'static str {
         Scalar::Int => "Write a whole number of 32 bits, such as \"5\".",
         Scalar::Float => "Write a number, such as \"1.5\".",
         Scalar::Boolean => "Write \"true\" or \"false\".",
-        Scalar::AwsDate => "Write a date, such as \"2024-01-31\".",
+        Scalar::AwsDate => "Write a date without an offset, such as \"2024-01-31\".",
         Scalar::AwsTime => "Write a time, such as \"12:30:00.000Z\".",
         Scalar::AwsDateTime => {
             "Write a time with its offset, such as \"2024-01-31T12:30:00.000Z\"."
@@ -131,7 +156,8 @@ mod tests {
             ("AWSTimestamp", "1700000000", "1700000000"),
             ("AWSJSON", "{\\\"a\\\":1}", "\"{\\\"a\\\":1}\""),
             ("AWSDate", "2024-02-29", "\"2024-02-29\""),
-            ("AWSTime", "12:30", "\"12:30\""),
+            ("AWSTime", "12:30:00.5Z", "\"12:30:00.5Z\""),
+            ("AWSTime", "12:30:00+01:30", "\"12:30:00+01:30\""),
             (
                 "AWSDateTime",
                 "2024-01-31T12:30:00.000Z",
@@ -142,7 +168,8 @@ mod tests {
                 "2024-01-31T12:30:00-05:00",
                 "\"2024-01-31T12:30:00-05:00\"",
             ),
-            ("AWSIPAddress", "10.0.0.0/8", "\"10.0.0.0/8\""),
+            ("AWSIPAddress", "10.0.0.8", "\"10.0.0.8\""),
+            ("AWSIPAddress", "2001:db8::1", "\"2001:db8::1\""),
             ("AWSPhone", "+1 202-555-0123", "\"+1 202-555-0123\""),
         ] {
             assert_eq!(default(ty, value).as_deref(), Some(typed), "{ty} {value}");
@@ -172,6 +199,14 @@ mod tests {
             ("AWSURL", "here"),
             ("AWSTimestamp", "soon"),
             ("AWSDate", "€€€€"),
+            ("AWSDate", "2024-01-31Z"),
+            ("AWSDate", "-2024-01-31"),
+            ("AWSTime", "12:30:00"),
+            ("AWSTime", "12:30Z"),
+            ("AWSDateTime", "2024-01-31T12:30Z"),
+            ("AWSDateTime", "2024-01-31T12:30:00+01:02:03"),
+            ("AWSPhone", "202-555-0123"),
+            ("AWSIPAddress", "10.0.0.0/8"),
         ] {
             let text = format!(
                 "enum E {{ LOW HIGH }} type A @model {{ a: {ty} @default(value: \"{value}\") }}"

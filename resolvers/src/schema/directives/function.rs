@@ -62,7 +62,7 @@ pub(crate) fn check(document: &Document, problems: &mut Problems) {
                 .find(|d| d.name == FUNCTION.name);
             if last.is_some_and(is_event) {
                 let ty = &field.ty;
-                let fits = ty.base == RESPONSE && ty.list.is_none();
+                let fits = ty.base == RESPONSE && ty.list.is_none() && !ty.required;
                 if !fits || !document.types.get(RESPONSE).is_some_and(is_response) {
                     problems.error(
                         "function-event-response",

@@ -100,14 +100,16 @@ fn projection(applied: &Applied, problems: &mut Problems) {
     }
 }
 
-/// The name: given, or else the one of the query.
+/// The name: given, or else (also if an empty one is) the one of the query.
 fn name(
     model: &Model,
     applied: &Applied,
     automatic: &str,
     problems: &mut Problems,
 ) -> Option<String> {
-    let given = applied.argument("name");
+    let given = applied
+        .argument("name")
+        .filter(|name| name.text() != Some(""));
     let span = given.map_or(applied.span, |value| value.span);
     let name = match given {
         None => automatic,
@@ -153,12 +155,15 @@ fn well_formed(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-/// The query: given, switched off with `null`, or named after the fields.
+/// The query: given, switched off with `null`, or named after the fields, also if the name is empty.
 fn query_field(applied: &Applied, automatic: String, problems: &mut Problems) -> Option<String> {
     let Some(given) = applied.argument("queryField") else {
         return Some(automatic);
     };
     let name = given.text()?;
+    if name.is_empty() {
+        return Some(automatic);
+    }
     if !is_name(name) {
         problems.error(
             "operation-name",
@@ -180,7 +185,8 @@ mod tests {
             r#"type Person @model {
                 last: String! @index(sortKeyFields: ["first"])
                 first: String!
-                team: ID @index(queryField: null)
+                team: ID @index(name: "", queryField: null)
+                nick: String @index(queryField: "")
                 city: String @index(name: "byCity", queryField: "peopleIn") @index(name: "byCityAndTeam", sortKeyFields: "team")
             }"#,
             "Person",
@@ -204,6 +210,7 @@ mod tests {
                 Some("peopleByLastAndFirst"),
             ),
             ("peopleByTeam", "team", None),
+            ("peopleByNick", "nick", Some("peopleByNick")),
             ("byCity", "city", Some("peopleIn")),
             ("byCityAndTeam", "city,team", Some("peopleByCityAndTeam")),
         ]

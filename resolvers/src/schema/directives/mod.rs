@@ -61,8 +61,10 @@ pub(crate) enum Site {
     RootField,
     /// On an input type.
     Input,
-    /// On a field of an input type, or an argument.
+    /// On a field of an input type.
     InputField,
+    /// On an argument of a field.
+    Argument,
 }
 
 impl Site {
@@ -78,6 +80,7 @@ impl Site {
             Site::RootField => "operations",
             Site::Input => "inputs",
             Site::InputField => "fields of inputs",
+            Site::Argument => "arguments",
         }
     }
 
@@ -149,7 +152,7 @@ fn check_fields(node: &TypeNode, site: Site, problems: &mut Problems) {
     for field in &node.fields {
         check_all(&field.directives, site, problems);
         for argument in &field.arguments {
-            check_all(&argument.directives, Site::InputField, problems);
+            check_all(&argument.directives, Site::Argument, problems);
         }
         one_relation(node, field, problems);
     }

@@ -66,17 +66,26 @@ fn queries(applied: &Applied, names: &mut Operations, problems: &mut Problems) {
         // There is no switch for the sync query alone: it goes with all queries (`transformer` 4.1).
         names.sync = None;
     }
-    rename(&mut names.get, given, "get", problems);
-    rename(&mut names.list, given, "list", problems);
+    operation(&mut names.get, given, "get", problems);
+    operation(&mut names.list, given, "list", problems);
 }
 
 fn mutations(applied: &Applied, names: &mut Operations, problems: &mut Problems) {
     let Some(given) = applied.argument("mutations") else {
         return;
     };
-    rename(&mut names.create, given, "create", problems);
-    rename(&mut names.update, given, "update", problems);
-    rename(&mut names.delete, given, "delete", problems);
+    operation(&mut names.create, given, "create", problems);
+    operation(&mut names.update, given, "update", problems);
+    operation(&mut names.delete, given, "delete", problems);
+}
+
+/// As [`rename`]; an empty name switches off too.
+fn operation(name: &mut Option<String>, given: &Value, word: &str, problems: &mut Problems) {
+    if given.get(word).and_then(Value::text) == Some("") {
+        *name = None;
+    } else {
+        rename(name, given, word, problems);
+    }
 }
 
 /// Takes over a name from `{get: "n"}`; `null`, for one or for all, switches off.
@@ -223,7 +232,7 @@ mod tests {
         let operations = model(
             r#"type Post @model(
                 queries: {get: "fetchPost"},
-                mutations: {create: "addPost", delete: null},
+                mutations: {create: "addPost", update: "", delete: null},
                 subscriptions: {onCreate: ["added", "addedToo"], onUpdate: []}
             ) { id: ID! }"#,
             "Post",
@@ -235,8 +244,11 @@ mod tests {
         assert_eq!(operations.create.as_deref(), Some("addPost"));
         assert_eq!(operations.delete, None);
         assert_eq!(operations.on_create, ["added", "addedToo"]);
-        assert_eq!(operations.on_update, ["onUpdatePost"]);
+        assert_eq!(operations.update, None);
+        assert_eq!(operations.on_update, [""; 0]);
         assert_eq!(operations.on_delete, [""; 0]);
+        let text = "type Post @model(subscriptions: {onUpdate: []}) { id: ID! }";
+        assert_eq!(model(text, "Post").operations.on_update, ["onUpdatePost"]);
     }
 
     #[test]
@@ -310,6 +322,7 @@ mod tests {
             ("queries: {get: \"a b\"}", "operation-name"),
             ("queries: {got: \"a\"}", "unknown-argument"),
             ("mutations: {create: 1}", "wrong-argument"),
+            ("timestamps: {createdAt: \"\"}", "operation-name"),
             ("subscriptions: {level: loud}", "unknown-word"),
             (
                 "timestamps: {createdAt: \"at\", updatedAt: \"at\"}",

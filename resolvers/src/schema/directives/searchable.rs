@@ -25,8 +25,8 @@ pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems)
     };
     let queries = applied.argument("queries");
     let given = queries.and_then(|queries| queries.get("search"));
-    let off = queries.is_some_and(Value::is_null) || given.is_some_and(Value::is_null);
-    let name = given.and_then(Value::text).filter(|name| !name.is_empty());
+    let off = queries.is_some() && given.is_none_or(|name| name.is_null() || name.text() == Some(""));
+    let name = given.and_then(Value::text);
     if off {
         problems.error(
             "searchable-off",

@@ -266,6 +266,16 @@ fn operations(rule: &Value, on: On, problems: &mut Problems) -> Option<Vec<Model
         return None;
     }
     let words: Vec<&str> = given.iter().filter_map(Value::word).collect();
+    let mut reads = given.iter().filter(|value| value.word() == Some("read"));
+    if let (Some(_), Some(again)) = (reads.next(), reads.next()) {
+        problems.error(
+            "auth-read-twice",
+            again.span,
+            "`read` is there already.",
+            "Keep one of the two.",
+        );
+        return None;
+    }
     let part_of_read = given.iter().find(|value| {
         let word = value.word().unwrap_or_default();
         word != "read" && operation(word).iter().any(|one| READ.contains(one))
