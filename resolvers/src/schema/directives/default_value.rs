@@ -93,9 +93,9 @@ fn in_full(scalar: Scalar, text: &str) -> bool {
     match scalar {
         Scalar::AwsDate => text.len() == "2024-01-31".len() && !text.starts_with('-'),
         Scalar::AwsTime => is_full_time(text),
-        Scalar::AwsDateTime => text.split_once('T').is_some_and(|(date, time)| {
-            in_full(Scalar::AwsDate, date) && is_full_time(time)
-        }),
+        Scalar::AwsDateTime => text
+            .split_once('T')
+            .is_some_and(|(date, time)| in_full(Scalar::AwsDate, date) && is_full_time(time)),
         Scalar::AwsPhone => text.starts_with('+'),
         Scalar::AwsIpAddress => !text.contains('/'),
         _ => true,

@@ -25,7 +25,8 @@ pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems)
     };
     let queries = applied.argument("queries");
     let given = queries.and_then(|queries| queries.get("search"));
-    let off = queries.is_some() && given.is_none_or(|name| name.is_null() || name.text() == Some(""));
+    let off =
+        queries.is_some() && given.is_none_or(|name| name.is_null() || name.text() == Some(""));
     let name = given.and_then(Value::text);
     if off {
         problems.error(
