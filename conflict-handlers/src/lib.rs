@@ -19,6 +19,8 @@ pub mod decision;
 pub mod handler;
 mod json_text;
 pub mod last_writer;
+#[cfg(test)]
+mod laws;
 mod number;
 pub mod optimistic;
 pub mod past;

@@ -255,3 +255,104 @@ fn every_test_that_anomalies_names_exists() {
         assert_eq!(text.matches(&row).count(), 1, "{page} has no row {row}");
     }
 }
+
+/// The rules of versions and conflicts: `sync-semantics` 1, 2, 5, 6 and 7, as `docs/conflict-rules.md` lists them.
+fn rules_of_conflicts() -> Vec<String> {
+    let numbered = [
+        ("META-", 3),
+        ("MUT-", 11),
+        ("row ", 16),
+        ("OCC-", 4),
+        ("AM-", 5),
+        ("merge row ", 9),
+        ("kind row ", 6),
+        ("side effect ", 4),
+        ("strategy ", 3),
+        ("A", 20),
+        ("LAM-", 6),
+    ];
+    let numbered = numbered
+        .into_iter()
+        .flat_map(|(kind, count)| (1..=count).map(move |number| format!("{kind}{number}")));
+    let words = [
+        "MUT-2a",
+        "event",
+        "answer RESOLVE",
+        "answer REJECT",
+        "answer REMOVE",
+        "answer MERGE",
+        "answer ACCEPT",
+        "answer KEEP",
+        "answer AUTOMERGE",
+        "answer ERROR",
+        "answer other",
+        "limit input",
+        "limit output",
+        "limit time",
+        "limit memory",
+        "limit schema",
+    ];
+    numbered.chain(words.map(str::to_owned)).collect()
+}
+
+/// A rule's id or a test's name in one form: `_am_3_…`, `_occ_3_…`.
+fn slug(name: &str) -> String {
+    let word = |c: char| if c.is_alphanumeric() { c } else { '_' };
+    let plain: String = name.to_lowercase().chars().map(word).collect();
+    let parts: Vec<&str> = plain.split('_').filter(|part| !part.is_empty()).collect();
+    format!("_{}_", parts.join("_"))
+}
+
+/// The cells of a page's one row that begins with this id.
+fn row_of<'a>(page: &'a str, id: &str) -> Vec<&'a str> {
+    let start = format!("| {id} |");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with(&start))
+        .collect();
+    assert_eq!(rows.len(), 1, "rows of {id}");
+    rows[0].trim_matches('|').split('|').collect()
+}
+
+fn names(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_rule_of_conflicts_has_a_test_of_its_name() {
+    let path = "docs/conflict-rules.md";
+    let text = fs::read_to_string(root().join(path)).expect("the page");
+    let everything = all_tests();
+    let is_test = |name: &str| {
+        [format!("fn {name}("), format!("scenario('{name}'")]
+            .iter()
+            .any(|written| everything.contains(written))
+    };
+    let mut found = Vec::new();
+    for id in rules_of_conflicts() {
+        let row = row_of(&text, &id);
+        let tests = names(row.last().expect("a cell"));
+        if !tests
+            .iter()
+            .any(|name| slug(name).contains(&slug(&id)) && is_test(name))
+        {
+            found.push(format!("{id}: no test of its name"));
+        }
+    }
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| rule"));
+    for row in rows {
+        let cells: Vec<&str> = row.trim_end_matches(['|', ' ']).split('|').collect();
+        let tests = names(cells.last().expect("a cell"));
+        if tests.is_empty() {
+            found.push(format!("no test in {row}"));
+        }
+        let unknown = tests.into_iter().filter(|name| !is_test(name));
+        found.extend(unknown.map(|name| format!("{name} is no test")));
+    }
+    for number in 1..=24 {
+        row_of(&text, &format!("P{number}"));
+    }
+    none(&found, path);
+}

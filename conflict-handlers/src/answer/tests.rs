@@ -64,7 +64,7 @@ fn every_action_means_something_for_an_update() {
 
 /// LAM-3 and `errata.md` row 50.
 #[test]
-fn remove_of_an_update_is_malformed_in_appsyncs_form() {
+fn lam_3_remove_of_an_update_is_malformed_in_appsyncs_form() {
     let answer = decide(&case(), json!({"action": "REMOVE"}), Form::Lambda);
     assert!(matches!(answer, Err(Fault::Malformed(_))), "{answer:?}");
 }
@@ -103,7 +103,7 @@ fn refusals_may_have_words_of_their_own() {
 }
 
 #[test]
-fn the_event_has_appsyncs_five_keys_and_one_more() {
+fn event_has_appsyncs_five_keys_and_one_more() {
     let event = case().ask(|conflict| Payload::of(conflict).unwrap().event(conflict, 250));
     let keys: Vec<&String> = event.as_object().unwrap().keys().collect();
     assert_eq!(
@@ -139,7 +139,7 @@ fn the_event_has_appsyncs_five_keys_and_one_more() {
 }
 
 #[test]
-fn an_event_that_is_too_large_loses_its_extras_before_it_is_given_up() {
+fn limit_input_an_event_that_is_too_large_loses_its_extras_before_it_is_given_up() {
     let mut case = case();
     let long = "x".repeat(INPUT_BYTES / 3);
     case.base = Some(record(4, json!({"name": long})));

@@ -82,13 +82,32 @@ fn a6_an_equal_list_is_appended_too() {
 }
 
 #[test]
-fn a7_a9_a10_a12_a_stale_scalar_loses_whoever_changed_it() {
+fn a7_a9_am_5_a_stale_scalar_loses_whoever_changed_it() {
+    assert_eq!(
+        merge(json!({"name": "theirs"}), json!({"name": "mine"})),
+        json!({"name": "theirs"})
+    );
+}
+
+#[test]
+fn a10_a_stale_title_loses_though_only_another_field_was_changed() {
     assert_eq!(
         merge(
             json!({"name": "original", "blogId": "second"}),
-            json!({"name": "post 0", "blogId": "third"})
+            json!({"name": "post 0"})
         ),
         json!({"name": "original", "blogId": "second"})
+    );
+}
+
+#[test]
+fn a12_a_stored_foreign_key_stays() {
+    assert_eq!(
+        merge(
+            json!({"name": "post 0", "blogId": "original"}),
+            json!({"blogId": "second"})
+        ),
+        json!({"name": "post 0", "blogId": "original"})
     );
 }
 
@@ -205,6 +224,104 @@ fn numbers_keep_their_text() {
         merge(stored, incoming).to_string(),
         r#"{"points":[1.50,2.00],"jersey":1e+2,"other":0.10}"#
     );
+}
+
+/// What one row of the table in `sync-semantics` 6.1 says: the result, and AppSync's word for it.
+#[track_caller]
+#[allow(clippy::needless_pass_by_value)]
+fn row(stored: Value, incoming: Value, result: Value, word: Option<Rule>) {
+    let case = Case::new(json!({"f": stored}), json!({"f": incoming}));
+    assert_eq!(case.merged(&Automerge), json!({"f": result}));
+    assert_eq!(rule(&case.resolve(&Automerge), "f"), word);
+}
+
+#[test]
+fn merge_row_1_an_omitted_field_is_kept() {
+    let case = Case::new(json!({"f": 1, "g": [2]}), json!({}));
+    assert_eq!(case.merged(&Automerge), json!({"f": 1, "g": [2]}));
+    assert_eq!(case.resolve(&Automerge).verdicts, []);
+}
+
+#[test]
+fn merge_row_2_a_stored_scalar_is_kept() {
+    for (stored, incoming) in [
+        (json!("a"), json!("b")),
+        (json!(1), json!(2.5)),
+        (json!(true), json!(false)),
+        (json!(""), json!("b")),
+        (json!(0), json!(1)),
+    ] {
+        row(stored.clone(), incoming, stored, Some(Rule::Rejected));
+    }
+}
+
+#[test]
+fn merge_row_3_an_absent_field_is_added() {
+    for incoming in [json!("a"), json!(1), json!([1, 1]), json!({"a": 1})] {
+        let case = Case::new(json!({}), json!({"f": incoming}));
+        assert_eq!(case.merged(&Automerge), json!({"f": incoming}));
+        assert_eq!(rule(&case.resolve(&Automerge), "f"), Some(Rule::Added));
+    }
+}
+
+#[test]
+fn merge_row_4_a_stored_null_counts_as_absent() {
+    for incoming in [json!("a"), json!([1]), json!({"a": 1})] {
+        row(Value::Null, incoming.clone(), incoming, Some(Rule::Added));
+    }
+}
+
+#[test]
+fn merge_row_5_lists_append_in_order_with_their_duplicates() {
+    let appended = Some(Rule::Appended);
+    row(json!([2, 1]), json!([1, 3]), json!([2, 1, 1, 3]), appended);
+    row(json!([]), json!([1]), json!([1]), appended);
+    row(json!([1]), json!([]), json!([1]), appended);
+    let (one, other) = (json!([{"id": 1}]), json!([{"id": 1, "n": 2}]));
+    row(one, other, json!([{"id": 1}, {"id": 1, "n": 2}]), appended);
+}
+
+/// DynamoDB's sets cannot occur: Amplify's resolvers never write any, and no GraphQL type is one. Whoever wants a union
+/// names the policy.
+#[test]
+fn merge_row_6_a_set_is_a_policy_of_its_field() {
+    use crate::policies::{Policies, Policy};
+    let fields = [("f".to_owned(), Policy::SetUnion)].into();
+    let union = Policies::new(fields, std::sync::Arc::new(Automerge));
+    let case = Case::new(json!({"f": ["b", "a"]}), json!({"f": ["c", "a"]}));
+    assert_eq!(case.merged(&union), json!({"f": ["b", "a", "c"]}));
+}
+
+#[test]
+fn merge_row_7_maps_follow_the_same_table() {
+    row(
+        json!({"kept": 1, "both": 1, "list": [1], "null": null}),
+        json!({"both": 2, "list": [1], "null": 3, "new": 4}),
+        json!({"kept": 1, "both": 1, "list": [1, 1], "null": 3, "new": 4}),
+        Some(Rule::Merged),
+    );
+}
+
+#[test]
+fn merge_row_8_a_stale_null_removes_nothing() {
+    for stored in [json!("a"), json!([1]), json!({"a": 1})] {
+        row(stored.clone(), Value::Null, stored, Some(Rule::Rejected));
+    }
+}
+
+#[test]
+fn merge_row_9_values_of_different_kinds_keep_the_stored_one() {
+    let kinds = [json!("a"), json!([1]), json!({"a": 1})];
+    for stored in &kinds {
+        for incoming in kinds.iter().filter(|kind| *kind != stored) {
+            row(
+                stored.clone(),
+                incoming.clone(),
+                stored.clone(),
+                Some(Rule::Rejected),
+            );
+        }
+    }
 }
 
 /// The words of AppSync's conflict log.

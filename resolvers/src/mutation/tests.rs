@@ -3,6 +3,7 @@
 mod automerge;
 mod create;
 mod external;
+mod laws;
 mod options;
 mod repeated;
 mod shells;

@@ -62,7 +62,7 @@ scenario('a delete that lost the race is rejected and the record stays on both d
   assert.equal((await stage.converged()).Post.length, 1);
 }, { conflict: 'automerge' });
 
-scenario('Optimistic Concurrency hands the server record to the conflict handler and its retry wins', async (stage) => {
+scenario('OCC-3: Optimistic Concurrency hands the server record to the conflict handler and its retry wins', async (stage) => {
   stage.tolerate(({ message }) => message === 'RetryMutation');
   const { phone, laptop, id } = await parted(stage, { conflict: 'mine' });
   await phone.update('Post', id, { title: 'phone', rating: 2 });

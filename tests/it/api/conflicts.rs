@@ -322,7 +322,7 @@ mod optimistic {
     on_both_stores! { REFUSING;
 
     /// OCC-1, OCC-2, rows 7 to 9: nothing is written, and the one error has AppSync's keys in AppSync's order.
-    async fn another_version_is_refused_with_the_stored_record(site: &Site) {
+    async fn occ_1_occ_2_another_version_is_refused_with_the_stored_record(site: &Site) {
         let stored = player(site, "p", 4, &json!({"note": "server", "points": [1]})).await;
         for version in [json!(3), Value::Null, json!(0), json!(9)] {
             let stale = json!({"id": "p", "note": "mine", "_version": version});
@@ -341,6 +341,24 @@ mod optimistic {
         }
         let read = site.read(&format!("{{ getPlayer(id: \"p\") {{ {FIELDS} }} }}")).await;
         assert_eq!(read, stored);
+    }
+
+    /// JavaScript repeats for ever what is refused without a record, so there is one whatever was selected.
+    async fn occ_4_a_conflict_always_shows_the_record(site: &Site) {
+        player(site, "p", 3, &json!({"note": "n"})).await;
+        for selection in ["id", "_version", "note", "alias: name", "__typename"] {
+            for mutation in ["updatePlayer", "deletePlayer"] {
+                let mut stale = json!({"id": "p", "_version": 1});
+                if mutation == "updatePlayer" {
+                    stale["note"] = json!("x");
+                }
+                let error = site.mutate(mutation, stale, selection).await.refusal();
+                assert_eq!(error["errorType"], "ConflictUnhandled");
+                let shown = &error["data"];
+                assert_eq!((&shown["id"], &shown["_version"]), (&json!("p"), &json!(3)), "{selection}");
+                assert!(shown["_lastChangedAt"].is_i64(), "{selection}");
+            }
+        }
     }
 
     /// Row 5: the stored version passes, and lists and nested values are replaced whole.

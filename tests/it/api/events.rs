@@ -64,6 +64,17 @@ async fn every_committed_write_is_an_event_with_the_whole_record(site: &Site) {
     assert_eq!(site.read(&format!("{{ getPlayer(id: \"p\") {{ {FIELDS} }} }}")).await, record);
 }
 
+/// A merge is a success like any other, though every field of it was dropped.
+async fn am_2_a_merge_is_answered_and_told_to_subscribers(site: &Site) {
+    let mut socket = listener(site, "").await;
+    site.mutate("createPlayer", json!({"id": "p", "name": "Ada"}), "id").await.value();
+    let stale = json!({"id": "p", "name": "Bob", "_version": 9});
+    let merged = site.mutate("updatePlayer", stale, FIELDS).await.value();
+    assert_eq!((&merged["name"], &merged["_version"]), (&json!("Ada"), &json!(2)));
+    let (name, record) = news(&mut socket, 1).await;
+    assert_eq!((name.as_str(), &record), ("onUpdatePlayer", &merged));
+}
+
 /// SUB-2: what was refused is no event, and neither is what does not pass the subscriber's filter.
 async fn refused_and_filtered_writes_are_no_events(site: &Site) {
     let mut socket = listener(site, "(filter: {and: [{name: {beginsWith: \"A\"}}]})").await;

@@ -198,8 +198,46 @@ async fn a_tombstone_stays_one_when_it_is_updated_or_deleted_again(site: &Site) 
     assert_eq!((&again["_version"], &again["_deleted"]), (&json!(4), &json!(true)));
 }
 
+/// A live record says null, never false, wherever it is read.
+async fn meta_2_a_live_record_says_null_and_not_false(site: &Site) {
+    let created = create(site, json!({"id": "p", "name": "Ada"})).await;
+    let updated = update(site, json!({"id": "p", "note": "n", "_version": 1})).await;
+    let merged = update(site, json!({"id": "p", "points": [1], "_version": 1})).await;
+    let listed = site.read("{ listPlayers { items { _deleted } } }").await;
+    let synced = site.read("{ syncPlayers { items { _deleted } } }").await;
+    let filtered = site
+        .read("{ listPlayers(filter: {_deleted: {attributeExists: false}}) { items { _deleted } } }")
+        .await;
+    for record in [&created, &updated, &merged, &get(site, "p").await] {
+        assert_eq!(record["_deleted"], Value::Null);
+    }
+    for page in [listed, synced, filtered] {
+        assert_eq!(page["items"], json!([{"_deleted": null}]));
+    }
+}
+
+/// One entry in `errors`, null under the field's name and nothing beside it: iOS looks at no other answer.
+async fn mut_9_a_mutation_that_fails_has_one_error_and_null_data(site: &Site) {
+    create(site, json!({"id": "p", "name": "Ada"})).await;
+    update(site, json!({"id": "p", "note": "n", "_version": 1})).await;
+    let never = json!({"name": {"eq": "Eve"}});
+    for (mutation, input, condition, kind) in [
+        ("createPlayer", json!({"id": "p", "name": "Eve"}), Value::Null, "ConditionalCheckFailedException"),
+        ("updatePlayer", json!({"id": "none", "_version": 1}), Value::Null, "ConditionalCheckFailedException"),
+        ("deletePlayer", json!({"id": "none", "_version": 1}), Value::Null, "ConditionalCheckFailedException"),
+        ("updatePlayer", json!({"id": "p", "_version": 2}), never.clone(), "ConditionalCheckFailedException"),
+        ("deletePlayer", json!({"id": "p", "_version": 2}), never, "ConditionalCheckFailedException"),
+        ("deletePlayer", json!({"id": "p", "_version": 1}), Value::Null, "ConflictUnhandled"),
+    ] {
+        let answer = site.mutate_if(mutation, input, condition, FIELDS).await;
+        let members: Vec<_> = answer.0.as_object().expect("an object").keys().cloned().collect();
+        assert_eq!(members, ["data", "errors"], "{mutation}");
+        assert_eq!(answer.refusal()["errorType"], kind, "{mutation}");
+    }
+}
+
 /// META-3: no input takes the metadata that the server keeps.
-async fn metadata_cannot_be_written(site: &Site) {
+async fn meta_3_metadata_cannot_be_written(site: &Site) {
     create(site, json!({"id": "p", "name": "Ada"})).await;
     for name in ["_deleted", "_lastChangedAt", "_ttl", "createdBy"] {
         let input = json!({"id": "p", "_version": 1, name: null});
@@ -213,7 +251,7 @@ async fn metadata_cannot_be_written(site: &Site) {
 }
 
 /// MUT-10, `errata.md` row 16: a rejection shows the mutation's selection, and the metadata in any case.
-async fn a_rejection_shows_the_selection_and_the_metadata(site: &Site) {
+async fn mut_10_a_rejection_shows_the_selection_and_the_metadata(site: &Site) {
     let stored = create(site, json!({"id": "p", "name": "Ada", "points": [3]})).await;
     let stale = json!({"id": "p", "_version": 5});
     let selection = "alias: name points __typename";

@@ -117,7 +117,7 @@ async fn an_error_of_the_handler_is_for_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endless_loop_is_stopped_in_time() {
+async fn limit_time_an_endless_loop_is_stopped() {
     let mut plugin = install(&guest("", "", "(loop $again (br $again)) unreachable"));
     plugin.plugin.time = Duration::from_millis(50);
     let handler = plugin.open().await.expect("a handler");
@@ -130,7 +130,7 @@ async fn an_endless_loop_is_stopped_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_memory_bomb_gets_no_more_than_it_may_have() {
+async fn limit_memory_a_bomb_gets_no_more_than_it_may_have() {
     let bomb = "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
     let mut plugin = install(&guest("", "", bomb));
     plugin.plugin.memory = 8 * 1024 * 1024;
@@ -141,7 +141,7 @@ async fn a_memory_bomb_gets_no_more_than_it_may_have() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_too_long_is_not_read() {
+async fn limit_output_an_answer_that_is_too_long_is_not_read() {
     let mut plugin = install(&guest("", "", &resolved(1024 * 1024)));
     plugin.plugin.output = 400 * 1024;
     assert_eq!(plugin.ask().await, Err(Fault::TooMuchOutput(400 * 1024)));

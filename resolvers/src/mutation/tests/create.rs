@@ -32,7 +32,7 @@ async fn the_clients_values_win() {
 
 /// MUT-11.
 #[tokio::test]
-async fn values_are_stored_exactly_as_sent() {
+async fn mut_11_values_are_stored_exactly_as_sent() {
     let world = World::new();
     let sent: Value = serde_json::from_str(
         r#"{"id":"p","title":" é ","rating":7,"score":1.500,"tags":[],"place":{"lines":[],"city":"x"},"meta":"{ \"k\" : 1.0 }","createdAt":"2020-01-01T00:00:05Z","updatedAt":"2020-01-01T00:00:05.10+01:00"}"#,
@@ -58,7 +58,7 @@ async fn the_document_is_in_schema_order() {
 
 /// MUT-3 and `transformer.md` 6.4.
 #[tokio::test]
-async fn explicit_nulls_are_stored_but_for_index_fields_and_defaults() {
+async fn mut_3_explicit_nulls_are_stored_but_for_index_fields_and_defaults() {
     let world = World::new();
     let post = world
         .create("Post", json!({"title": null, "score": null, "id": null}))

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use driftless_conflict_handlers::answer::{Answer, Form};
+use driftless_conflict_handlers::optimistic::OptimisticConcurrency;
 use driftless_conflict_handlers::{Conflict, External, Fault, Handler, Recorded, Resolution, Rule};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -78,7 +79,7 @@ fn stale() -> Value {
 }
 
 #[tokio::test]
-async fn lam_1_a_resolved_item_is_stored_as_the_next_version() {
+async fn lam_1_answer_resolve_is_stored_as_the_next_version() {
     let item = json!({"id": "other", "title": "both", "_version": 99, "createdAt": "2024-01-01T00:00:00Z"});
     let (world, asked) = world(json!({"action": "RESOLVE", "item": item}));
     post_at(&world, 3, json!({"title": "theirs"})).await;
@@ -135,7 +136,7 @@ async fn lam_2_a_false_condition_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_rejection_is_a_conflict_with_the_stored_record() {
+async fn answer_reject_is_a_conflict_with_the_stored_record() {
     for (answer, message) in [
         (
             json!({"action": "REJECT"}),
@@ -156,7 +157,7 @@ async fn a_rejection_is_a_conflict_with_the_stored_record() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_handlers_own_keeps_its_type() {
+async fn answer_error_of_the_handlers_own_keeps_its_type() {
     let answer = json!({
         "action": "ERROR", "errorType": "SoldOut", "message": "none left", "errorInfo": {"left": 0}
     });
@@ -169,7 +170,7 @@ async fn an_error_of_the_handlers_own_keeps_its_type() {
 }
 
 #[tokio::test]
-async fn a_stale_delete_is_the_handlers_to_decide() {
+async fn lam_3_a_stale_delete_is_the_handlers_to_decide() {
     for (answer, expected) in [
         (json!({"action": "REMOVE"}), Ok(3)),
         (
@@ -197,7 +198,7 @@ async fn a_stale_delete_is_the_handlers_to_decide() {
 
 /// `errata.md` row 50.
 #[tokio::test]
-async fn an_update_may_be_answered_with_removal() {
+async fn answer_remove_deletes_the_record_of_an_update() {
     let (world, _) = world(json!({"action": "REMOVE"}));
     post_at(&world, 2, json!({"title": "theirs"})).await;
     let record = world.update("Post", stale()).await.unwrap();
@@ -207,7 +208,7 @@ async fn an_update_may_be_answered_with_removal() {
 }
 
 #[tokio::test]
-async fn keeping_makes_a_version_or_none() {
+async fn answer_keep_makes_a_version_or_none() {
     for (bump, version) in [(true, 3), (false, 2)] {
         let (world, _) = world(json!({"action": "KEEP", "bump": bump}));
         post_at(&world, 2, json!({"title": "theirs"})).await;
@@ -220,7 +221,92 @@ async fn keeping_makes_a_version_or_none() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_of_the_model_is_not_stored() {
+async fn answer_merge_sets_and_unsets_fields_of_the_stored_record() {
+    let patch = json!({"action": "MERGE", "patch": {"rating": 7}, "unset": ["title"]});
+    let (world, _) = world(patch);
+    post_at(&world, 2, json!({"title": "theirs", "tags": ["a"]})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!(
+        (&record.fields["rating"], &record.fields["tags"]),
+        (&json!(7), &json!(["a"]))
+    );
+    assert!(!record.fields.contains_key("title"));
+    assert_eq!(record.version.0, 3);
+}
+
+#[tokio::test]
+async fn answer_accept_writes_what_the_client_asked_for() {
+    let (world, _) = world(json!({"action": "ACCEPT"}));
+    post_at(&world, 2, json!({"title": "theirs", "rating": 5})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!(
+        (&record.fields["title"], &record.fields["rating"]),
+        (&json!("mine"), &json!(5))
+    );
+}
+
+#[tokio::test]
+async fn answer_automerge_leaves_it_to_the_built_in_strategy() {
+    let (world, _) = world(json!({"action": "AUTOMERGE"}));
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let stale = json!({"id": "p", "title": "mine", "tags": ["a"], "_version": 1});
+    let record = world.update("Post", stale).await.unwrap();
+    assert_eq!(
+        (&record.fields["title"], &record.fields["tags"]),
+        (&json!("theirs"), &json!(["a"]))
+    );
+    let error = world
+        .delete("Post", json!({"id": "p", "_version": 1}))
+        .await
+        .unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConflictUnhandled));
+}
+
+/// What a handler may not say, LAM-5's words of AppSync's older handlers among it.
+#[tokio::test]
+async fn answer_other_lam_5_anything_else_is_a_conflict_error() {
+    for answer in [
+        json!({}),
+        json!(null),
+        json!("RESOLVE"),
+        json!({"action": "resolve", "item": {}}),
+        json!({"action": "RESOLVE"}),
+        json!({"action": "RESOLVE", "item": "text"}),
+        json!({"strategy": "Reject"}),
+        json!({"action": "DISCARD"}),
+        json!({"action": "RETRY"}),
+        json!({"errorMessage": "no such table", "errorType": "Error"}),
+    ] {
+        let (world, _) = world(answer.clone());
+        post_at(&world, 2, json!({"title": "theirs"})).await;
+        let error = world.update("Post", stale()).await.unwrap_err();
+        assert_eq!(error.error_type, Some(ErrorType::ConflictError), "{answer}");
+        assert_eq!(error.record.unwrap().version.0, 2, "{answer}");
+        assert_eq!(world.events("Post").await.len(), 2, "{answer}");
+    }
+}
+
+/// A strategy of its own for a model, in both directions, while the others go by the default.
+#[tokio::test]
+async fn lam_6_a_models_own_strategy_wins_over_the_default() {
+    let external = Handler::external(Scripted {
+        answer: json!({"action": "ACCEPT"}),
+        asked: Arc::default(),
+    });
+    let models = [("Post".to_owned(), external)].into();
+    let default = Handler::builtin(OptimisticConcurrency);
+    let world = World::over(schema(), Strategies { default, models });
+    post_at(&world, 2, json!({"title": "theirs"})).await;
+    let record = world.update("Post", stale()).await.unwrap();
+    assert_eq!(record.fields["title"], json!("mine"));
+    let stock = json!({"sku": "s", "warehouse": "w", "count": 1});
+    world.create("Stock", stock.clone()).await.unwrap();
+    let error = world.update("Stock", stock).await.unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConflictUnhandled));
+}
+
+#[tokio::test]
+async fn limit_schema_what_is_no_record_of_the_model_is_not_stored() {
     for item in [
         json!({"title": 5}),
         json!({"rating": "five"}),

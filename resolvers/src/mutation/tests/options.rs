@@ -56,7 +56,7 @@ async fn seen_and_changed(world: &World, seen: Value, changed: Value) {
 
 /// A6 and P3, in both positions.
 #[tokio::test]
-async fn a6_three_way_doubles_no_list_of_a_whole_model_and_automerge_does() {
+async fn a6_strategy_1_three_way_doubles_no_list_of_a_whole_model_and_automerge_does() {
     let sent = json!({"id": "p", "title": "x", "tags": ["a", "b"], "rating": null, "_version": 1});
     for (handler, title, tags) in [
         (
@@ -92,7 +92,7 @@ async fn three_way_without_the_clients_version_is_automerge() {
 }
 
 #[tokio::test]
-async fn the_last_writer_wins_updates_and_deletes() {
+async fn strategy_2_the_last_writer_wins_updates_and_deletes() {
     let world = world(Handler::builtin(LastWriterWins));
     seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
     let late = json!({"id": "p", "title": "late", "_version": 1});
@@ -109,7 +109,7 @@ async fn the_last_writer_wins_updates_and_deletes() {
 }
 
 #[tokio::test]
-async fn counters_add_up_and_the_rest_merges() {
+async fn strategy_3_counters_add_up_and_the_rest_merges() {
     let world = world(counter());
     world
         .create("Post", json!({"id": "p", "rating": 100, "title": "t"}))

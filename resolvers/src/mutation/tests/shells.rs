@@ -64,7 +64,7 @@ async fn a_tombstone_without_end_blocks_its_id_for_ever() {
 
 /// Row 1 and MUT-8: nothing of the old record is left but the count.
 #[tokio::test]
-async fn a_create_over_a_shell_makes_a_new_record_of_the_next_version() {
+async fn mut_8_a_create_over_a_shell_makes_a_new_record_of_the_next_version() {
     let world = World::new();
     shell(&world).await;
     let record = world
@@ -92,7 +92,7 @@ async fn rows_4_and_12_a_shell_cannot_be_changed_or_deleted() {
 
 /// MUT-7.
 #[tokio::test]
-async fn without_any_time_a_delete_answers_its_tombstone_and_frees_the_id() {
+async fn mut_7_without_any_time_a_delete_answers_its_tombstone_and_frees_the_id() {
     let mut world = World::new();
     world.engine.settings.tombstone_ttl = Some(0);
     world.create("Post", sent()).await.unwrap();

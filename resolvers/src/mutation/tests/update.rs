@@ -24,9 +24,9 @@ async fn created(world: &World) {
     world.store.calls();
 }
 
-/// MUT-1, MUT-2.
+/// MUT-2.
 #[tokio::test]
-async fn omitted_fields_stay_nulls_remove_and_nested_values_are_replaced_whole() {
+async fn mut_2_omitted_fields_stay_nulls_remove_and_nested_values_are_replaced_whole() {
     let world = World::new();
     created(&world).await;
     world.pass(1_500);
@@ -37,6 +37,42 @@ async fn omitted_fields_stay_nulls_remove_and_nested_values_are_replaced_whole()
         Value::Object(record.fields).to_string(),
         r#"{"id":"p","score":0.5,"tags":["b"],"place":{"city":"y"},"createdAt":"2023-11-14T22:13:20.000Z","updatedAt":"2023-11-14T22:13:21.500Z"}"#
     );
+}
+
+#[tokio::test]
+async fn mut_1_keys_and_metadata_are_not_written_and_the_time_of_change_is() {
+    let world = World::new();
+    created(&world).await;
+    world.pass(1_500);
+    let input = json!({"id": "p", "title": "u", "_version": 1});
+    let record = world.update("Post", input).await.unwrap();
+    assert_eq!(record.fields["id"], json!("p"));
+    assert!(!record.fields.contains_key("_version"));
+    assert_eq!(
+        record.fields["createdAt"],
+        json!("2023-11-14T22:13:20.000Z")
+    );
+    assert_eq!(
+        record.fields["updatedAt"],
+        json!("2023-11-14T22:13:21.500Z")
+    );
+}
+
+/// MUT-2a: what JavaScript sends, and what native clients send of the same edit.
+#[tokio::test]
+async fn mut_2a_changed_fields_and_whole_models_come_to_the_same_without_a_conflict() {
+    let stored = json!({"id": "p", "title": "t", "tags": ["a"], "rating": 1});
+    let mut images = Vec::new();
+    for input in [
+        json!({"id": "p", "rating": null, "_version": 1}),
+        json!({"id": "p", "title": "t", "tags": ["a"], "rating": null, "_version": 1}),
+    ] {
+        let world = World::new();
+        world.create("Post", stored.clone()).await.unwrap();
+        images.push(world.update("Post", input).await.unwrap().fields);
+    }
+    assert_eq!(images[0], images[1]);
+    assert!(!images[0].contains_key("rating"));
 }
 
 #[tokio::test]
@@ -121,7 +157,7 @@ async fn a_write_in_between_makes_an_optimistic_update_and_any_delete_a_conflict
 }
 
 #[tokio::test]
-async fn a_merge_is_tried_again_while_others_write() {
+async fn am_3_a_merge_is_tried_again_while_others_write() {
     let world = World::new();
     created(&world).await;
     world.store.rivals.store(20, Ordering::SeqCst);
@@ -135,7 +171,7 @@ async fn a_merge_is_tried_again_while_others_write() {
 
 /// `errata.md` row 3.
 #[tokio::test]
-async fn two_hundred_writers_of_one_record_all_get_through() {
+async fn am_3_two_hundred_writers_of_one_record_all_get_through() {
     let world = World::new();
     created(&world).await;
     let writers = (0..200).map(|n| {
@@ -194,7 +230,7 @@ async fn the_log_tells_who_did_what() {
 
 /// META-1.
 #[test]
-fn the_last_version_is_not_counted_past() {
+fn meta_1_the_last_version_is_not_counted_past() {
     let mut stored = record(json!({"id": "p"}));
     stored.version = Version(i32::MAX as u32);
     let change = Change {
