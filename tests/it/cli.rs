@@ -1,5 +1,6 @@
 //! What a person or a script meets at the command line.
 
+mod conflicts;
 mod explain;
 mod reload;
 
@@ -21,11 +22,18 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 /// The program, built as it is now, beside the tests.
 pub(crate) fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
-        let built = std::process::Command::new(env!("CARGO"))
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo
             .args(["build", "--quiet", "--package", "driftless"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // What cargo tells this process about its own package: with it a build script of a library far below runs anew,
+        // and everything above it is compiled twice for each run of these tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
+            cargo.env_remove(name);
+        }
+        let built = cargo.status().expect("cargo runs");
         assert!(built.success(), "the program does not build");
         let tests = std::env::current_exe().expect("a path");
         let folder = tests.parent().and_then(Path::parent).expect("below target");
