@@ -107,9 +107,13 @@ pub struct Converge {
 /// Arguments of `ledger`.
 #[derive(Clone, Debug, Args)]
 pub struct Ledger {
-    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`.
+    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`; given several times, mutations go to one node after the
+    /// other.
+    #[arg(long, required = true)]
+    pub endpoint: Vec<String>,
+    /// A node that is not killed, for a subscriber that must be told of everything in order and once.
     #[arg(long)]
-    pub endpoint: String,
+    pub witness: Option<String>,
     /// API key.
     #[arg(long)]
     pub api_key: String,
@@ -198,12 +202,11 @@ async fn ledger(arguments: &Ledger) -> anyhow::Result<bool> {
         "{} has no single key field",
         model.name
     );
+    let node = |endpoint: &String| Target::new(endpoint, &arguments.api_key, arguments.ca.clone());
+    let targets = arguments.endpoint.iter().map(node);
     let plan = Plan {
-        target: Target::new(
-            &arguments.endpoint,
-            &arguments.api_key,
-            arguments.ca.clone(),
-        )?,
+        targets: targets.collect::<anyhow::Result<_>>()?,
+        witness: arguments.witness.as_ref().map(node).transpose()?,
         model,
         writers: arguments.writers.max(1),
         writes: arguments.writes,

@@ -22,6 +22,7 @@ use crate::{
     report::Report,
     schema::{Kind, Model},
     sync::{self, SyncError, Synced},
+    witness::Witness,
 };
 
 /// Pause before a mutation is sent again.
@@ -32,8 +33,11 @@ const STEPS: u64 = 3;
 /// Who writes how much, and who kills the server meanwhile.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The server.
-    pub target: Target,
+    /// The nodes of the deployment, one of which may be its only one: each mutation goes to the next, and to another one if
+    /// that is away.
+    pub targets: Vec<Target>,
+    /// A node that nobody kills: a subscriber there must be told of everything.
+    pub witness: Option<Target>,
     /// A model with one key field and at least one required text or number.
     pub model: Model,
     /// How many writers there are.
@@ -52,9 +56,14 @@ pub struct Plan {
 pub async fn run(plan: &Plan) -> anyhow::Result<Arc<Report>> {
     let report = Arc::new(Report::default());
     let before = patient_fetch(plan, None).await?.started_at;
+    let witness = match &plan.witness {
+        None => None,
+        Some(target) => Some(Witness::subscribe(target, &plan.model).await?),
+    };
     let (done, acknowledged) = watch::channel(0);
     let each = plan.writes / STEPS / plan.writers.max(1) as u64;
-    let writers = (0..plan.writers).map(|_| Writer::new(plan, Arc::clone(&report), done.clone()));
+    let writers = (0..plan.writers)
+        .map(|number| Writer::new(plan, number, Arc::clone(&report), done.clone()));
     let writers: Vec<_> = writers.collect::<anyhow::Result<_>>()?;
     // When the last writer is gone, nobody waits for writes any more.
     drop(done);
@@ -64,6 +73,9 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Arc<Report>> {
     let ledger = ledgers.into_iter().flatten().collect();
     judge(plan, &ledger, None, &report).await?;
     judge(plan, &ledger, Some(before), &report).await?;
+    if let Some(witness) = witness {
+        witness.judge(&ledger, plan.patience, &report).await;
+    }
     Ok(report)
 }
 
@@ -92,16 +104,27 @@ async fn kill(plan: &Plan, mut acknowledged: watch::Receiver<u64>) -> anyhow::Re
 
 struct Writer<'a> {
     plan: &'a Plan,
-    http: Http,
+    nodes: Vec<Http>,
+    /// Which one is asked next.
+    next: usize,
     report: Arc<Report>,
     done: watch::Sender<u64>,
     ledger: Ledger,
 }
 
 impl<'a> Writer<'a> {
-    fn new(plan: &'a Plan, report: Arc<Report>, done: watch::Sender<u64>) -> anyhow::Result<Self> {
+    fn new(
+        plan: &'a Plan,
+        number: usize,
+        report: Arc<Report>,
+        done: watch::Sender<u64>,
+    ) -> anyhow::Result<Self> {
+        let nodes = plan.targets.iter();
         Ok(Self {
-            http: Http::new(&plan.target, Family::Datastore)?,
+            nodes: nodes
+                .map(|target| Http::new(target, Family::Datastore))
+                .collect::<anyhow::Result<_>>()?,
+            next: number,
             plan,
             report,
             done,
@@ -159,11 +182,13 @@ impl<'a> Writer<'a> {
     }
 
     /// The record that a mutation led to; none if it is refused.
-    async fn sent(&self, mutation: &Mutation) -> Option<Record> {
+    async fn sent(&mut self, mutation: &Mutation) -> Option<Record> {
         let model = &self.plan.model;
         loop {
             let (query, variables) = exchange::request(model, mutation);
-            match self.http.execute(&query, variables).await {
+            self.next += 1;
+            let node = &self.nodes[self.next % self.nodes.len()];
+            match node.execute(&query, variables).await {
                 Ok(answer) => return self.read(mutation, exchange::reply(model, mutation, answer)),
                 Err(Failure::Unavailable) => self.report.count("told to try again"),
                 // The JavaScript client drops an edit after three of these in a row; a port that stays open knows none.
@@ -257,15 +282,18 @@ async fn judge(
 }
 
 async fn patient_fetch(plan: &Plan, since: Option<u64>) -> anyhow::Result<Synced> {
-    let http = Http::new(&plan.target, Family::Datastore)?;
+    let nodes = plan.targets.iter();
+    let nodes = nodes.map(|target| Http::new(target, Family::Datastore));
+    let nodes = nodes.collect::<anyhow::Result<Vec<_>>>()?;
     let fetching = async {
-        loop {
-            match sync::fetch(&http, &plan.model, since, 500).await {
+        for node in nodes.iter().cycle() {
+            match sync::fetch(node, &plan.model, since, 500).await {
                 Ok(synced) => return Ok(synced),
                 Err(SyncError::Wrong(why)) => anyhow::bail!(why),
                 Err(SyncError::Lost(_)) => tokio::time::sleep(PAUSE).await,
             }
         }
+        anyhow::bail!("there is no node")
     };
     let fetched = tokio::time::timeout(plan.patience, fetching).await;
     fetched.context("the server does not come back")?

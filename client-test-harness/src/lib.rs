@@ -9,7 +9,7 @@
 //! * [`ledger`], [`frames`], [`oracle`], [`history`] – what was sent, what came back, and whether that can be true;
 //! * [`chaos`] – breaking connections;
 //! * [`trace`], [`scenario`], [`converge`], [`shrink`] – seeded runs, their verdicts and their smallest failures;
-//! * [`crash`] – writers that a server must not betray when it is killed;
+//! * [`crash`], [`witness`] – writers and a subscriber that nodes must not betray when some are killed;
 //! * [`bench`] – measuring a server against the least program that could do its work;
 //! * [`report`], [`cli`] – counting and commands.
 
@@ -36,3 +36,4 @@ pub mod schema;
 pub mod shrink;
 pub mod sync;
 pub mod trace;
+pub mod witness;

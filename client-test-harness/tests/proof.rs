@@ -70,7 +70,8 @@ async fn ledger_finds(bug: Bug) -> bool {
     let stage = stub::start(Strategy::Automerge, bug).await;
     let plan = Plan {
         model: stage.schema.model("Post").expect("a model").clone(),
-        target: stage.target.clone(),
+        targets: vec![stage.target.clone()],
+        witness: Some(stage.target),
         writers: 3,
         writes: 90,
         kill: None,
@@ -79,6 +80,13 @@ async fn ledger_finds(bug: Bug) -> bool {
     };
     let report = crash::run(&plan).await.expect("the stub is reachable");
     !report.violations().is_empty()
+}
+
+#[tokio::test]
+async fn the_witness_finds_events_that_are_lost_or_doubled() {
+    for bug in [Bug::LosesAnEvent, Bug::DoublesAnEvent] {
+        assert!(ledger_finds(bug).await, "{bug:?}");
+    }
 }
 
 #[tokio::test]

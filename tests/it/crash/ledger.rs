@@ -49,7 +49,8 @@ async fn writers_lose_nothing_while_a_command_kills_the_server_again_and_again()
     let endpoint = text("http_endpoint").replace("localhost", "127.0.0.1");
     let kill = format!("kill -9 $(cat /proc/{id}/task/{id}/children)");
     let plan = Plan {
-        target: Target::new(&endpoint, &text("api_key"), None).expect("a URL"),
+        targets: vec![Target::new(&endpoint, &text("api_key"), None).expect("a URL")],
+        witness: None,
         model: Schema::whitepaper().model("Post").expect("a model").clone(),
         writers: 3,
         writes: 270,
