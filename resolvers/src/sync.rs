@@ -64,9 +64,12 @@ pub fn choose(last_sync: Option<i64>, overlap: i64, window: Option<i64>, log: Lo
 
 /// `startedAt` of a first page: nothing that this snapshot does not show can have a time at or below it
 /// (`sync-design.md` R1; the −1 because a later commit may share the head's millisecond).
+///
+/// In the first minute of an epoch it is that epoch's start, a little ahead of the clock: everything later is stamped later,
+/// and a time before the start would be answered with a base sync once more.
 #[must_use]
 pub fn started_at(log: LogState) -> Timestamp {
-    Timestamp(log.head.0.min(log.wall.0) - 1)
+    Timestamp((log.head.0.min(log.wall.0) - 1).max(log.epoch_start.0))
 }
 
 /// The `limit` of a sync page when the caller gives none (`sync-semantics` SYNC-2).

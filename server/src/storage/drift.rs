@@ -9,6 +9,7 @@ use std::time::Duration;
 use driftless_resolvers::storage::StorageError;
 use tokio::time::Instant;
 
+use super::database::Statement;
 use super::engine::Engine;
 use super::statements;
 
@@ -48,6 +49,13 @@ async fn read(engine: &Engine) -> Result<Reading, StorageError> {
     let mut newest = 0;
     for row in engine.rows(statements::heads()).await? {
         newest = newest.max(row.int(2)?);
+    }
+    // A new epoch begins ahead of the clock, on purpose; what follows is stamped with its beginning until then.
+    let starts = "select cast(coalesce(max(epoch_start_ms), 0) as bigint) from shards";
+    let starts = engine.rows(Statement::new(starts, Vec::new())).await?;
+    let start = starts.first().map_or(Ok(0), |row| row.int(0))?;
+    if newest <= start + 1 {
+        newest = 0;
     }
     Ok(Reading {
         newest,

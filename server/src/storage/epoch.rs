@@ -9,6 +9,7 @@
 use serde_json::json;
 
 use driftless_resolvers::storage::StorageError;
+use driftless_resolvers::sync::FUTURE_TOLERANCE;
 
 use super::database::{Arg, Dialect, Row, Statement};
 use super::engine::Engine;
@@ -17,6 +18,9 @@ use super::table::Table;
 
 /// How far versions and the log jump: further than writes can have been lost.
 pub(super) const JUMP: i64 = 1_000_000;
+/// How far, in milliseconds, the clock of a former primary may have been ahead of this one: times that it gave to devices
+/// must lie before the epoch. What was further ahead is taken for a wrong clock by itself.
+const SKEW: i64 = FUTURE_TOLERANCE;
 /// A record whose version is above this keeps it: `_version` has 31 bits.
 const HIGHEST: i64 = i32::MAX as i64 - JUMP;
 
@@ -129,7 +133,7 @@ impl Renewal {
             (
                 format!(
                     "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc) \
-                     select s.shard, h.seq + {JUMP} + 1, 1 + {latest}(h.changed_ms, s.floor_ms, {wall_sql}), \
+                     select s.shard, h.seq + {JUMP} + 1, 1 + {latest}(h.changed_ms, s.floor_ms, {wall_sql} + {SKEW}), \
                      't', '', 0, {falsehood}, '' from shards s cross join (select coalesce(max(seq), 0) as seq, \
                      coalesce(max(changed_ms), 0) as changed_ms from change_log where shard = $1) h \
                      where s.shard = $1"

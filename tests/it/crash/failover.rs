@@ -9,7 +9,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::support::accounts::{Mutation, create, delete, update};
-use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::cluster::{Address, Cluster, Copied, execute};
 use crate::support::server::PATIENCE;
 use crate::support::victim::Victim;
 
@@ -89,8 +89,17 @@ async fn anew(victim: &Victim) -> BTreeMap<String, Value> {
     waited.expect("a new epoch begins")
 }
 
+/// Sets the clock of a database off by so many milliseconds.
+async fn set_off(cluster: &Cluster, by: i64) {
+    let sql = format!(
+        "create or replace function wall_ms() returns bigint language sql volatile as \
+         $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ({by}) $$"
+    );
+    execute(&mut cluster.connect().await, &sql).await;
+}
+
 /// The last writes are lost in this way, under a running server or one that is down.
-async fn writes_are_lost(copied: Copied, runs: bool) {
+async fn writes_are_lost(copied: Copied, runs: bool, behind: i64) {
     let mut primary = Cluster::start().await;
     let mut replica = None;
     if copied == Copied::Replica {
@@ -141,6 +150,9 @@ async fn writes_are_lost(copied: Copied, runs: bool) {
     if copied == Copied::Replica {
         copy.promote().await;
     }
+    if behind > 0 {
+        set_off(&copy, -behind).await;
+    }
     address.lead_to(&copy);
     if runs {
         let end = socket.end().await.expect("a close frame");
@@ -179,15 +191,21 @@ async fn writes_are_lost(copied: Copied, runs: bool) {
 #[tokio::test]
 async fn a_replica_that_takes_over_without_the_last_writes_begins_a_new_epoch_and_devices_converge()
 {
-    writes_are_lost(Copied::Replica, true).await;
+    writes_are_lost(Copied::Replica, true, 0).await;
+}
+
+/// F1. Devices hold times of the former primary that are in the future of the new one.
+#[tokio::test]
+async fn a_replica_whose_clock_is_behind_takes_over_without_the_last_writes_and_devices_converge() {
+    writes_are_lost(Copied::Replica, true, 30_000).await;
 }
 
 #[tokio::test]
 async fn a_backup_that_is_put_back_under_a_server_begins_a_new_epoch_and_devices_converge() {
-    writes_are_lost(Copied::Backup, true).await;
+    writes_are_lost(Copied::Backup, true, 0).await;
 }
 
 #[tokio::test]
 async fn a_backup_that_is_recovered_while_no_server_runs_begins_a_new_epoch_and_devices_converge() {
-    writes_are_lost(Copied::Recovery, false).await;
+    writes_are_lost(Copied::Recovery, false, 0).await;
 }
