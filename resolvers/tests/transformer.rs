@@ -20,6 +20,7 @@ use driftless_resolvers::api::introspection::Introspection;
 use driftless_resolvers::api::sdl::{sdl, sdl_with_directives};
 use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::model::Operations;
+use driftless_resolvers::schema::overrides::Overrides;
 use driftless_resolvers::schema::{Options, Schema, load_with};
 use serde_json::{Map, Value};
 
@@ -261,7 +262,7 @@ fn assert_same_introspection(goldens: &[Golden], file: &str) {
             continue;
         };
         let expected: Value = serde_json::from_str(&expected).unwrap();
-        let generated = model_introspection(&golden.source).unwrap();
+        let generated = model_introspection(&golden.source, &Overrides::new()).unwrap();
         json_differences(&golden.name, &expected, &generated, &mut table);
     }
     assert!(

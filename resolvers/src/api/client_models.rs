@@ -12,7 +12,7 @@ mod version;
 use serde_json::{Map, Value, json};
 
 use crate::schema::document::{Document, TypeNode};
-use crate::schema::plural::plural;
+use crate::schema::overrides::{Overrides, plural_of};
 use draft::{Field, Model, Models};
 
 /// The version of Amplify's generator whose output this is.
@@ -22,7 +22,13 @@ const CODEGEN_VERSION: &str = "3.4.4";
 /// Sources that do not load give a description of no use.
 #[must_use]
 pub fn client_models(source: &str) -> Option<Value> {
-    let (document, models) = read(source)?;
+    client_models_with(source, &Overrides::new())
+}
+
+/// The same with names that are given beside the schema.
+#[must_use]
+pub fn client_models_with(source: &str, overrides: &Overrides) -> Option<Value> {
+    let (document, models) = read(source, overrides)?;
     let mut described = described(&document, &models, false);
     described.insert("codegenVersion".to_owned(), json!(CODEGEN_VERSION));
     described.insert(
@@ -35,8 +41,8 @@ pub fn client_models(source: &str) -> Option<Value> {
 /// The same as `data.model_introspection` of `amplify_outputs.json` has it, with the hand-written operations; `None` if
 /// the source cannot be read.
 #[must_use]
-pub fn model_introspection(source: &str) -> Option<Value> {
-    let (document, models) = read(source)?;
+pub fn model_introspection(source: &str, overrides: &Overrides) -> Option<Value> {
+    let (document, models) = read(source, overrides)?;
     let mut introspection = Map::new();
     introspection.insert("version".to_owned(), json!(introspection::VERSION));
     introspection.extend(described(&document, &models, true));
@@ -44,8 +50,9 @@ pub fn model_introspection(source: &str) -> Option<Value> {
     Some(Value::Object(introspection))
 }
 
-fn read(source: &str) -> Option<(Document, Models)> {
-    let document = crate::schema::parse::document(source, &mut Default::default())?;
+fn read(source: &str, overrides: &Overrides) -> Option<(Document, Models)> {
+    let mut document = crate::schema::parse::document(source, &mut Default::default())?;
+    document.overrides.clone_from(overrides);
     let mut models = Models::of(&document);
     models.join_models();
     models.associate();
@@ -122,7 +129,10 @@ fn describe_model(model: &Model, document: &Document, models: &Models) -> Map<St
             Value::Object(describe_fields(&model.fields, document, models)),
         ),
         ("syncable", json!(true)),
-        ("pluralName", json!(plural(&model.name))),
+        (
+            "pluralName",
+            json!(plural_of(&document.overrides, &model.name)),
+        ),
         ("attributes", json!(attributes::described(model))),
     ];
     described

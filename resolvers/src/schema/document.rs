@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::diagnostic::Span;
 use super::model::{ElementsRequired, EnumType};
+use super::overrides::Overrides;
 use super::source::Place;
 
 /// The definitions of a schema.
@@ -30,6 +31,8 @@ pub(crate) struct Document {
     pub(crate) sandbox: bool,
     /// Whether it is read for an API without sync.
     pub(crate) unsynced: bool,
+    /// Names of models that are given beside it.
+    pub(crate) overrides: Overrides,
 }
 
 /// The types whose fields are operations.

@@ -13,6 +13,7 @@ mod input_default;
 mod keys;
 pub mod model;
 pub(crate) mod naming;
+pub mod overrides;
 pub(crate) mod parse;
 pub(crate) mod plural;
 mod relations;
@@ -37,6 +38,7 @@ use directives::{
     primary_key, searchable, validate,
 };
 use draft::Draft;
+use overrides::Overrides;
 
 /// A schema that can be served.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ pub struct Options {
     pub username_claim: bool,
     /// Whether signed requests that do not come from an identity pool pass every rule (`transformer` 8.8).
     pub iam_access: bool,
+    /// Names of models that are not the transformer's.
+    pub overrides: Overrides,
     /// Whether to leave out everything that belongs to sync, as in an API without conflict detection.
     pub unsynced: bool,
 }
@@ -86,6 +90,7 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
     auth::take_sandbox(&mut document, problems);
     document.sandbox |= options.sandbox;
     document.unsynced = options.unsynced;
+    document.overrides.clone_from(&options.overrides);
     directives::check(&document, problems);
     function::check(&document, problems);
 
@@ -96,7 +101,7 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
     let mut draft = Draft::new(&document, problems);
     each_model(&mut draft, problems, |node, model, problems| {
         primary_key::apply(node, model, problems);
-        index::apply(node, model, problems);
+        index::apply(node, &document.overrides, model, problems);
         auth::apply(node, &rules, model, problems);
         default_value::apply(node, &document, model, problems);
         validate::apply(node, model, problems);
@@ -105,10 +110,11 @@ fn read(source: &str, options: &Options, problems: &mut Problems) -> Option<Sche
     auth::apply_elsewhere(&mut draft, &rules, problems);
     many_to_many::apply(&mut draft, problems);
     relations::connect(&mut draft, problems);
+    overrides::check(&draft, problems);
     each_model(&mut draft, problems, |node, model, problems| {
         operations::add_timestamps(node, model, problems);
-        operations::name_operations(node, model, problems);
-        searchable::apply(node, model, problems);
+        operations::name_operations(node, &document.overrides, model, problems);
+        searchable::apply(node, &document.overrides, model, problems);
         auth::add_owner_fields(model, problems);
         auth::check_required_fields(node, model, problems);
     });

@@ -3,7 +3,6 @@
 use md5::{Digest, Md5};
 
 use super::model::{KeyFields, Operations};
-use super::plural::plural;
 
 /// The first letter upper, the rest as it is.
 pub(crate) fn upper_first(name: &str) -> String {
@@ -38,7 +37,7 @@ pub(crate) fn relation_index(owner: &str, field: &str) -> String {
 }
 
 /// `ordersByCustomerIdAndStatus`: the query of an index that does not name one.
-pub(crate) fn index_query(model: &str, key: &KeyFields) -> String {
+pub(crate) fn index_query(plural: &str, key: &KeyFields) -> String {
     let sort: String = key
         .sort
         .iter()
@@ -46,7 +45,7 @@ pub(crate) fn index_query(model: &str, key: &KeyFields) -> String {
         .collect();
     format!(
         "{}By{}{sort}",
-        lower_first(&plural(model)),
+        lower_first(plural),
         upper_first(&key.partition)
     )
 }
@@ -116,9 +115,9 @@ pub(crate) fn join_index(side: &str) -> String {
 }
 
 /// The operations of a model whose `@model` has no arguments.
-pub(crate) fn operations(model: &str) -> Operations {
+pub(crate) fn operations(model: &str, plural: &str) -> Operations {
     let one = upper_first(model);
-    let many = upper_first(&plural(model));
+    let many = upper_first(plural);
     Operations {
         get: Some(format!("get{one}")),
         list: Some(format!("list{many}")),
@@ -135,8 +134,8 @@ pub(crate) fn operations(model: &str) -> Operations {
 }
 
 /// The search query of a searchable model.
-pub(crate) fn search_query(model: &str) -> String {
-    format!("search{}", plural(&upper_first(model)))
+pub(crate) fn search_query(plural: &str) -> String {
+    format!("search{}", upper_first(plural))
 }
 
 /// An input of a field that is answered over HTTP; `kind` is `Params`, `Query` or `Body`.
@@ -161,6 +160,7 @@ fn subscription(event: &str, model: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::plural::plural;
 
     fn key(fields: &[&str]) -> KeyFields {
         KeyFields {
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn operations_are_named_after_the_model() {
         let names = |model: &str| {
-            let operations = operations(model);
+            let operations = operations(model, &plural(model));
             [operations.get, operations.list, operations.sync]
                 .map(|name| name.expect("all operations are on"))
         };
@@ -190,14 +190,14 @@ mod tests {
     #[test]
     fn a_subscription_name_over_fifty_characters_ends_in_a_hash() {
         let model = "AnExtraordinarilyLongModelNameForASubscription";
-        let name = &operations(model).on_create[0];
+        let name = &operations(model, model).on_create[0];
         assert_eq!(name, "onCreateAnExtraordinarilyLongModelNameForASub3a7ea");
     }
 
     #[test]
     fn index_queries_list_their_fields() {
         assert_eq!(
-            index_query("Order", &key(&["customerId", "status", "date"])),
+            index_query("Orders", &key(&["customerId", "status", "date"])),
             "ordersByCustomerIdAndStatusAndDate"
         );
     }

@@ -4,7 +4,7 @@
 //! without blanks. A flat walk over the tokens makes up for all three: it bounds the nesting, finds the place of each
 //! value inside an argument, and closes the blanks in `[ Post ! ]`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::diagnostic::Span;
 
@@ -228,6 +228,19 @@ impl Place {
                 _ => None,
             })
             .unwrap_or((self.span, self))
+    }
+}
+
+impl Place {
+    /// The fields that an object in it has twice: the parser keeps only the last of them.
+    pub(crate) fn repeated(&self) -> Vec<&(String, Span)> {
+        let mut repeated = Vec::new();
+        let mut seen = HashSet::new();
+        for part in &self.parts {
+            repeated.extend(part.key.iter().filter(|(name, _)| !seen.insert(name)));
+            repeated.extend(part.place.repeated());
+        }
+        repeated
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use driftless_resolvers::api::generate::generate;
 use driftless_resolvers::api::{client_models, sdl};
 use driftless_resolvers::identity::AuthMode;
+use driftless_resolvers::schema::overrides::{ModelNames, Overrides};
 use driftless_resolvers::schema::{Diagnostic, Options, diagnostic};
 
 use super::{Failure, diff, output};
@@ -59,6 +60,8 @@ enum Action {
         /// In the form of amplify_outputs.json (data.model_introspection), with the hand-written operations
         #[arg(long)]
         introspection: bool,
+        #[command(flatten)]
+        names: Names,
     },
 }
 
@@ -71,6 +74,33 @@ struct ApiOptions {
     /// Open models without rules to API keys
     #[arg(long)]
     sandbox: bool,
+    #[command(flatten)]
+    names: Names,
+}
+
+/// Names that `[models]` in the configuration gives.
+#[derive(Debug, clap::Args)]
+struct Names {
+    /// What several of a model are called, where that is not the transformer's plural
+    #[arg(long = "plural", value_name = "MODEL=PLURAL", value_delimiter = ',', value_parser = plural)]
+    plurals: Vec<(String, ModelNames)>,
+}
+
+impl Names {
+    fn overrides(&self) -> Overrides {
+        self.plurals.iter().cloned().collect()
+    }
+}
+
+fn plural(text: &str) -> Result<(String, ModelNames), String> {
+    let (model, plural) = text
+        .split_once('=')
+        .ok_or("write MODEL=PLURAL, such as Data=Datas")?;
+    let names = ModelNames {
+        plural: Some(plural.to_owned()),
+        sync: None,
+    };
+    Ok((model.to_owned(), names))
 }
 
 impl ApiOptions {
@@ -79,6 +109,7 @@ impl ApiOptions {
             modes: self.auth.clone(),
             sandbox: self.sandbox,
             unsynced,
+            overrides: self.names.overrides(),
             ..Options::default()
         }
     }
@@ -151,12 +182,17 @@ impl SchemaCommand {
             Action::Models {
                 schema,
                 introspection,
+                names,
             } => {
-                let loaded = load(schema, &Options::default())?;
+                let options = Options {
+                    overrides: names.overrides(),
+                    ..Options::default()
+                };
+                let source = load(schema, &options)?.source.text;
                 let models = if introspection {
-                    client_models::model_introspection(&loaded.source.text)
+                    client_models::model_introspection(&source, &options.overrides)
                 } else {
-                    client_models::client_models(&loaded.source.text)
+                    client_models::client_models_with(&source, &options.overrides)
                 };
                 let models = models.ok_or_else(|| {
                     Failure::Wrong("error: the schema holds no models".to_owned())

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::compat::Compat;
 use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, Feed, SchemaSource, TlsMode};
-use super::{auth, conflict, rules};
+use super::{auth, conflict, models, rules};
 
 const DEFAULT_FILE: &str = "driftless.toml";
 
@@ -28,6 +28,7 @@ struct Document {
     auth: auth::Auth,
     admin: auth::Admin,
     limits: Limits,
+    models: models::Models,
     realtime: Realtime,
     sync: Sync,
     log: Log,
@@ -192,6 +193,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
         config.admin = Some(secret);
     }
     limits(config, &document.limits);
+    models::apply(config, document.models);
     realtime(config, &document.realtime);
     sync(config, &document.sync);
     log(config, document.log);

@@ -6,6 +6,7 @@ mod conflict;
 mod document;
 mod environment;
 mod lifetime;
+mod models;
 mod rules;
 
 pub use compat::Compat;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::Options;
+use driftless_resolvers::schema::overrides::Overrides;
 
 pub use conflict::{Choice, Conflicts, Function, Plugin, Secret, Strategy};
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub admin: Option<Secret>,
     /// Whether owner rules that name no claim compare the user's name alone.
     pub username_claim: bool,
+    /// Names of models that are not the transformer's.
+    pub names: Overrides,
     /// Bounds of HTTP requests.
     pub limits: Limits,
     /// Switches and limits of the API.
@@ -275,6 +279,7 @@ impl Config {
             database_patience: None,
             conflict: Conflicts::default(),
             username_claim: false,
+            names: Overrides::new(),
             auth: crate::auth::Settings::default(),
             admin: None,
             limits: Limits {
@@ -323,6 +328,7 @@ impl Config {
             modes: self.auth.modes(),
             username_claim: self.username_claim,
             iam_access: self.engine.authz.enable_iam_access,
+            overrides: self.names.clone(),
             ..Options::default()
         }
     }

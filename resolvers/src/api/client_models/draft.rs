@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::attributes::{argument, arguments, names, text};
 use crate::schema::document::{Applied, Document, FieldNode, TypeNode};
 use crate::schema::naming::{client_join_field, foreign_key, join_index, lower_first, upper_first};
-use crate::schema::plural::plural;
+use crate::schema::overrides::plural_of;
 
 /// The models by name, join models last.
 pub(super) struct Models(IndexMap<String, Model>);
@@ -69,7 +69,10 @@ impl Models {
         let models = document.types.values().filter(|node| node.is_model());
         Models(
             models
-                .map(|node| (node.name.clone(), Model::declared(node)))
+                .map(|node| {
+                    let plural = plural_of(&document.overrides, &node.name);
+                    (node.name.clone(), Model::declared(node, &plural))
+                })
                 .collect(),
         )
     }
@@ -121,7 +124,7 @@ impl Models {
 }
 
 impl Model {
-    fn declared(node: &TypeNode) -> Self {
+    fn declared(node: &TypeNode, plural: &str) -> Self {
         let mut model = Model {
             name: node.name.clone(),
             fields: node.fields.iter().map(Field::declared).collect(),
@@ -140,7 +143,7 @@ impl Model {
             }
         }
         model.primary_key(node);
-        model.indexes(node);
+        model.indexes(node, plural);
         model.timestamps(node.directive("model"));
         model.id_first();
         model
@@ -167,11 +170,11 @@ impl Model {
         }
     }
 
-    fn indexes(&mut self, node: &TypeNode) {
+    fn indexes(&mut self, node: &TypeNode, plural: &str) {
         for field in &node.fields {
             for applied in field.directives.iter().filter(|it| it.name == "index") {
                 let fields = key_fields(&field.name, applied);
-                let name = text(applied, "name").unwrap_or_else(|| index_name(&self.name, &fields));
+                let name = text(applied, "name").unwrap_or_else(|| index_name(plural, &fields));
                 self.keys.push(Key {
                     name: Some(name),
                     query_field: argument(applied, "queryField"),
@@ -359,9 +362,9 @@ fn key_fields(partition: &str, applied: &Applied) -> Vec<String> {
 }
 
 /// What the generator calls an index without a name.
-fn index_name(model: &str, fields: &[String]) -> String {
+fn index_name(plural: &str, fields: &[String]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| upper_first(field)).collect();
-    format!("{}By{}", lower_first(&plural(model)), fields.join("And"))
+    format!("{}By{}", lower_first(plural), fields.join("And"))
 }
 
 /// The names of a relation's own foreign key: one per field of the other side's primary key.

@@ -6,6 +6,7 @@ use crate::schema::document::TypeNode;
 use crate::schema::document::{Applied, FieldNode, Value};
 use crate::schema::draft::DEFAULT_LIMIT;
 use crate::schema::model::{Index, Model};
+use crate::schema::overrides::{Overrides, plural_of};
 use crate::schema::source::is_name;
 use crate::schema::{keys, naming};
 
@@ -29,10 +30,16 @@ pub(crate) const INDEX: Directive = Directive {
 };
 
 /// Adds the indexes its fields name to the model.
-pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems) {
+pub(crate) fn apply(
+    node: &TypeNode,
+    overrides: &Overrides,
+    model: &mut Model,
+    problems: &mut Problems,
+) {
+    let plural = plural_of(overrides, &node.name);
     for field in &node.fields {
         for applied in field.directives.iter().filter(|d| d.name == INDEX.name) {
-            if let Some(index) = read(model, field, applied, problems) {
+            if let Some(index) = read(model, &plural, field, applied, problems) {
                 model.indexes.push(index);
             }
         }
@@ -41,6 +48,7 @@ pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems)
 
 fn read(
     model: &Model,
+    plural: &str,
     field: &FieldNode,
     applied: &Applied,
     problems: &mut Problems,
@@ -53,7 +61,7 @@ fn read(
         "The index",
         problems,
     )?;
-    let automatic = naming::index_query(&model.name, &key);
+    let automatic = naming::index_query(plural, &key);
     let name = name(model, applied, &automatic, problems)?;
     projection(applied, problems);
     if key.sort.len() > 1 && !is_name(&format!("_{name}")) {

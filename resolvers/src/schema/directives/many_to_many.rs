@@ -9,6 +9,7 @@ use crate::schema::draft::{DEFAULT_LIMIT, Draft};
 use crate::schema::model::{
     Base, Field, FieldType, Index, KeyFields, Model, Origin, Relation, RelationKind, Scalar, Via,
 };
+use crate::schema::overrides::plural_of;
 use crate::schema::source::is_name;
 use crate::schema::{naming, relations};
 
@@ -186,7 +187,10 @@ fn add_key(draft: &Draft<'_>, model: &mut Model, side: &TypeNode) {
     };
     model.indexes.push(Index {
         name: naming::join_index(&side.name),
-        query_field: Some(naming::index_query(&model.name, &key)),
+        query_field: Some(naming::index_query(
+            &plural_of(&draft.document.overrides, &model.name),
+            &key,
+        )),
         key,
         default_limit: DEFAULT_LIMIT,
         declared: true,

@@ -5,6 +5,7 @@ use crate::schema::diagnostic::Problems;
 use crate::schema::document::{Applied, Kind, TypeNode, Value};
 use crate::schema::model::{Base, Field, FieldType, Model, Operations, Origin, Scalar, Timestamps};
 use crate::schema::naming;
+use crate::schema::overrides::{Overrides, plural_of};
 use crate::schema::source::is_name;
 
 /// See the module.
@@ -48,8 +49,16 @@ pub(crate) const MODEL: Directive = Directive {
 };
 
 /// Names the model's operations.
-pub(crate) fn name_operations(node: &TypeNode, model: &mut Model, problems: &mut Problems) {
-    let mut names = naming::operations(&model.name);
+pub(crate) fn name_operations(
+    node: &TypeNode,
+    overrides: &Overrides,
+    model: &mut Model,
+    problems: &mut Problems,
+) {
+    let mut names = naming::operations(&model.name, &plural_of(overrides, &model.name));
+    if let Some(sync) = overrides.get(&model.name).and_then(|it| it.sync.clone()) {
+        names.sync = Some(sync);
+    }
     if let Some(applied) = node.directive(MODEL.name) {
         queries(applied, &mut names, problems);
         mutations(applied, &mut names, problems);
@@ -265,7 +274,10 @@ mod tests {
         };
         assert!(level("off").on_create.is_empty());
         assert!(level("public").open_subscriptions);
-        assert_eq!(level("on"), crate::schema::naming::operations("Post"));
+        assert_eq!(
+            level("on"),
+            crate::schema::naming::operations("Post", "Posts")
+        );
     }
 
     #[test]

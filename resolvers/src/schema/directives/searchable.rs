@@ -4,8 +4,9 @@ use super::{Directive, Parameter, Shape, Site};
 use crate::schema::diagnostic::Problems;
 use crate::schema::document::{TypeNode, Value};
 use crate::schema::model::Model;
-use crate::schema::naming;
+use crate::schema::overrides::{self, Overrides};
 use crate::schema::source::is_name;
+use crate::schema::{naming, plural};
 
 /// See the module.
 pub(crate) const SEARCHABLE: Directive = Directive {
@@ -19,7 +20,12 @@ pub(crate) const SEARCHABLE: Directive = Directive {
 };
 
 /// Names the model's search query. Switching it off is nothing the original can do either.
-pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems) {
+pub(crate) fn apply(
+    node: &TypeNode,
+    overrides: &Overrides,
+    model: &mut Model,
+    problems: &mut Problems,
+) {
     let Some(applied) = node.directive(SEARCHABLE.name) else {
         return;
     };
@@ -48,6 +54,12 @@ pub(crate) fn apply(node: &TypeNode, model: &mut Model, problems: &mut Problems)
         );
         return;
     }
-    let name = name.map_or_else(|| naming::search_query(&node.name), str::to_owned);
+    let automatic = || {
+        // Unlike for lists, the plural is that of the name in upper case.
+        let plural = overrides::given(overrides, &node.name).map(str::to_owned);
+        let plural = plural.unwrap_or_else(|| plural::plural(&naming::upper_first(&node.name)));
+        naming::search_query(&plural)
+    };
+    let name = name.map_or_else(automatic, str::to_owned);
     model.operations.search = Some(name);
 }

@@ -209,7 +209,16 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn value(&self, value: &Positioned<ConstValue>) -> Value {
-        Value::located(&value.node, &self.places.of(span(value)))
+    fn value(&mut self, value: &Positioned<ConstValue>) -> Value {
+        let place = self.places.of(span(value));
+        for (name, at) in place.repeated() {
+            self.problems.error(
+                "duplicate-argument",
+                *at,
+                format!("`{name}` is given twice."),
+                "Remove one of the two.",
+            );
+        }
+        Value::located(&value.node, &place)
     }
 }
