@@ -9,6 +9,7 @@ mod crash;
 mod handover;
 mod http;
 mod migrations;
+mod native;
 mod nodes;
 mod overload;
 mod plugins;

@@ -8,7 +8,9 @@ use crate::api::error::FieldError;
 use crate::api::generate::nested_input;
 use crate::api::scalars;
 use crate::schema::Schema;
-use crate::schema::model::{Base, ElementsRequired, Field, FieldType, Model};
+use crate::schema::model::{
+    Base, ElementsRequired, Field, FieldType, Model, Origin, Relation, RelationKind, Via,
+};
 use crate::schema::suggestion::did_you_mean;
 use crate::storage::Key;
 use crate::storage::attributes::Attributes;
@@ -16,11 +18,28 @@ use crate::storage::attributes::Attributes;
 /// Checks the fields a mutation sets: an explicit null erases, which a required field does not bear.
 pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), FieldError> {
     for (name, value) in set {
-        if let Some(field) = model.fields.get(name) {
+        if let Some(field) = model.fields.get(name)
+            && !(value.is_null() && leads_to_an_optional_parent(model, field))
+        {
             field_of(schema, field, Some(value))?;
         }
     }
     Ok(())
+}
+
+/// Whether a field is the foreign key that the server made for a parent that a record may be without. Native clients take
+/// a record from its parent by nulls for such keys (`client-native` 1.3), also where `[Child]!` makes them required.
+fn leads_to_an_optional_parent(model: &Model, field: &Field) -> bool {
+    let mut others = model.fields.values().filter(|other| !other.ty.required);
+    field.origin == Origin::ForeignKey
+        && others.any(|other| match &other.relation {
+            Some(Relation {
+                kind: RelationKind::BelongsTo,
+                via: Via::Key(ours),
+                ..
+            }) => ours.contains(&field.name),
+            _ => false,
+        })
 }
 
 /// Checks a whole document that the user's code made in place of the stored one: what it changes must be fit to be
