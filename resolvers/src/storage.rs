@@ -7,12 +7,12 @@ pub mod memory;
 
 use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::feed::{Operation, Seq};
 use crate::filter::{Filter, Test};
 use crate::schema::Schema;
-use crate::schema::model::{KeyFields, Model};
+use crate::schema::model::{Base, KeyFields, Model};
 use crate::sync::Choice;
 
 /// How long a model's log may be idle before a first sync page adds a tick to it, in milliseconds: `startedAt` then
@@ -40,13 +40,14 @@ pub fn key_fields<'a>(
 pub struct Key(pub String);
 
 impl Key {
-    /// The key of a record of `model`, or the name of the first key field that is missing.
+    /// The key of a record of `model`, or the name of the first key field that is missing. The text of a number is the
+    /// number where the field is one: the API calls every `id` an `ID`, and clients do so too (`client-native` R25).
     pub fn of<'a>(model: &'a Model, fields: &Fields) -> Result<Key, &'a str> {
         let mut values = Vec::with_capacity(1 + model.key.sort.len());
         for name in model.key.fields() {
             match fields.get(name) {
                 None | Some(Value::Null) => return Err(name),
-                Some(value) => values.push(value.clone()),
+                Some(value) => values.push(as_number(model, name, value)),
             }
         }
         Ok(Key::from_values(&values))
@@ -61,6 +62,17 @@ impl Key {
         });
         Key(format!("[{}]", texts.collect::<Vec<_>>().join(",")))
     }
+}
+
+/// A value for a key field; text becomes a number where the field is one.
+fn as_number(model: &Model, name: &str, value: &Value) -> Value {
+    let numeric = model
+        .fields
+        .get(name)
+        .is_some_and(|field| matches!(&field.ty.base, Base::Scalar(scalar) if scalar.is_number()));
+    let number = value.as_str().filter(|_| numeric);
+    let number = number.and_then(|text| text.parse::<Number>().ok());
+    number.map_or_else(|| value.clone(), Value::Number)
 }
 
 /// What must be stored for a write to happen.

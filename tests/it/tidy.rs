@@ -356,3 +356,28 @@ fn every_rule_of_conflicts_has_a_test_of_its_name() {
     }
     none(&found, path);
 }
+
+/// The rules of `docs/api-rules.md`: how many each section has.
+const API_RULES: [(&str, usize); 3] = [("R5", 15), ("R6", 15), ("R7", 8)];
+
+#[test]
+fn every_rule_of_the_api_has_tests_that_exist() {
+    let page = "docs/api-rules.md";
+    none(
+        &unknown_tests(page, 2),
+        "docs/api-rules.md names tests that do not exist",
+    );
+    let text = fs::read_to_string(root().join(page)).expect("the page");
+    for (section, count) in API_RULES {
+        for number in 1..=count {
+            let row = format!("| {section}.{number} |");
+            let mut rows = text.lines().filter(|line| line.starts_with(&row));
+            let found = rows
+                .next()
+                .unwrap_or_else(|| panic!("{page} has no row {row}"));
+            let proof = found.split('|').nth(3).unwrap_or_default();
+            assert!(proof.contains('`'), "{section}.{number} has no test");
+            assert!(rows.next().is_none(), "{page} has {row} twice");
+        }
+    }
+}

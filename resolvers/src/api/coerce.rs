@@ -30,7 +30,7 @@ pub(crate) struct Inputs<'a> {
 pub(crate) struct Leniency {
     /// Numbers may come as text (`client-native` R25).
     pub(crate) numeric_text: bool,
-    /// `Int` takes 64 bits: timestamps are compared with `ModelIntInput`.
+    /// `Int` takes 64 bits: timestamps are compared with `ModelIntInput` and `ModelIntKeyConditionInput`.
     pub(crate) wide_int: bool,
 }
 
@@ -205,7 +205,7 @@ pub(crate) fn leniency_of(role: &InputRole, around: Leniency) -> Leniency {
             numeric_text: true,
             ..around
         },
-        InputRole::Operators(Operand::Int) => Leniency {
+        InputRole::Operators(Operand::Int) | InputRole::Key => Leniency {
             wide_int: true,
             ..around
         },

@@ -12,7 +12,7 @@ pub(crate) fn extra_field(inputs: Inputs<'_>, def: &InputDef, name: &str) -> Opt
     let ty = match &def.role {
         InputRole::Predicate(model) => predicate_field(inputs, def, model, name)?,
         InputRole::Operators(operand) => operator(operand, name)?,
-        InputRole::Plain | InputRole::Delete(_) => return None,
+        InputRole::Plain | InputRole::Key | InputRole::Delete(_) => return None,
     };
     Some(InputField {
         name: name.to_owned(),

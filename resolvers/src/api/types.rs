@@ -273,6 +273,8 @@ pub enum InputRole {
     Predicate(String),
     /// The operators of one field inside a predicate.
     Operators(Operand),
+    /// Conditions on keys, in which timestamps are written as `Int`.
+    Key,
     /// `DeleteXInput`: numeric strings are accepted for numbers (`client-native` R25).
     Delete(String),
 }

@@ -87,3 +87,32 @@ async fn the_rules_of_a_field_open_it_and_close_it(site: &Site) {
     assert_eq!(event(&mut admin).await, json!({"name": "key"}));
 }
 }
+
+const SANDBOX: Plan =
+    Plan::of(include_str!("../../schemas/sandbox.graphql")).configured(users_first);
+
+on_both_stores! { SANDBOX;
+
+/// The sandbox opens models without rules to keys, and nothing else: what is written by hand stays the default mode's.
+async fn the_sandbox_opens_nothing_that_is_written_by_hand(site: &Site) {
+    let create = r#"mutation { createOpen(input: {id: "o", place: {city: "Oslo"}}) { id place { city } } }"#;
+    let made = K.asks(site, create).await.value();
+    assert_eq!(made, json!({"id": "o", "place": {"city": "Oslo"}}));
+    K.asks(site, "{ listRuleds { items { id } } }").await.is_unauthorized();
+    for query in [
+        "{ where { city } }",
+        r#"mutation { publish(city: "x") { city } }"#,
+        r#"mutation { publishOpen(city: "x") { city } }"#,
+    ] {
+        K.asks(site, query).await.is_unauthorized();
+    }
+    assert_refused(subscribe(site, K, "subscription { onPublish { city } }").await, "onPublish");
+    assert_refused(subscribe(site, K, "subscription { onOpen { id } }").await, "onOpen");
+    let mut user = listening(site, A, "subscription { onPublish { city } }").await;
+    assert_eq!(A.asks(site, "{ where { city } }").await.value(), Value::Null);
+    A.asks(site, r#"mutation { publish(city: "x") { city } }"#).await.value();
+    assert_eq!(event(&mut user).await, json!({"city": "x"}));
+    // Nobody but keys gets anything of the open model, whoever subscribes by hand.
+    assert_refused(subscribe(site, A, "subscription { onOpen { id } }").await, "onOpen");
+}
+}

@@ -40,7 +40,7 @@ impl Generator<'_> {
             let ty = named(&fields);
             input(name, if name == "between" { list(ty) } else { ty })
         });
-        self.add_input(&condition, InputRole::Plain, operators.collect());
+        self.add_input(&condition, InputRole::Key, operators.collect());
         let parts = sort.iter().enumerate().filter_map(|(position, name)| {
             let base = &model.fields.get(name)?.ty.base;
             Some(input(
@@ -48,7 +48,7 @@ impl Generator<'_> {
                 named(&composite_part(base, position + 1 == sort.len())),
             ))
         });
-        self.add_input(&fields, InputRole::Plain, parts.collect());
+        self.add_input(&fields, InputRole::Key, parts.collect());
         condition
     }
 }

@@ -148,7 +148,7 @@ impl Generator<'_> {
         let fields = key_operators(matches!(scalar, Scalar::String | Scalar::Id))
             .map(|operator_name| operator(operator_name, scalar.name()))
             .collect();
-        self.add_input(&name, InputRole::Plain, fields);
+        self.add_input(&name, InputRole::Key, fields);
         name
     }
 }
