@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::error::{ErrorType, Failure, FieldError};
+use crate::api::outcome::Outcome;
 use crate::storage::StorageError;
 
 /// How many conflicts may wait to be written.
@@ -79,11 +81,30 @@ pub trait Journal: Send + Sync {
     fn conflict(&self, id: i64) -> BoxFuture<'_, Result<Option<JournalEntry>, StorageError>>;
 }
 
-/// Where mutations leave their conflicts.
-#[derive(Debug, Clone, Default)]
+/// Who counts what mutations come to. Asked on the road of every mutation, so it must not wait.
+pub trait Tally: Send + Sync {
+    /// A mutation of a model ended: with `ok`, the name of its `errorType`, or `unavailable`.
+    fn mutation(&self, model: &str, operation: &'static str, outcome: &str);
+
+    /// A conflict was decided.
+    fn conflict(&self, conflict: &Recorded);
+}
+
+/// Where mutations leave their conflicts, and are counted.
+#[derive(Clone, Default)]
 pub struct Notebook {
     waiting: Option<mpsc::Sender<Recorded>>,
     missed: Arc<AtomicU64>,
+    tally: Option<Arc<dyn Tally>>,
+}
+
+impl std::fmt::Debug for Notebook {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Notebook")
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Notebook {
@@ -98,6 +119,7 @@ impl Notebook {
         let notebook = Notebook {
             waiting: Some(waiting),
             missed: Arc::default(),
+            tally: None,
         };
         let missed = Arc::clone(&notebook.missed);
         let work = async move {
@@ -129,14 +151,41 @@ impl Notebook {
         (notebook, work)
     }
 
+    /// The same, with somebody who counts what is left in it.
+    #[must_use]
+    pub fn counted_by(self, tally: Arc<dyn Tally>) -> Notebook {
+        Notebook {
+            tally: Some(tally),
+            ..self
+        }
+    }
+
     /// Whether anybody reads it.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        self.waiting.is_some()
+        self.waiting.is_some() || self.tally.is_some()
+    }
+
+    /// Tells what a mutation came to.
+    pub(crate) fn count(&self, model: &str, operation: &'static str, outcome: &Outcome) {
+        let Some(tally) = &self.tally else { return };
+        let custom = |error: &FieldError| {
+            let types = error.custom.as_ref().map(|_| "custom");
+            types.or(error.error_type.map(ErrorType::name))
+        };
+        let word = match outcome {
+            Ok(_) => "ok",
+            Err(Failure::Field(error)) => custom(error).unwrap_or("invalid"),
+            Err(Failure::Unavailable(_)) => "unavailable",
+        };
+        tally.mutation(model, operation, word);
     }
 
     /// Leaves a conflict; never waits.
     pub fn note(&self, conflict: Recorded) {
+        if let Some(tally) = &self.tally {
+            tally.conflict(&conflict);
+        }
         if let Some(waiting) = &self.waiting
             && waiting.try_send(conflict).is_err()
         {

@@ -42,6 +42,12 @@ const FREE_ROUNDS: usize = 3;
 
 /// `createX`: one write, no read; two writes where a shell is in the way.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+    let outcome = created(engine, caller, model, args).await;
+    engine.journal.count(&model.name, "create", &outcome);
+    outcome
+}
+
+async fn created(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
     let permit = WritePermit::request(engine, caller, model, ModelOperation::Create)?;
     let create = Create::read(&permit, args)?;
     if !create.condition.matches(&document::nothing()) {
@@ -72,16 +78,26 @@ pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
 
 /// `updateX`: one read and one write, unless the record moves meanwhile.
 pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::request(engine, caller, model, ModelOperation::Update)?;
-    let request = Request::update(&permit, args)?;
-    settle(&permit, &request).await
+    let outcome = async {
+        let permit = WritePermit::request(engine, caller, model, ModelOperation::Update)?;
+        let request = Request::update(&permit, args)?;
+        settle(&permit, &request).await
+    };
+    let outcome = outcome.await;
+    engine.journal.count(&model.name, "update", &outcome);
+    outcome
 }
 
 /// `deleteX`: one read and one write, unless the record moves meanwhile.
 pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::request(engine, caller, model, ModelOperation::Delete)?;
-    let request = Request::delete(&permit, args)?;
-    settle(&permit, &request).await
+    let outcome = async {
+        let permit = WritePermit::request(engine, caller, model, ModelOperation::Delete)?;
+        let request = Request::delete(&permit, args)?;
+        settle(&permit, &request).await
+    };
+    let outcome = outcome.await;
+    engine.journal.count(&model.name, "delete", &outcome);
+    outcome
 }
 
 /// A create goes on counting the versions of the shell it replaces (`sync-semantics` MUT-8).

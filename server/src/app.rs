@@ -31,6 +31,7 @@ use crate::http::ports::Ports;
 use crate::http::rate::Limiter;
 use crate::http::unanswered::Unanswered;
 use crate::http::{self, Parts, State};
+use crate::metrics::Metrics;
 use crate::migration::{Plan, refusal};
 use crate::realtime::hub::Hub;
 use crate::realtime::socket::Realtime;
@@ -115,7 +116,9 @@ impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         let loaded = schema::load(&config.schema, &config.schema_options())?;
         conflict::check(&config.conflict, &loaded.schema)?;
+        let metrics = Arc::new(Metrics::default());
         let strategies = conflict::strategies(&config.conflict).await?;
+        let strategies = conflict::measured(strategies, &metrics);
         let authenticator = Arc::new(authenticator(&config)?);
         let tls = certificate(&config)?;
         let mut sockets = Ports::take(&config.listen).await?;
@@ -137,6 +140,7 @@ impl App {
             work: TaskTracker::new(),
             unanswered: Unanswered::default(),
             sockets: AtomicUsize::new(0),
+            metrics,
         });
         let finish = CancellationToken::new();
         let serving = serve(listener, &state, finish.clone());
@@ -284,7 +288,7 @@ impl App {
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&loaded.schema);
         let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
-        engine.journal = store.notebook(self.config.conflict.journal);
+        engine.journal = notebook(&self.config, store, &self.state);
         if let Some(parts) = &*self.state.parts.borrow() {
             engine.bulletin = parts.realtime.hub.bulletin();
         }
@@ -439,7 +443,7 @@ impl Opening {
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&self.schema);
         let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
-        engine.journal = store.notebook(self.config.conflict.journal);
+        engine.journal = notebook(&self.config, store, &self.state);
         Ok(engine)
     }
 
@@ -456,11 +460,13 @@ impl Opening {
             hub: Arc::new(hub),
             drain: self.state.drain.clone(),
             drain_spread: self.config.drain,
+            metrics: Arc::clone(&self.state.metrics),
         };
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         self.parts.send_replace(Some(Parts {
             storage: Arc::clone(&store.storage),
             realtime: Arc::new(realtime),
+            journal: store.journal(),
         }));
     }
 }
@@ -474,6 +480,12 @@ async fn prepare(config: &Config, store: &Store, schema: &Schema) -> Result<Vec<
     }
     store.storage.prepare(schema).await?;
     Ok(plan.changes)
+}
+
+/// Where mutations leave their conflicts and are counted.
+fn notebook(config: &Config, store: &Store, state: &State) -> Notebook {
+    let tally = Arc::clone(&state.metrics);
+    store.notebook(config.conflict.journal).counted_by(tally)
 }
 
 /// What resolvers work with, for a schema over a store that is prepared for it.

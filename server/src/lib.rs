@@ -5,7 +5,7 @@
 //! * [`realtime`] – subscriptions over WebSockets;
 //! * [`auth`] – credentials become identities; [`conflict`] – who decides conflicts;
 //! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file; [`migration`] – what it means for a store;
-//! * [`telemetry`], [`files`] – logs and small files.
+//! * [`telemetry`], [`metrics`], [`files`] – logs, figures and small files.
 
 pub mod app;
 pub mod auth;
@@ -14,6 +14,7 @@ pub mod config;
 pub mod conflict;
 pub mod files;
 pub mod http;
+pub mod metrics;
 pub mod migration;
 pub mod realtime;
 pub mod schema;

@@ -1,5 +1,6 @@
 //! Plugins: what a component may do, what becomes of one that does more, and what a client sees of it.
 
+mod admin;
 mod examples;
 mod functions;
 mod journal;

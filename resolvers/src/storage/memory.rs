@@ -24,10 +24,13 @@ use crate::schema::Schema;
 use crate::schema::model::Model;
 use crate::sync::{self, LogState};
 
+mod journal;
+
 /// Records in memory, gone with the process.
 pub struct Memory {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    conflicts: journal::Conflicts,
 }
 
 #[derive(Default)]
@@ -63,6 +66,7 @@ impl Memory {
         Memory {
             clock,
             state: Mutex::default(),
+            conflicts: journal::Conflicts::default(),
         }
     }
 

@@ -1,20 +1,17 @@
 //! `driftless conflict`: what conflicts came to and why, and what another strategy would have made of them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use driftless_conflict_handlers::decision::{Decision, compared};
-use driftless_conflict_handlers::{Handler, Recorded, Resolution, Verdict};
+use driftless_conflict_handlers::decision::compared;
+use driftless_conflict_handlers::{Handler, Recorded, Verdict};
 use driftless_resolvers::journal::{JournalEntry, JournalQuery};
 use serde_json::{Map, Value, json};
 
 use super::{Failure, output};
 use crate::config::{Choice, Config, Flags, Function, Plugin, Strategy};
 use crate::conflict::Maker;
+use crate::conflict::replay::replayed;
 use crate::storage::{self, Store};
-
-/// How long a replayed handler may take.
-const PATIENCE: Duration = Duration::from_millis(7_500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ConflictCommand {
@@ -178,40 +175,15 @@ async fn replay(recorded: Recorded, choice: &Choice, as_json: bool) -> Result<()
         .handler(choice)
         .await
         .map_err(|error| Failure::Wrong(format!("error: {error}")))?;
-    let replay = recorded.replay();
-    let resolution = handler.resolve(&replay.conflict(), PATIENCE).await;
-    let Resolution { decision, verdicts } = resolution
+    let recorded = replayed(recorded, &handler)
+        .await
         .map_err(|fault| Failure::Wrong(format!("error: {}: {fault}", handler.name())))?;
-    let mut recorded = replay.recorded().clone();
-    handler.name().clone_into(&mut recorded.strategy);
-    decision.name().clone_into(&mut recorded.outcome);
-    recorded.reason = None;
-    recorded.result = match &decision {
-        Decision::Replace(fields) => Some(next(&recorded, fields.clone(), false)),
-        Decision::Remove => Some(next(&recorded, recorded.stored.fields.clone(), true)),
-        Decision::Keep | Decision::Reject(_) | Decision::Fail(_) => None,
-    };
-    recorded.verdicts.clone_from(&verdicts);
     if as_json {
         output::say(&format!("{:#}", shown(&recorded)?));
     } else {
-        output::say(&page(&recorded, &verdicts));
+        output::say(&page(&recorded, &recorded.verdicts));
     }
     Ok(())
-}
-
-fn next(
-    recorded: &Recorded,
-    fields: Map<String, Value>,
-    deleted: bool,
-) -> driftless_resolvers::Record {
-    let stored = &recorded.stored;
-    driftless_resolvers::Record {
-        fields,
-        version: stored.version.next().unwrap_or(stored.version),
-        last_changed_at: stored.last_changed_at,
-        deleted: deleted || stored.deleted,
-    }
 }
 
 fn shown(conflict: &Recorded) -> Result<Value, Failure> {

@@ -103,7 +103,8 @@ impl Strategy {
         }
     }
 
-    fn named(name: &str) -> Result<Strategy, String> {
+    /// The strategy of this name, or what to say.
+    pub(crate) fn named(name: &str) -> Result<Strategy, String> {
         let found = Strategy::ALL.into_iter().find(|known| known.name() == name);
         found.ok_or_else(|| {
             let names = Strategy::ALL.map(Strategy::name);

@@ -1,13 +1,18 @@
 //! Who decides conflicts, made from the configuration: our rules, the user's plugins and functions.
 //!
 //! * [`wasm`] – plugins: WebAssembly components in a sandbox;
-//! * [`function`] – functions behind HTTP that speak AppSync's Lambda format.
+//! * [`function`] – functions behind HTTP that speak AppSync's Lambda format;
+//! * [`replay`] – a recorded conflict decided again.
 
 pub mod function;
+mod measured;
+pub mod replay;
 pub mod wasm;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+pub use measured::measured;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use driftless_conflict_handlers::Handler;
 use driftless_conflict_handlers::automerge::Automerge;
@@ -19,6 +24,7 @@ use driftless_resolvers::engine::Strategies;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{Base, Field, Model, Scalar};
 use driftless_resolvers::schema::suggestion::did_you_mean;
+use futures_util::future::try_join_all;
 
 use crate::config::{Choice, ConfigError, Conflicts, Strategy};
 use function::HttpHandler;
@@ -27,26 +33,29 @@ use wasm::sandbox::Sandbox;
 
 /// Makes what the configuration names, once for the life of the server.
 pub async fn strategies(conflicts: &Conflicts) -> Result<Strategies, ConfigError> {
-    let mut maker = Maker::default();
-    let mut models = HashMap::new();
-    for (model, choice) in &conflicts.models {
-        models.insert(model.clone(), maker.handler(choice).await?);
-    }
+    // Compiling a large plugin takes seconds: all at once.
+    let maker = Maker::default();
+    let models = conflicts.models.iter().map(async |(model, choice)| {
+        let handler = maker.handler(choice).await?;
+        Ok::<_, ConfigError>((model.clone(), handler))
+    });
+    let default = maker.handler(&conflicts.default);
+    let (default, models) = tokio::try_join!(default, try_join_all(models))?;
     Ok(Strategies {
-        default: maker.handler(&conflicts.default).await?,
-        models,
+        default,
+        models: models.into_iter().collect(),
     })
 }
 
 /// Makes handlers; all plugins share one sandbox, and nothing is started where there are none.
 #[derive(Default)]
 pub struct Maker {
-    sandbox: Option<Sandbox>,
+    sandbox: OnceLock<Sandbox>,
 }
 
 impl Maker {
     /// What decides by a choice.
-    pub async fn handler(&mut self, choice: &Choice) -> Result<Handler, ConfigError> {
+    pub async fn handler(&self, choice: &Choice) -> Result<Handler, ConfigError> {
         match choice {
             Choice::Builtin { strategy, fields } => Ok(builtin(*strategy, fields)),
             Choice::Plugin(plugin) => {
@@ -61,13 +70,12 @@ impl Maker {
         }
     }
 
-    fn sandbox(&mut self) -> Result<&Sandbox, ConfigError> {
-        if self.sandbox.is_none() {
-            self.sandbox = Some(Sandbox::new().map_err(ConfigError)?);
+    fn sandbox(&self) -> Result<&Sandbox, ConfigError> {
+        if let Some(sandbox) = self.sandbox.get() {
+            return Ok(sandbox);
         }
-        self.sandbox
-            .as_ref()
-            .ok_or_else(|| ConfigError("there is no sandbox for plugins".to_owned()))
+        let sandbox = Sandbox::new().map_err(ConfigError)?;
+        Ok(self.sandbox.get_or_init(|| sandbox))
     }
 }
 

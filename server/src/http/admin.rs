@@ -1,7 +1,10 @@
 //! `/admin`: what an operator does to a running server. There only where a secret is configured, and only for whoever
 //! knows it.
 
+mod conflicts;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -17,6 +20,7 @@ use subtle::ConstantTimeEq;
 use super::State;
 use super::error::{Refusal, json as answer};
 use crate::auth::Rejection;
+use crate::metrics;
 
 /// Nothing where no secret is configured.
 pub(super) fn routes(state: &Arc<State>) -> Router<Arc<State>> {
@@ -26,6 +30,10 @@ pub(super) fn routes(state: &Arc<State>) -> Router<Arc<State>> {
     Router::new()
         .route("/admin/v1/principals", get(principals))
         .route("/admin/v1/disconnect", post(disconnect))
+        .route("/admin/v1/conflicts", get(conflicts::list))
+        .route("/admin/v1/conflicts/replay", post(conflicts::replay))
+        .route("/admin/v1/conflicts/{id}", get(conflicts::show))
+        .route("/metrics", get(figures))
         .layer(from_fn_with_state(Arc::clone(state), only_with_secret))
 }
 
@@ -46,6 +54,28 @@ async fn only_with_secret(From(state): From<Arc<State>>, request: Request, next:
         (None, _) => Refusal::Unauthorized(Rejection::Missing).into_response(),
         _ => Refusal::Unauthorized(Rejection::Refused).into_response(),
     }
+}
+
+/// What was counted, in the text form that Prometheus reads.
+async fn figures(From(state): From<Arc<State>>) -> Response {
+    let subscriptions = state
+        .parts
+        .borrow()
+        .as_ref()
+        .map(|parts| parts.realtime.hub.subscriptions());
+    let text = state.metrics.text(&[
+        (
+            "driftless_sockets",
+            "Open WebSockets.",
+            state.sockets.load(Ordering::Relaxed),
+        ),
+        (
+            "driftless_subscriptions",
+            "Subscriptions on them.",
+            subscriptions.unwrap_or_default(),
+        ),
+    ]);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
 /// Who is connected, and how often.

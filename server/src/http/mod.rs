@@ -16,14 +16,15 @@ pub mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::from_fn;
+use axum::extract::{Request, State as From};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use driftless_resolvers::api::Api;
+use driftless_resolvers::journal::Journal;
 use driftless_resolvers::storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
 use crate::config::Secret;
+use crate::metrics::Metrics;
 use crate::realtime::socket::Realtime;
 use rate::{Limiter, Rates};
 
@@ -87,6 +89,8 @@ pub struct State {
     pub unanswered: unanswered::Unanswered,
     /// Sockets now.
     pub sockets: AtomicUsize,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What exists once the store is open.
@@ -96,6 +100,8 @@ pub struct Parts {
     pub storage: Arc<dyn Storage>,
     /// What sockets work with.
     pub realtime: Arc<Realtime>,
+    /// What conflicts came to.
+    pub journal: Arc<dyn Journal>,
 }
 
 /// The routes with their layers: request id, log, CORS. Body size and times are bounded where the body is read and the
@@ -118,8 +124,26 @@ pub fn router(state: &Arc<State>) -> Router {
         .route("/startupz", get(health::started))
         .fallback(nowhere)
         .with_state(Arc::clone(state))
+        .layer(from_fn_with_state(Arc::clone(&state.metrics), counted))
         .layer(cors::layer())
         .layer(from_fn(request_id::layer))
+}
+
+/// Counts answers by route and status, and how long they took. Sockets are counted as what they are.
+async fn counted(From(metrics): From<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let route = match request.uri().path() {
+        "/graphql" => "graphql",
+        "/graphql/realtime" | "/graphql//realtime" | "/realtime" => "realtime",
+        path if path.starts_with("/admin/") || path == "/metrics" => "admin",
+        "/livez" | "/readyz" | "/startupz" | "/ping" => "health",
+        _ => "other",
+    };
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics.requests.add(&[route, &status], 1);
+    metrics.request_seconds.observe(&[route], begun.elapsed());
+    response
 }
 
 async fn nowhere() -> Response {

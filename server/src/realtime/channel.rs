@@ -51,7 +51,12 @@ impl Channel {
     }
 
     fn is_idle(&self) -> bool {
-        self.room.members().count() == 0
+        self.listeners() == 0
+    }
+
+    /// How many subscriptions there are now.
+    pub(super) fn listeners(&self) -> usize {
+        self.room.members().count()
     }
 
     /// Registers a subscriber. Whatever is committed after the answer reaches it; `replaced` ends in the same instant.

@@ -124,6 +124,20 @@ impl Hub {
             .await
     }
 
+    /// How many subscriptions there are now.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        let channels = self
+            .channels
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let listening = channels
+            .by_model
+            .values()
+            .map(|channel| channel.listeners());
+        listening.sum::<usize>() + self.results.members().count()
+    }
+
     /// Where hand-written mutations tell their results.
     #[must_use]
     pub fn bulletin(&self) -> Arc<dyn Bulletin> {

@@ -20,6 +20,7 @@ use super::room::Registration;
 use super::session::{Input, Output, Session};
 use crate::auth::roster::Seat;
 use crate::auth::{Authenticator, Credentials, Presented, Rejection, Signed};
+use crate::metrics::Metrics;
 
 /// Swift gives up waiting for an answer after 5 s (`errata.md` row 9); later than this the socket is closed instead.
 const ANSWER: Duration = Duration::from_secs(4);
@@ -45,6 +46,8 @@ pub struct Realtime {
     pub drain: CancellationToken,
     /// Over how much time sockets are closed while draining.
     pub drain_spread: Duration,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why a socket ends.
@@ -266,6 +269,7 @@ impl Socket {
                 }
             }
             written += 1;
+            self.realtime.metrics.events.add(&[], 1);
             next = (written < WRITES_PER_FLUSH)
                 .then(|| self.queue.try_recv().ok())
                 .flatten();

@@ -1,8 +1,12 @@
 //! The conflict journal: the same on both databases, and read from the command line.
 
+use std::sync::Arc;
+
 use driftless::storage::{Place, Store, open_at};
 use driftless_conflict_handlers::Recorded;
-use driftless_resolvers::journal::{JournalQuery, Retention};
+use driftless_resolvers::clock::System;
+use driftless_resolvers::journal::{Journal, JournalQuery, Retention};
+use driftless_resolvers::storage::memory::Memory;
 use serde_json::{Value, json};
 
 use super::examples;
@@ -82,34 +86,77 @@ async fn the_journal_keeps_what_was_left_on_postgres() {
     keeps_what_was_left(&database.url).await;
 }
 
-#[tokio::test]
-async fn old_conflicts_are_forgotten() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = open(&format!(
-        "sqlite:{}",
-        folder.path().join("data.db").display()
-    ))
-    .await;
-    let retention = Retention {
-        entries: 100,
-        age: 5_000,
-    };
-    let journal = store.journal();
-    journal
-        .append(&[conflict("Post", 1)], retention)
-        .await
-        .expect("appended");
-    journal
-        .append(&[conflict("Post", 7)], retention)
-        .await
-        .expect("appended");
-    let query = JournalQuery {
+/// What is too old or too much is forgotten, and what is left is found by model, by record, and page after page.
+async fn keeps_what_it_may(journal: &dyn Journal) {
+    let keep = |entries, age| Retention { entries, age };
+    let all = JournalQuery {
         limit: 10,
         ..JournalQuery::default()
     };
-    let left = journal.conflicts(&query).await.expect("conflicts");
-    assert_eq!(left.len(), 1);
+    let times = async |query: &JournalQuery| {
+        let found = journal.conflicts(query).await.expect("conflicts");
+        let times = found.iter().map(|entry| entry.conflict.at.0 / 1_000);
+        times.collect::<Vec<_>>()
+    };
+    for (number, retention, left) in [
+        (1, keep(100, 5_000), vec![1]),
+        (3, keep(100, 5_000), vec![3, 1]),
+        (7, keep(100, 5_000), vec![7, 3]),
+        (8, keep(3, 60_000), vec![8, 7, 3]),
+        (9, keep(3, 60_000), vec![9, 8, 7]),
+    ] {
+        let conflict = conflict(if number == 8 { "Stock" } else { "Post" }, number);
+        journal
+            .append(&[conflict], retention)
+            .await
+            .expect("appended");
+        assert_eq!(times(&all).await, left);
+    }
+    let of = |model: &str| JournalQuery {
+        model: Some(model.to_owned()),
+        ..all.clone()
+    };
+    assert_eq!(times(&of("Stock")).await, [8]);
+    assert_eq!(times(&of("Post")).await, [9, 7]);
+    let nobody = JournalQuery {
+        key: Some("[\"q\"]".to_owned()),
+        ..all.clone()
+    };
+    assert_eq!(times(&nobody).await, [0; 0]);
+    let first = JournalQuery {
+        limit: 2,
+        ..all.clone()
+    };
+    let page = journal.conflicts(&first).await.expect("conflicts");
+    let next = JournalQuery {
+        before: page.last().map(|entry| entry.id),
+        ..first
+    };
+    assert_eq!(times(&next).await, [7]);
+    let one = journal.conflict(page[0].id).await.expect("an answer");
+    assert_eq!(one.as_ref(), Some(&page[0]));
+    assert_eq!(journal.conflict(1).await.expect("an answer"), None);
+}
+
+#[tokio::test]
+async fn the_journal_keeps_what_it_may_in_memory() {
+    keeps_what_it_may(&Memory::new(Arc::new(System))).await;
+}
+
+#[tokio::test]
+async fn the_journal_keeps_what_it_may_on_sqlite() {
+    let store = open("sqlite::memory:").await;
+    keeps_what_it_may(&*store.journal()).await;
     store.close().await;
+}
+
+#[tokio::test]
+async fn the_journal_keeps_what_it_may_on_postgres() {
+    let database = Database::create().await;
+    let store = open(&database.url).await;
+    keeps_what_it_may(&*store.journal()).await;
+    store.close().await;
+    database.remove().await;
 }
 
 /// What the command prints.

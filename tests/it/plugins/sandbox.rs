@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use driftless::config::Plugin;
-use driftless::conflict::wasm::WasmHandler;
 use driftless::conflict::wasm::sandbox::Sandbox;
+use driftless::conflict::wasm::{File, WasmHandler};
 use driftless_conflict_handlers::{Decision, External, Fault, Recorded, Resolution};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::support::components::{guest, handler, plain_answer, resolved};
+use crate::support::server::PATIENCE;
 
 const ACCEPT: u8 = 4;
 const AUTOMERGE: u8 = 6;
@@ -235,19 +237,19 @@ async fn a_changed_file_decides_from_then_on_and_a_broken_one_does_not() {
     let handler = plugin.open().await.expect("a handler");
     assert_eq!(stored(ask(&handler).await.expect("an answer"))["count"], 9);
 
+    let mut files = handler.files();
     std::fs::write(&plugin.plugin.path, "broken").expect("a file");
-    // Until it has been looked at twice, and a little more.
-    let until = Instant::now() + Duration::from_secs(2);
-    while Instant::now() < until {
-        assert_eq!(stored(ask(&handler).await.expect("an answer"))["count"], 9);
-        tokio::task::yield_now().await;
-    }
+    became(&mut files, File::Refused).await;
+    assert_eq!(stored(ask(&handler).await.expect("an answer"))["count"], 9);
 
     let changed = guest("", "", &plain_answer(AUTOMERGE));
     std::fs::write(&plugin.plugin.path, changed).expect("a file");
-    let until = Instant::now() + Duration::from_secs(30);
-    while stored(ask(&handler).await.expect("an answer"))["count"] != 5 {
-        assert!(Instant::now() < until, "the changed plugin is not used");
-        tokio::task::yield_now().await;
-    }
+    became(&mut files, File::Taken).await;
+    assert_eq!(stored(ask(&handler).await.expect("an answer"))["count"], 5);
+}
+
+async fn became(files: &mut watch::Receiver<File>, wanted: File) {
+    let seen = files.wait_for(|file| *file == wanted);
+    let seen = tokio::time::timeout(PATIENCE, seen).await;
+    seen.expect("the file is looked at").expect("the handler");
 }

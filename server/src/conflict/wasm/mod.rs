@@ -16,7 +16,7 @@ use driftless_conflict_handlers::answer::Form;
 use driftless_conflict_handlers::{Conflict, External, Fault, Resolution};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Plugin;
 use sandbox::{Loaded, Sandbox};
@@ -38,6 +38,18 @@ struct Inner {
     sandbox: Sandbox,
     loaded: RwLock<Arc<Loaded>>,
     calls: Semaphore,
+    files: watch::Sender<File>,
+}
+
+/// What became of a plugin's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    /// It is the one the handler was opened with.
+    Opened,
+    /// It was changed and decides now.
+    Taken,
+    /// It was changed and cannot be used.
+    Refused,
 }
 
 impl WasmHandler {
@@ -51,9 +63,16 @@ impl WasmHandler {
             sandbox: sandbox.clone(),
             loaded: RwLock::new(Arc::new(loaded)),
             calls: Semaphore::new(CALLS),
+            files: watch::Sender::new(File::Opened),
         });
         tokio::spawn(follow(Arc::downgrade(&inner), stamp));
         Ok(WasmHandler { inner })
+    }
+
+    /// What becomes of the plugin's file, from now on.
+    #[must_use]
+    pub fn files(&self) -> watch::Receiver<File> {
+        self.inner.files.subscribe()
     }
 }
 
@@ -98,9 +117,12 @@ async fn follow(handler: Weak<Inner>, mut taken: Stamp) {
             Ok(loaded) => {
                 let mut current = inner.loaded.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(loaded);
+                drop(current);
+                inner.files.send_replace(File::Taken);
                 tracing::info!(plugin, "the changed plugin decides from now on");
             }
             Err(reason) => {
+                inner.files.send_replace(File::Refused);
                 tracing::error!(
                     plugin,
                     reason,

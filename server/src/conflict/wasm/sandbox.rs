@@ -7,7 +7,7 @@ use std::time::Duration;
 use driftless_conflict_handlers::Fault;
 use driftless_conflict_handlers::answer::Answer;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, Store, Trap};
+use wasmtime::{Config, Engine, OptLevel, Store, Trap};
 
 use super::guest::Guest;
 use super::translate;
@@ -33,6 +33,10 @@ impl Sandbox {
         let mut config = Config::new();
         config.wasm_component_model(true);
         config.epoch_interruption(true);
+        if cfg!(debug_assertions) {
+            // A compiler that is not optimised itself would take minutes for a plugin that carries an engine.
+            config.cranelift_opt_level(OptLevel::None);
+        }
         let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
         let clock = engine.weak();
         std::thread::Builder::new()
