@@ -52,3 +52,15 @@ async fn by_nats_a_node_tells_its_subscribers_of_writes_while_it_has_no_database
     seen.until(&mut socket, "mended").await;
     cluster.finish(vec![near, far]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_shown_the_password_in_the_address() {
+    let mut cluster = Cluster::without_nats(Route::Nats).await;
+    if let Some(nats) = &mut cluster.nats {
+        nats.guard("driftless", "p@ss:w/rd");
+        nats.run().await;
+    }
+    let node = cluster.node().await;
+    hears(&node).await;
+    cluster.finish(vec![node]).await;
+}

@@ -15,6 +15,8 @@ pub(crate) struct Nats {
     pub(crate) url: String,
     port: u16,
     folder: TempDir,
+    /// Who may connect, if not everybody.
+    login: Vec<String>,
     process: Option<Child>,
 }
 
@@ -27,8 +29,19 @@ impl Nats {
             url: format!("nats://127.0.0.1:{port}"),
             port,
             folder: tempfile::tempdir().expect("a folder"),
+            login: Vec::new(),
             process: None,
         }
+    }
+
+    /// Lets in only who shows this user and password, and puts them into the address.
+    pub(crate) fn guard(&mut self, user: &str, password: &str) {
+        let login = ["--user", user, "--pass", password];
+        self.login = login.map(str::to_owned).to_vec();
+        let mut url = url::Url::parse(&self.url).expect("a URL");
+        url.set_username(user).expect("a host");
+        url.set_password(Some(password)).expect("a host");
+        self.url = url.into();
     }
 
     /// A running one.
@@ -45,6 +58,7 @@ impl Nats {
             .arg("--jetstream")
             .arg("--store_dir")
             .arg(self.folder.path())
+            .args(&self.login)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::context::ContextBuilder;
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
 use uuid::Uuid;
 
 use super::Board;
@@ -45,6 +46,7 @@ const LARGEST: usize = 512 << 10;
 /// The nodes of one database on a NATS server.
 pub(in crate::storage) struct Nats {
     servers: Vec<ServerAddr>,
+    login: Option<Login>,
     /// The stream of this database, and its only subject.
     name: String,
     seal: Sealer,
@@ -54,6 +56,12 @@ pub(in crate::storage) struct Nats {
     context: Mutex<Option<Context>>,
     /// The place in the stream up to which this node has heard; 0 before the first word.
     heard: AtomicU64,
+}
+
+/// What a NATS server is shown.
+enum Login {
+    Token(String),
+    User(String, String),
 }
 
 /// What one message says.
@@ -84,11 +92,17 @@ impl Nats {
 
     /// For a database with this secret, by the servers of an address.
     pub(in crate::storage) fn new(address: &str, secret: [u8; 32]) -> anyhow::Result<Self> {
-        let servers = address
-            .split(',')
-            .map(|server| server.trim().parse::<ServerAddr>())
-            .collect::<Result<Vec<_>, _>>()
-            .context("the address of [feed] cannot be read; write nats://HOST:PORT")?;
+        let unreadable = "the address of [feed] cannot be read; write nats://HOST:PORT";
+        let mut servers = Vec::new();
+        let mut login = None;
+        for server in address.split(',') {
+            let mut url: Url = server.trim().parse().context(unreadable)?;
+            login = login.or_else(|| Login::of(&url));
+            // The library does not look at it, and nobody else is to see it.
+            let stripped = url.set_username("").and_then(|()| url.set_password(None));
+            stripped.map_err(|()| anyhow!(unreadable))?;
+            servers.push(ServerAddr::from_url(url).context(unreadable)?);
+        }
         let digest = Sha256::digest([b"driftless feed ".as_slice(), &secret].concat());
         let id: String = digest
             .iter()
@@ -97,6 +111,7 @@ impl Nats {
             .collect();
         Ok(Nats {
             servers,
+            login,
             name: format!("driftless-{id}"),
             seal: Sealer::new(secret),
             node: Uuid::new_v4().to_string(),
@@ -142,7 +157,14 @@ impl Nats {
     /// Connects; tells when the connection is lost.
     async fn connect(&self) -> anyhow::Result<(Context, watch::Receiver<bool>)> {
         let (lost, is_lost) = watch::channel(false);
-        let options = ConnectOptions::new()
+        let options = match &self.login {
+            None => ConnectOptions::new(),
+            Some(Login::Token(token)) => ConnectOptions::with_token(token.clone()),
+            Some(Login::User(name, password)) => {
+                ConnectOptions::with_user_and_password(name.clone(), password.clone())
+            }
+        };
+        let options = options
             .name("driftless")
             .connection_timeout(PROMPT)
             .ping_interval(PROMPT)
@@ -270,6 +292,30 @@ impl Carrier for Nats {
         }
         .boxed()
     }
+}
+
+impl Login {
+    /// The login in an address: a user and a password, or a token alone.
+    fn of(url: &Url) -> Option<Login> {
+        let name = decoded(url.username());
+        let password = url.password().map(decoded);
+        match (name.is_empty(), password) {
+            (true, _) => None,
+            (false, None) => Some(Login::Token(name)),
+            (false, Some(password)) => Some(Login::User(name, password)),
+        }
+    }
+}
+
+/// The text of a part of an address. Forms are decoded alike but for their plus signs.
+fn decoded(part: &str) -> String {
+    let form = part
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    url::form_urlencoded::parse(form.as_bytes())
+        .map(|(text, _)| text.into_owned())
+        .collect()
 }
 
 impl Told {
@@ -402,6 +448,19 @@ mod tests {
             .map(|event| event.seq.0)
             .collect();
         assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_login_in_an_address_is_decoded_and_kept_apart() {
+        let nats = Nats::new("nats://me:p%40ss+=%2F&@one:4222", [1; 32]).unwrap();
+        let login = nats.login.as_ref();
+        assert!(
+            matches!(login, Some(Login::User(name, word)) if name == "me" && word == "p@ss+=/&")
+        );
+        assert_eq!(nats.servers[0].as_url_str(), "nats://one:4222");
+        let nats = Nats::new("tls://token@one,tls://two", [1; 32]).unwrap();
+        assert!(matches!(&nats.login, Some(Login::Token(token)) if token == "token"));
+        assert!(Nats::new("nats://one", [1; 32]).unwrap().login.is_none());
     }
 
     #[test]
