@@ -1,18 +1,22 @@
 //! `@auth(rules: […])`: who may do what with a model, and with single fields of it (`transformer` 8.1).
 
+mod owner;
+mod required;
 mod rule;
+mod sandbox;
 
-use super::model::subscription_level;
 use super::{Directive, Parameter, Shape, Site};
 use crate::identity::AuthMode;
 use crate::schema::Options;
-use crate::schema::diagnostic::{Problems, Span};
-use crate::schema::document::{Applied, Document, FieldNode, TypeNode, Value};
+use crate::schema::diagnostic::Problems;
+use crate::schema::document::{Applied, FieldNode, TypeNode, Value};
 use crate::schema::draft::Draft;
-use crate::schema::model::{Allow, AuthRule, Base, Field, FieldType, Model, Origin, Scalar};
+use crate::schema::model::{AuthRule, Model};
 use crate::schema::roles;
-use crate::schema::source::is_name;
+pub(crate) use owner::add_owner_fields;
+pub(crate) use required::check_required_fields;
 pub(crate) use rule::merged;
+pub(crate) use sandbox::take_sandbox;
 
 /// See the module.
 pub(crate) const AUTH: Directive = Directive {
@@ -70,7 +74,7 @@ pub(crate) fn apply(
             field.auth = Some(found);
         }
     }
-    sort_key_of_owner(model, problems);
+    owner::check_sort_key(model, problems);
 }
 
 fn type_rules(applied: &Applied, rules: &Rules<'_>, model: &mut Model, problems: &mut Problems) {
@@ -170,111 +174,6 @@ fn given<'v>(applied: &'v Applied, on: &str, problems: &mut Problems) -> &'v [Va
     values
 }
 
-/// An owner named by several claims is not known when the sort key is computed, so it cannot be a part of it.
-fn sort_key_of_owner(model: &Model, problems: &mut Problems) {
-    let owned = model.auth.iter().find_map(|rule| match &rule.allow {
-        Allow::Owner { field, claim } if claim.contains("::") && model.key.sort.contains(field) => {
-            Some((field, rule.span))
-        }
-        _ => None,
-    });
-    if let Some((field, span)) = owned {
-        problems.error(
-            "auth-owner-sort-key",
-            span,
-            format!(
-                "`{}.{field}` is a sort field of the primary key, so it cannot name the owner.",
-                model.name
-            ),
-            "Use another field for the owner, or for the sort key.",
-        );
-    }
-}
-
-/// Adds the owner fields that rules speak of and nobody declared.
-pub(crate) fn add_owner_fields(model: &mut Model, problems: &mut Problems) {
-    let own = model
-        .fields
-        .values()
-        .filter_map(|field| field.auth.as_ref());
-    let all: Vec<AuthRule> = own.flatten().chain(&model.auth).cloned().collect();
-    for rule in &all {
-        match &rule.allow {
-            Allow::Owner { field, .. } if !model.fields.contains_key(field) => {
-                add_owner_field(model, field, rule.span, problems);
-            }
-            Allow::GroupsField { field, .. } if !model.fields.contains_key(field) => {
-                problems.warning(
-                    "auth-groups-field-missing",
-                    rule.span,
-                    format!(
-                        "`{}` has no field `{field}`, so this rule lets nobody in.",
-                        model.name
-                    ),
-                    format!("Declare it: `{field}: [String]`."),
-                );
-            }
-            _ => {}
-        }
-    }
-}
-
-fn add_owner_field(model: &mut Model, name: &str, span: Span, problems: &mut Problems) {
-    if !is_name(name) || name.starts_with("__") {
-        problems.error(
-            "auth-owner-field",
-            span,
-            format!("`{name}` cannot be the name of a field."),
-            "Name a field of the model with `ownerField`.",
-        );
-        return;
-    }
-    let alike = model
-        .fields
-        .keys()
-        .find(|known| known.eq_ignore_ascii_case(name));
-    if let Some(alike) = alike {
-        problems.warning(
-            "auth-owner-field-case",
-            span,
-            format!(
-                "`{}` gets a field `{name}` for its owner beside `{alike}`.",
-                model.name
-            ),
-            format!("Write `ownerField: \"{alike}\"` if that is what you mean."),
-        );
-    }
-    let ty = FieldType::single(Base::Scalar(Scalar::String), false);
-    let field = Field::new(name, ty, Origin::Owner, model.span);
-    model.fields.insert(name.to_owned(), field);
-}
-
-/// A required field that some reader of the model may not read would break every answer of a mutation
-/// (`transformer` 8.6).
-pub(crate) fn check_required_fields(node: &TypeNode, model: &Model, problems: &mut Problems) {
-    let quiet = matches!(subscription_level(node), Some("off" | "public"));
-    if quiet || model.fields.values().all(|field| field.auth.is_none()) {
-        return;
-    }
-    let matrix = roles::Matrix::of(model);
-    let hidden: Vec<&Field> = model
-        .fields
-        .values()
-        .filter(|field| field.ty.required && matrix.is_hidden_from_some_reader(&field.name))
-        .collect();
-    for field in hidden {
-        problems.error(
-            "auth-required-field",
-            field.span,
-            format!(
-                "`{}.{}` is required, but not everyone who may read the model may read it.",
-                model.name, field.name
-            ),
-            "Remove the `!`, or give the field rules with `read` for all who may read any field.",
-        );
-    }
-}
-
 /// The modes the rules of a schema name, in the order in which they do; API keys if none are named.
 pub(crate) fn named_modes(draft: &Draft<'_>, sandbox: bool) -> Vec<AuthMode> {
     let mut rules: Vec<&AuthRule> = Vec::new();
@@ -300,38 +199,13 @@ pub(crate) fn named_modes(draft: &Draft<'_>, sandbox: bool) -> Vec<AuthMode> {
     modes
 }
 
-/// The input that opens models without rules to every API key, as Gen 1 writes it.
-const SANDBOX: &str = "AMPLIFY";
-
-/// Takes `input AMPLIFY { globalAuthRule: AuthRule = { allow: public } }` out of the document.
-pub(crate) fn take_sandbox(document: &mut Document, problems: &mut Problems) {
-    let Some(input) = document.inputs.shift_remove(SANDBOX) else {
-        return;
-    };
-    let rule = input
-        .field("globalAuthRule")
-        .filter(|_| input.fields.len() == 1)
-        .and_then(|field| field.default.as_ref())
-        .and_then(|rule| rule.get("allow"));
-    // Also if the rule is wrong: then that is said once, not for every model.
-    document.sandbox = true;
-    if rule.and_then(Value::word) != Some("public") {
-        problems.error(
-            "sandbox-rule",
-            input.span,
-            "The only global rule there is lets in everyone who holds an API key.",
-            "Write `input AMPLIFY { globalAuthRule: AuthRule = { allow: public } }`, or remove it.",
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::identity::AuthMode;
     use crate::schema::model::ModelOperation::{Create, Get, List, Listen, Search, Sync};
-    use crate::schema::model::{Allow, AuthRule, Model, Origin};
+    use crate::schema::model::{Allow, AuthRule};
     use crate::schema::testing::{codes, model, warnings};
-    use crate::schema::{Options, load, load_with};
+    use crate::schema::{Options, load_with};
 
     fn rules(given: &str) -> Vec<AuthRule> {
         let text = format!("type A @model @auth(rules: [{given}]) {{ id: ID! }}");
@@ -423,19 +297,6 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_field_nobody_declared_is_added() {
-        let text = "type A @model @auth(rules: [{allow: owner}, {allow: owner, ownerField: \"by\"}]) { by: ID secret: Int @auth(rules: [{allow: owner, ownerField: \"keeper\"}]) }";
-        let model: Model = model(text, "A");
-        let added: Vec<&str> = model
-            .fields
-            .values()
-            .filter(|field| field.origin == Origin::Owner)
-            .map(|field| field.name.as_str())
-            .collect();
-        assert_eq!(added, ["keeper", "owner"]);
-    }
-
-    #[test]
     fn the_modes_are_those_the_rules_name_unless_they_are_configured() {
         let text = "type A @model @auth(rules: [{allow: owner}]) { id: ID! @auth(rules: [{allow: public}, {allow: owner}]) }";
         let modes = |options: &Options| load_with(text, options).expect("it loads").schema.modes;
@@ -452,41 +313,6 @@ mod tests {
         let problems = load_with(text, &modes_of(&[AuthMode::UserPool])).expect_err("no keys");
         assert_eq!(problems[0].code, "auth-mode-missing");
         assert_eq!(problems[0].span.column, 70);
-    }
-
-    #[test]
-    fn a_required_field_that_a_reader_may_not_read_is_refused() {
-        let text = |arguments: &str, field: &str| {
-            format!(
-                "type A @model{arguments} @auth(rules: [{{allow: public}}]) {{ id: ID! name: String! {field} }}"
-            )
-        };
-        let secret = "s: String @auth(rules: [{allow: owner}])";
-        assert_eq!(codes(&text("", secret)), ["auth-required-field"; 2]);
-        assert_eq!(
-            codes(&text("(subscriptions: {level: off})", secret)),
-            [""; 0]
-        );
-        assert_eq!(
-            codes(&text("", "s: String @auth(rules: [{allow: public}])")),
-            [""; 0]
-        );
-        assert_eq!(
-            codes("type A @model { id: ID! name: String! @auth(rules: [{allow: owner}]) }"),
-            ["auth-required-field"]
-        );
-    }
-
-    #[test]
-    fn a_model_without_rules_is_closed_unless_the_sandbox_is_on() {
-        let text = "type A @model { id: ID! }";
-        assert_eq!(warnings(text), ["auth-missing"]);
-        let open =
-            format!("{text} input AMPLIFY {{ globalAuthRule: AuthRule = {{ allow: public }} }}");
-        assert_eq!(warnings(&open), [""; 0]);
-        let schema = load(&open).expect("the sandbox is served").schema;
-        assert!(schema.sandbox);
-        assert!(schema.inputs.is_empty());
     }
 
     #[test]
@@ -554,24 +380,6 @@ mod tests {
         assert_eq!(
             codes("type A @model { b: Int @auth(rules: [{allow: public, operations: [list]}]) }"),
             ["auth-field-operation"]
-        );
-        assert_eq!(
-            codes(
-                "type A @model @auth(rules: [{allow: owner}]) { a: ID! @primaryKey(sortKeyFields: [\"owner\"]) owner: String! }"
-            ),
-            ["auth-owner-sort-key"]
-        );
-        assert_eq!(
-            codes(
-                "type A @model @auth(rules: [{allow: owner, identityClaim: \"sub\"}]) { a: ID! @primaryKey(sortKeyFields: [\"owner\"]) owner: String! }"
-            ),
-            [""; 0]
-        );
-        assert_eq!(
-            codes(
-                "input AMPLIFY { globalAuthRule: AuthRule = { allow: owner } } type A { b: Int }"
-            ),
-            ["sandbox-rule"]
         );
     }
 
