@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a database: which changes the stored records allow is decided by values alone, on the safe side.
 
+mod declared;
 mod fields;
 mod models;
 mod operations;
@@ -68,6 +69,13 @@ pub enum Kind {
     ValidationChanged,
     TypeAdded,
     TypeRemoved,
+    InputAdded,
+    InputRemoved,
+    InputFieldAdded,
+    InputFieldRemoved,
+    InputFieldChanged,
+    UnionChanged,
+    InterfacesChanged,
     ValueAdded,
     ValueRemoved,
     ModelsChanged,
@@ -111,6 +119,13 @@ impl Kind {
             Kind::RulesChanged => "rules-changed",
             Kind::TypeAdded => "type-added",
             Kind::TypeRemoved => "type-removed",
+            Kind::InputAdded => "input-added",
+            Kind::InputRemoved => "input-removed",
+            Kind::InputFieldAdded => "input-field-added",
+            Kind::InputFieldRemoved => "input-field-removed",
+            Kind::InputFieldChanged => "input-field-changed",
+            Kind::UnionChanged => "union-changed",
+            Kind::InterfacesChanged => "interfaces-changed",
             Kind::ValueAdded => "value-added",
             Kind::ValueRemoved => "value-removed",
             Kind::ModelsChanged => "models-changed",
@@ -181,6 +196,7 @@ pub fn diff(old: &Schema, new: &Schema, same_models: bool) -> Vec<Change> {
     );
     operations::changed(&old.operations, &new.operations, &mut changes);
     fields::types(old, new, &mut changes);
+    declared::changed(old, new, &mut changes);
     fields::enums(old, new, &mut changes);
     if same_models {
         changes.iter_mut().for_each(|change| change.resync = false);
