@@ -160,6 +160,11 @@ async fn migrate_shows_its_plan_keeps_everything_and_removes_only_when_told_on_p
 }
 
 #[tokio::test]
+async fn migrate_shows_its_plan_keeps_everything_and_removes_only_when_told_behind_a_pooler() {
+    shows_keeps_and_removes(Place::pooled().await).await;
+}
+
+#[tokio::test]
 async fn migrate_refuses_another_key_and_changes_nothing() {
     let place = Place::sqlite();
     let folder = project(&place, 1).await;
@@ -245,6 +250,11 @@ async fn survives_being_killed(place: Place) {
 #[tokio::test]
 async fn a_migration_of_sqlite_that_is_killed_at_each_step_comes_to_its_end() {
     survives_being_killed(Place::sqlite()).await;
+}
+
+#[tokio::test]
+async fn a_migration_behind_a_pooler_that_is_killed_at_each_step_comes_to_its_end() {
+    survives_being_killed(Place::pooled().await).await;
 }
 
 #[tokio::test]

@@ -10,12 +10,14 @@ use driftless_resolvers::storage::{Expected, Key, Put, Write};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::pgbouncer::{Pooler, Settings};
 use crate::support::postgres::Database;
 
 /// Where the database is.
 pub(super) enum Place {
     File(TempDir),
     Postgres(Database),
+    Pooled(Database, Pooler),
 }
 
 impl Place {
@@ -27,10 +29,18 @@ impl Place {
         Place::Postgres(Database::create().await)
     }
 
+    /// Postgres behind a pooler that hands connections around after each transaction.
+    pub(super) async fn pooled() -> Place {
+        let database = Database::create().await;
+        let pooler = Pooler::before(&database, Settings::Ignored).await;
+        Place::Pooled(database, pooler)
+    }
+
     pub(super) fn url(&self) -> String {
         match self {
             Place::File(folder) => format!("sqlite:{}", folder.path().join("data.db").display()),
             Place::Postgres(database) => database.url.clone(),
+            Place::Pooled(_, pooler) => pooler.url.clone(),
         }
     }
 
@@ -67,6 +77,10 @@ impl Place {
         match self {
             Place::File(folder) => drop(folder),
             Place::Postgres(database) => database.remove().await,
+            Place::Pooled(database, pooler) => {
+                drop(pooler);
+                database.remove().await;
+            }
         }
     }
 }

@@ -70,7 +70,9 @@ impl Desk {
                 let options = SqliteConnectOptions::from_str(&place.url()).unwrap();
                 Desk::Sqlite(options.connect().await.unwrap())
             }
-            Place::Postgres(database) => Desk::Postgres(database.connect().await),
+            Place::Postgres(database) | Place::Pooled(database, _) => {
+                Desk::Postgres(database.connect().await)
+            }
         }
     }
 
