@@ -25,7 +25,7 @@ extend type N { s: Int }
 "#;
 
 /// Loads a text and checks what must hold of every answer.
-fn survive(text: &str) {
+pub(super) fn survive(text: &str) {
     match load(text) {
         Ok(loaded) => assert!(
             loaded

@@ -4,6 +4,7 @@
 mod broken;
 mod golden;
 mod hostile;
+mod mutated;
 mod recorded;
 mod served;
 mod shown;
