@@ -59,6 +59,11 @@ export class Server {
     await this.#activation?.close();
   }
 
+  /** Another strategy from the next start on. */
+  configure(conflict) {
+    this.#arguments.splice(this.#arguments.indexOf('--conflict') + 1, 1, conflict);
+  }
+
   /** The same database on the same port again. */
   async restart() {
     await this.#launch(`127.0.0.1:${this.port}`);
