@@ -13,6 +13,7 @@ use driftless_client_test_harness::scenario::purpose::Purpose;
 use driftless_client_test_harness::scenario::{Ending, Stage, play};
 use driftless_client_test_harness::schema::Schema;
 
+use crate::support::nats::Nats;
 use crate::support::postgres::Database;
 use crate::support::server::Server;
 
@@ -61,13 +62,16 @@ async fn replicas_agree_under_optimistic_concurrency() {
     agrees(&stage, 11, &Family::ALL).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn replicas_of_two_nodes_on_one_postgres_agree() {
+/// Two nodes on one Postgres, which tell each other of writes by NATS if there is one.
+async fn two_nodes_agree(nats: Option<Nats>, first_seed: u64) {
     let database = Database::create().await;
-    let url = config::Database(database.url.clone());
-    let one = Server::start_with(|config| config.database = url.clone()).await;
+    let shared = |config: &mut config::Config| {
+        config.database = config::Database(database.url.clone());
+        config.feed = nats.as_ref().map(|nats| config::Feed(nats.url.clone()));
+    };
+    let one = Server::start_with(shared).await;
     let other = Server::start_with(|config| {
-        config.database = url;
+        shared(config);
         config
             .auth
             .add_key(KeySetting::plain(&one.key).expect("a good key"));
@@ -77,9 +81,19 @@ async fn replicas_of_two_nodes_on_one_postgres_agree() {
     let mut stage = Stage::new(target(&one), schema, Strategy::Automerge);
     // Both nodes listen in clear too, and a target has one authority for all its nodes.
     stage.others = vec![Target::new(&other.app.http_endpoint(), &one.key, None).expect("a URL")];
-    agrees(&stage, 21, &Family::ALL).await;
+    agrees(&stage, first_seed, &Family::ALL).await;
     drop((one, other));
     database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_two_nodes_on_one_postgres_agree() {
+    two_nodes_agree(None, 21).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_two_nodes_that_speak_by_nats_agree() {
+    two_nodes_agree(Some(Nats::start().await), 71).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

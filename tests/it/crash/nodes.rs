@@ -163,6 +163,36 @@ async fn nodes_die(feed: Option<&str>) {
     database.remove().await;
 }
 
+/// `sync-design.md` T13: nothing but the log knows of the write when its node dies.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_wrote_and_told_nobody_before_it_died_is_told_by_the_others() {
+    for feed in [None, Some(Nats::start().await)] {
+        let database = Database::create().await;
+        let feed = feed.as_ref().map(|nats| nats.url.as_str());
+        let held = Some(("committed", 0));
+        let mut mortal = Victim::start(&database.url, held).await.ready().await;
+        let survivor = Victim::node(&database.url, feed).await.ready().await;
+        let listening = tokio::spawn(heard(subscriber(&survivor).await));
+        let write = create("a");
+        let sent = tokio::spawn(write.send(&mortal));
+        mortal.held().await;
+        mortal.kill().await;
+        sent.await.expect("a task").expect_err("nobody answers");
+
+        // Its client sends it again, to another node; it is done and told once.
+        for mutation in [write, create(LAST)] {
+            let (status, body) = mutation.send(&survivor).await.expect("an answer");
+            assert_eq!(status, 200, "{body}");
+            assert_eq!(body["data"]["createPost"]["_version"], 1, "{body}");
+        }
+        let heard = listening.await.expect("a task");
+        assert_eq!(heard, BTreeMap::from([("a".to_owned(), vec![1])]));
+        assert_eq!(audit(&database.url).await, [""; 0]);
+        drop((mortal, survivor));
+        database.remove().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_are_killed_lose_no_acknowledged_write_and_no_event_of_the_others() {
     nodes_die(None).await;
