@@ -180,7 +180,14 @@ impl Collection {
             case["field"].as_str().unwrap(),
         );
         let args = object(&case["args"]);
-        if !["Query", "Mutation", "Subscription"].contains(&ty) {
+        let is_root = ["Query", "Mutation", "Subscription"].contains(&ty);
+        if case["written"] == true || (is_root && self.operation(field).is_none()) {
+            return match self.rules.reaches(ty, field, caller) {
+                true => allowed(),
+                false => Decision::Refused(Refusal::Whole),
+            };
+        }
+        if !is_root {
             if case["relation"] == true {
                 return self.decide_relation(ty, field, caller, object(&case["source"]));
             }
@@ -243,13 +250,13 @@ impl Collection {
         if !self.rules.reaches_type(ty, caller) || !sight.shows(field, &record) {
             return Decision::Refused(Refusal::Whole);
         }
-        if in_mutation && sight.redacts(field) {
-            return hidden();
-        }
         let Base::Model(target) = &self.schema.models[ty].fields[field].ty.base else {
             panic!("{}: {ty}.{field} leads to no model", self.name);
         };
-        found(self.rules.read(target, Reading::Relation, caller))
+        match self.rules.read(target, Reading::Relation, caller) {
+            Access::Allow | Access::Rows(_) if in_mutation && sight.redacts(field) => hidden(),
+            access => found(access),
+        }
     }
 
     fn decide_field(
@@ -424,7 +431,7 @@ fn expected(case: &Value, creates: bool) -> Decision {
         rows,
         value: match ty {
             "Query" | "Mutation" | "Subscription" => None,
-            _ if case["relation"] == true => None,
+            _ if case["relation"] == true || case["written"] == true => None,
             _ => Some(case["value"].clone()),
         },
     }
