@@ -5,6 +5,7 @@
 //! * [`realtime`] – subscriptions over WebSockets;
 //! * [`auth`] – credentials become identities; [`conflict`] – who decides conflicts;
 //! * [`storage`] – the stores behind the ports; [`schema`] – the schema's file; [`migration`] – what it means for a store;
+//! * [`wasm`] – running components that nobody trusts;
 //! * [`telemetry`], [`metrics`], [`files`] – logs, figures and small files.
 
 pub mod app;
@@ -21,3 +22,4 @@ pub mod schema;
 pub mod storage;
 pub mod telemetry;
 pub mod tls;
+pub mod wasm;

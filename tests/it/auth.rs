@@ -1,6 +1,7 @@
 //! How credentials become callers, from outside (`auth` 1, 2).
 
 mod authorizer;
+mod components;
 mod limits;
 mod modes;
 mod revocation;

@@ -12,7 +12,7 @@ use super::api_key::ApiKeys;
 use super::credentials::Presented;
 use super::documents::Documents;
 use super::iam::{self, Iam};
-use super::lambda::{HttpAuthorizer, Lambda, LambdaSettings};
+use super::lambda::{Lambda, LambdaSettings};
 use super::roster::{Roster, Seat};
 use super::settings::{Settings, TokenSettings};
 use super::token::claims::Demands;
@@ -259,10 +259,9 @@ impl Modes {
 }
 
 fn lambda(settings: LambdaSettings, world: &World) -> anyhow::Result<Lambda> {
-    let secret = settings.secret.as_deref();
-    let authorizer = HttpAuthorizer::new(&settings.url, secret, settings.patience)?;
+    let authorizer = settings.target.open(settings.patience)?;
     let clock = Arc::clone(&world.clock);
-    Ok(Lambda::new(settings, Box::new(authorizer), clock))
+    Ok(Lambda::new(settings, authorizer, clock))
 }
 
 fn development(kind: Kind) -> Demands {

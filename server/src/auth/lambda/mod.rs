@@ -2,6 +2,8 @@
 
 mod decision;
 mod http;
+pub mod wasm;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +30,47 @@ pub trait Authorizer: Send + Sync {
     fn ask<'a>(&'a self, event: &'a Value) -> BoxFuture<'a, Result<Value, String>>;
 }
 
+/// What an authorizer function is.
+#[derive(Clone)]
+pub enum Target {
+    /// An HTTP service.
+    Http {
+        /// Where it is.
+        url: String,
+        /// What it knows this server by: the `Authorization` header of the calls.
+        secret: Option<String>,
+    },
+    /// A WebAssembly component.
+    Wasm(wasm::Component),
+}
+
+impl Target {
+    /// Whoever is asked.
+    pub fn open(&self, patience: Duration) -> anyhow::Result<Box<dyn Authorizer>> {
+        Ok(match self {
+            Target::Http { url, secret } => {
+                Box::new(HttpAuthorizer::new(url, secret.as_deref(), patience)?)
+            }
+            Target::Wasm(component) => Box::new(wasm::WasmAuthorizer::open(component)?),
+        })
+    }
+}
+
+impl std::fmt::Debug for Target {
+    /// Never shows the secret, nor what a component is told, which may be one.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::Http { url, .. } => write!(formatter, "{url}"),
+            Target::Wasm(component) => write!(formatter, "{}", component.path.display()),
+        }
+    }
+}
+
 /// A configured authorizer.
 #[derive(Clone)]
 pub struct LambdaSettings {
-    /// Where the function is.
-    pub url: String,
-    /// What it knows this server by: the `Authorization` header of the calls.
-    pub secret: Option<String>,
+    /// What the function is.
+    pub target: Target,
     /// What a text must match to be shown to the function.
     pub token: Option<Regex>,
     /// How many seconds a decision holds that says nothing else.
@@ -50,7 +86,7 @@ impl std::fmt::Debug for LambdaSettings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("LambdaSettings")
-            .field("url", &self.url)
+            .field("target", &self.target)
             .finish_non_exhaustive()
     }
 }

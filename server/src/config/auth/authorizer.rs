@@ -1,12 +1,14 @@
 //! `type = "lambda"`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::secret::{Secret, pattern, url};
-use crate::auth::lambda::LambdaSettings;
+use crate::auth::lambda::wasm::Component;
+use crate::auth::lambda::{self, LambdaSettings};
 use crate::config::ConfigError;
 
 /// How long the function may think; native clients wait 5 s on a socket (`errata.md` row 9).
@@ -27,24 +29,79 @@ pub(super) struct Authorizer {
     principal_key: Option<String>,
 }
 
-/// Where the function is.
+/// What the function is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Target {
-    http: String,
+    http: Option<String>,
     authorization: Option<String>,
     authorization_env: Option<String>,
     authorization_file: Option<PathBuf>,
+    wasm: Option<PathBuf>,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    #[serde(default)]
+    grant: Vec<Grant>,
+    time_ms: Option<u64>,
+    memory_mb: Option<u64>,
+}
+
+/// What a component may be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Grant {
+    Clock,
+}
+
+impl Target {
+    fn read(self, place: &str) -> Result<lambda::Target, ConfigError> {
+        let secret = Secret {
+            place: &format!("{place}.target.authorization"),
+            value: self.authorization.as_deref(),
+            variable: self.authorization_env.as_deref(),
+            file: self.authorization_file.as_deref(),
+        };
+        let secret = secret.read()?;
+        let of_component = !self.config.is_empty()
+            || !self.grant.is_empty()
+            || self.time_ms.or(self.memory_mb).is_some();
+        match (self.http, self.wasm) {
+            (Some(http), None) if !of_component => Ok(lambda::Target::Http {
+                url: url(place, "target.http", http)?,
+                secret,
+            }),
+            (None, Some(path)) if secret.is_none() => {
+                let mut component = Component::at(&path);
+                component.settings = self.config;
+                component.clock = self.grant.contains(&Grant::Clock);
+                let limits = &mut component.limits;
+                if let Some(time) = self.time_ms {
+                    limits.time = Duration::from_millis(bounded(place, "time_ms", time, 5_000)?);
+                }
+                if let Some(memory) = self.memory_mb {
+                    let bytes = bounded(place, "memory_mb", memory, 1_024)? << 20;
+                    limits.memory = usize::try_from(bytes).unwrap_or(usize::MAX);
+                }
+                Ok(lambda::Target::Wasm(component))
+            }
+            _ => Err(ConfigError(format!(
+                "{place}.target is either {{ http = \"https://…\" }}, with authorization, authorization_env or \
+                 authorization_file, or {{ wasm = \"authorizer.wasm\" }}, with config, grant, time_ms and memory_mb"
+            ))),
+        }
+    }
+}
+
+fn bounded(place: &str, name: &str, value: u64, most: u64) -> Result<u64, ConfigError> {
+    if (1..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(ConfigError(format!(
+        "{place}.target.{name} is between 1 and {most}"
+    )))
 }
 
 pub(super) fn read(place: &str, authorizer: Authorizer) -> Result<LambdaSettings, ConfigError> {
-    let secret = Secret {
-        place: &format!("{place}.target.authorization"),
-        value: authorizer.target.authorization.as_deref(),
-        variable: authorizer.target.authorization_env.as_deref(),
-        file: authorizer.target.authorization_file.as_deref(),
-    };
-    let secret = secret.read()?;
     let token = authorizer.token_regex;
     let token = token.map(|text| pattern(place, "token_regex", &text));
     if authorizer.ttl_seconds > LONGEST_TTL_S {
@@ -59,8 +116,7 @@ pub(super) fn read(place: &str, authorizer: Authorizer) -> Result<LambdaSettings
         )));
     }
     Ok(LambdaSettings {
-        url: url(place, "target.http", authorizer.target.http)?,
-        secret,
+        target: authorizer.target.read(place)?,
         token: token.transpose()?,
         ttl: authorizer.ttl_seconds,
         patience: Duration::from_millis(patience),
