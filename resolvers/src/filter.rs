@@ -57,6 +57,8 @@ pub enum Test {
     /// A string that is this one, or one of whose parts between `::` is: an owner, by whichever form a client knows
     /// (`errata.md` row 43).
     Names(String),
+    /// A list one of whose elements is such a string.
+    HasName(String),
     /// A substring of a string, or an element of a list.
     Contains(Value),
     /// The opposite of `Contains`; true for missing and NULL.

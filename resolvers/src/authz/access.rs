@@ -168,6 +168,8 @@ pub(super) fn by_any_name(filter: Filter, own: &impl Fn(&str) -> Option<Vec<Stri
                 Test::In(values) => named(&name, &values, &own),
                 Test::Ne(value) => Filter::Not(Box::new(named(&name, &[value], &own))),
                 Test::NotIn(values) => Filter::Not(Box::new(named(&name, &values, &own))),
+                Test::Contains(value) => listed(&name, value, &own),
+                Test::NotContains(value) => Filter::Not(Box::new(listed(&name, value, &own))),
                 test => Filter::Field { name, test },
             },
         },
@@ -193,6 +195,26 @@ pub(super) fn named(field: &str, values: &[Value], own: &[String]) -> Filter {
             }
         }
     }
+    Filter::Any(names)
+}
+
+/// The records one of whose owners this is, by any name.
+fn listed(field: &str, value: Value, own: &[String]) -> Filter {
+    let test = |test| Filter::Field {
+        name: field.to_owned(),
+        test,
+    };
+    let mut names = Vec::new();
+    if let Some(text) = value.as_str() {
+        names.push(test(Test::HasName(text.to_owned())));
+        if own.iter().any(|identity| identity == text) {
+            for identity in own {
+                names.push(test(Test::HasName(identity.clone())));
+                names.push(test(Test::Eq(identity.as_str().into())));
+            }
+        }
+    }
+    names.push(test(Test::Contains(value)));
     Filter::Any(names)
 }
 

@@ -56,6 +56,10 @@ fn holds(test: &Test, held: &Value) -> bool {
             .as_str()
             .is_some_and(|text| text.as_bytes().starts_with(prefix.as_bytes())),
         Test::Names(name) => held.as_str().is_some_and(|text| names(text, name)),
+        Test::HasName(name) => held.as_array().is_some_and(|elements| {
+            let mut texts = elements.iter().filter_map(Value::as_str);
+            texts.any(|text| names(text, name))
+        }),
         Test::Contains(value) => contains(held, value),
         Test::In(values) => one_of(held, values),
         Test::Type(wanted) => attribute_type(held) == *wanted,
@@ -227,6 +231,13 @@ mod tests {
         }
         assert!(!names("alice", json!(["alice"])));
         assert!(!Test::Names("alice".to_owned()).passes(None));
+        let listed = |name: &str| {
+            Test::HasName(name.to_owned()).passes(Some(&json!(["t::bob", 7, "s::alice"])))
+        };
+        assert!(listed("alice") && listed("s") && listed("t::bob"));
+        assert!(!listed("ali") && !listed("7") && !listed("bob::s"));
+        let text = Test::HasName("alice".to_owned()).passes(Some(&json!("alice")));
+        assert!(!text, "it is about lists");
     }
 
     #[test]

@@ -93,19 +93,18 @@ struct Attribute {
 }
 
 impl Attribute {
-    /// Whether one of the elements of a list is this text.
-    fn has_element(&self, dialect: Dialect, text: &str) -> String {
-        let is_text = match dialect {
-            Dialect::Postgres => {
-                "json_typeof(e.value) = 'string' and ((e.value #>> '{}') collate \"C\")"
-            }
-            Dialect::Sqlite => "e.type = 'text' and e.value",
+    /// Whether one of the elements of a list is a text that passes a test.
+    fn has_element(&self, dialect: Dialect, test: impl Fn(&str) -> String) -> String {
+        let (name, is_text, text) = match dialect {
+            Dialect::Postgres => (
+                "e(value)",
+                "json_typeof(e.value) = 'string'",
+                "((e.value #>> '{}') collate \"C\")",
+            ),
+            Dialect::Sqlite => ("e", "e.type = 'text'", "e.value"),
         };
-        let elements = match dialect {
-            Dialect::Postgres => format!("{} as e(value)", self.elements),
-            Dialect::Sqlite => format!("{} as e", self.elements),
-        };
-        format!("exists (select 1 from {elements} where {is_text} = {text})")
+        let (elements, test) = (&self.elements, test(text));
+        format!("exists (select 1 from {elements} as {name} where {is_text} and {test})")
     }
 }
 
@@ -202,6 +201,22 @@ impl Compiler<'_> {
                 let place = self.position(&format!("'::' || {} || '::'", of.text), &part);
                 Some(self.string(&of, &format!("{place} > 0"), negated))
             }
+            Test::HasName(name_of) => {
+                let of = self.attribute(name);
+                let part = push(self.args, Arg::Text(format!("::{name_of}::")));
+                let named = |text: &str| {
+                    format!(
+                        "{} > 0",
+                        self.position(&format!("'::' || {text} || '::'"), &part)
+                    )
+                };
+                let element = of.has_element(self.dialect, named);
+                let is_list = self.type_is(&of, AttributeType::List);
+                let not = if negated { "not " } else { "" };
+                Some(format!(
+                    "case when {is_list} then {not}{element} else {negated} end"
+                ))
+            }
             Test::Contains(value) => Some(self.contains(name, value, negated)),
             Test::Exists(expected) => {
                 let of = self.attribute(name);
@@ -279,7 +294,7 @@ impl Compiler<'_> {
             return format!("case when {is_list} then true else {negated} end");
         };
         let part = push(self.args, Arg::Text(part.clone()));
-        let element = of.has_element(self.dialect, &part);
+        let element = of.has_element(self.dialect, |text| format!("{text} = {part}"));
         let place = self.position(&of.text, &part);
         let text = self.string(&of, &format!("{place} > 0"), negated);
         let not = if negated { "not " } else { "" };

@@ -194,6 +194,24 @@ async fn a_record_may_have_several_owners(site: &Site) {
     update(site, B, "Paper", r#"id: "r1", title: "b", _version: 1"#).await.is_unauthorized();
 }
 
+/// `errata.md` row 43, for lists: clients know owners by the last part.
+async fn an_owner_in_a_list_may_be_named_by_any_form(site: &Site) {
+    create(site, A, "Paper", r#"id: "1""#).await.value();
+    create(site, A, "Paper", r#"id: "2", editors: ["alice", "bob"]"#).await.value();
+    create(site, B, "Paper", r#"id: "3", editors: ["sA::alice", "sB::bob"]"#).await.value();
+    for name in ["alice", "sA", "sA::alice"] {
+        for field in ["listPapers", "syncPapers"] {
+            let of = |test: &str| format!("{{ {field}(filter: {{editors: {{{test}: \"{name}\"}}}}) {{ items {{ id }} }} }}");
+            assert_eq!(A.asks(site, &of("contains")).await.ids(), ["1", "2", "3"], "{name}");
+            assert_eq!(A.asks(site, &of("notContains")).await.ids(), [""; 0], "{name}");
+        }
+    }
+    for (name, ids) in [("bob", vec!["2", "3"]), ("sB", vec!["3"]), ("bo", vec![]), ("::bob", vec![])] {
+        let query = format!("{{ listPapers(filter: {{editors: {{contains: \"{name}\"}}}}) {{ items {{ id }} }} }}");
+        assert_eq!(A.asks(site, &query).await.ids(), ids, "{name}");
+    }
+}
+
 /// Row 43.
 async fn users_of_another_issuer_own_by_their_subject(site: &Site) {
     create(site, Oidc, "Abroad", r#"id: "r1""#).await.value();

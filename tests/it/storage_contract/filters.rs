@@ -113,6 +113,7 @@ fn test() -> BoxedStrategy<Test> {
         6 => comparison(value().boxed()),
         1 => text().prop_map(Test::BeginsWith),
         1 => text().prop_map(Test::Names),
+        1 => text().prop_map(Test::HasName),
         1 => value().prop_map(Test::Contains),
         1 => value().prop_map(Test::NotContains),
         1 => any::<bool>().prop_map(Test::Exists),
