@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use driftless_resolvers::clock::{Clock, System};
+use tracing::Instrument;
 
 use super::error::Refusal;
 use super::listener::Peer;
@@ -65,6 +66,8 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
     let Some(connection) = parts.realtime.admit(shown, id).await else {
         return Refusal::Unavailable.into_response();
     };
+    // Whatever happens on the socket is logged with the id of the request that opened it.
+    let span = tracing::info_span!("socket", id);
     let tracker = state.work.clone();
     let limit = parts.realtime.settings.frame;
     upgrade
@@ -73,10 +76,11 @@ async fn upgrade(state: &State, parts: Parts, place: Place, request: Request) ->
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| {
-            tracker.track_future(async move {
+            let serving = async move {
                 socket::serve(socket, parts.realtime, connection).await;
                 drop(place);
-            })
+            };
+            tracker.track_future(serving.instrument(span))
         })
 }
 

@@ -12,6 +12,7 @@ use futures_util::stream::{SplitSink, SplitStream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Settings;
 use super::hub::{Delivery, Hub, Outbox, Subscriber};
@@ -318,14 +319,17 @@ impl Socket {
             self.family = family;
         }
         let gentle = family == Family::JavaScript && credentials.agents.datastore();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let span = tracing::info_span!("start", start = start.id, request_id);
         let presented = Presented {
             credentials: &credentials,
             signed: Signed::start(&start.data),
             operation: Some(&start.request),
-            request_id: &uuid::Uuid::new_v4().to_string(),
+            request_id: &request_id,
             source: None,
         };
-        let caller = match self.realtime.authenticator.caller(&presented).await {
+        let recognising = self.realtime.authenticator.caller(&presented);
+        let caller = match recognising.instrument(span).await {
             Ok(caller) => caller,
             Err(Rejection::Unavailable) => return None,
             Err(_) => return Some(Err(Denial::credential(gentle))),
