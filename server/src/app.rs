@@ -449,6 +449,15 @@ impl Opening {
 
     fn publish(self, store: &Store, mut engine: Engine) {
         store.watch_clock();
+        let authenticator = Arc::clone(&self.authenticator);
+        store.on_dismissal(move |principal| {
+            let closed = authenticator.disconnect(principal);
+            tracing::info!(
+                principal,
+                closed,
+                "an operator disconnects a principal at another node"
+            );
+        });
         let settings = self.config.realtime.clone();
         let clock = Arc::new(System);
         let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs);
@@ -465,6 +474,7 @@ impl Opening {
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         self.parts.send_replace(Some(Parts {
             storage: Arc::clone(&store.storage),
+            store: store.clone(),
             realtime: Arc::new(realtime),
             journal: store.journal(),
         }));

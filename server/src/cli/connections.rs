@@ -38,7 +38,12 @@ impl Server {
         Ok(())
     }
 
-    async fn ask(&self, what: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    /// Whether the command line names a server.
+    pub(super) fn is_named(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(super) async fn ask(&self, what: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let secret = self.secret()?;
         let answer = Web::new()?.admin(&self.base()?, what, &secret, body).await;
         answer.map_err(Failure::Wrong)
@@ -73,7 +78,10 @@ impl Disconnect {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let body = json!({ "principal": self.principal });
         let answer = self.server.ask("disconnect", Some(&body)).await?;
-        output::say(&format!("closed {}", answer["closed"]));
+        output::say(&format!(
+            "closed {} at this node; others of the same database close theirs within seconds",
+            answer["closed"]
+        ));
         output::say(
             "It may connect again while its credential is good: take its key or principal out of the\n\
              configuration, or list it under blocked in [auth], to keep it out.",

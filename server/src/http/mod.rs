@@ -34,6 +34,7 @@ use crate::auth::Authenticator;
 use crate::config::Secret;
 use crate::metrics::Metrics;
 use crate::realtime::socket::Realtime;
+use crate::storage::Store;
 use rate::{Limiter, Rates};
 
 /// Bounds of HTTP requests.
@@ -98,6 +99,8 @@ pub struct State {
 pub struct Parts {
     /// The store, for readiness.
     pub storage: Arc<dyn Storage>,
+    /// The same, for what operators tell other nodes.
+    pub store: Store,
     /// What sockets work with.
     pub realtime: Arc<Realtime>,
     /// What conflicts came to.

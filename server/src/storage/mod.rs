@@ -10,6 +10,7 @@
 //! * `check` – whether what a database holds can be true;
 //! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed; `trim` – how the log stays small;
 //! * `drift` – what is said of a clock that jumps;
+//! * `dismissals` – word to other nodes that somebody's sockets are to be closed;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
@@ -18,6 +19,7 @@ mod column_sql;
 mod connections;
 mod database;
 mod ddl;
+mod dismissals;
 mod drift;
 mod engine;
 mod epoch;
@@ -79,6 +81,8 @@ pub struct Store {
     pub feed: Arc<dyn Feed>,
     sql: Arc<SqlStore>,
     board: Arc<Board>,
+    /// What this process is called among those of its database.
+    node: Arc<str>,
     /// What tells and hears of writes; ends with the store.
     waking: Arc<Mutex<JoinSet<()>>>,
     /// Those who write conflicts down, and when they end.
@@ -135,6 +139,22 @@ impl Store {
     /// [`Place::log_ttl`] does so by itself.
     pub async fn trim(&self, ttl: i64) -> Result<u64, StorageError> {
         trim::trim(self.sql.engine(), ttl).await
+    }
+
+    /// Tells the other nodes of the database to close a principal's sockets.
+    pub async fn dismiss(&self, principal: &str) -> Result<(), StorageError> {
+        let (engine, now) = (self.sql.engine(), System.now());
+        dismissals::leave(engine, &self.node, principal, now.0).await
+    }
+
+    /// Does this for every principal that another node of the database dismisses, until the store is closed.
+    pub fn on_dismissal(&self, act: impl Fn(&str) + Send + 'static) {
+        let engine = Arc::clone(self.sql.engine());
+        if matches!(*engine, Engine::Sqlite(_)) {
+            // A file has no other nodes.
+            return;
+        }
+        self.spawn(dismissals::hear(engine, Arc::clone(&self.node), act));
     }
 
     fn waking(&self) -> MutexGuard<'_, JoinSet<()>> {
@@ -279,6 +299,7 @@ fn store(engine: Arc<Engine>, board: Arc<Board>) -> Store {
         feed: Arc::clone(&sql) as Arc<dyn Feed>,
         sql,
         board,
+        node: uuid::Uuid::new_v4().to_string().into(),
         waking: Arc::default(),
         marker: None,
         keeping: TaskTracker::new(),

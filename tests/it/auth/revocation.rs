@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{WHO, refusal};
 use crate::support::server::{DATASTORE, Server, Socket};
+use crate::support::site::{Plan, Site};
 
 const QUERY: &str = "subscription { onCreateTodo { title } }";
 const SCHEMA: &str = "type Todo @model
@@ -237,4 +238,42 @@ async fn settings_whose_modes_the_schema_does_not_fit_are_not_taken() {
     );
     create(&server, "still").await;
     assert_eq!(heard(&mut socket).await, "still");
+}
+
+/// Nodes of one database hear of it, whichever of them is asked.
+#[tokio::test]
+async fn an_operator_disconnects_a_principal_at_every_node() {
+    const PLAN: Plan =
+        Plan::of("type Todo @model @auth(rules: [{ allow: public }]) { id: ID! title: String }")
+            .configured(|config| config.admin = Some(Secret(ADMIN.to_owned())));
+    let site = Site::postgres(PLAN).await;
+    let other = site.another_node(PLAN).await;
+    let key = site.server.key.clone();
+    let mut sockets = Vec::new();
+    for node in [&site.server, &other] {
+        sockets.push(listening(node, "x-api-key", &key).await);
+    }
+    let list = reqwest::Client::new()
+        .get(other.url("/admin/v1/principals"))
+        .bearer_auth(ADMIN)
+        .send();
+    let list = list.await.expect("an answer").text().await.expect("a body");
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    let name = list["principals"]
+        .as_object()
+        .and_then(|names| names.keys().next());
+    let body = json!({ "principal": name.expect("a principal") }).to_string();
+    let closed = admin(&site.server, ADMIN, &body).await.text().await;
+    assert_eq!(closed.expect("a body"), r#"{"closed":1}"#);
+    for socket in &mut sockets {
+        assert_closed_for_return(socket).await;
+    }
+    // It is said once: whoever comes back stays.
+    let mut back = listening(&other, "x-api-key", &key).await;
+    let again = admin(&site.server, ADMIN, r#"{"principal": "nobody"}"#).await;
+    assert_eq!(again.status(), 200);
+    create(&site.server, "still").await;
+    assert_eq!(heard(&mut back).await, "still");
+    other.app.stop().await;
+    site.finish().await;
 }
