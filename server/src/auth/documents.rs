@@ -52,6 +52,12 @@ impl Web {
         let response = response.map_err(|error| reason(&error))?;
         match response.status().as_u16() {
             200 => {}
+            400 => {
+                let body = limited(response, LARGEST).await?;
+                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let message = body["message"].as_str();
+                return Err(message.unwrap_or("the server answers 400").to_owned());
+            }
             401 => return Err("the server does not take this admin secret".to_owned()),
             404 => {
                 return Err("the server has no admin secret, so there is no admin API".to_owned());

@@ -3,6 +3,7 @@
 //! * [`credentials`] – what is shown, and what for; [`family`] – which library shows it;
 //! * [`authenticator`] – the configured modes, in the order in which a credential is looked at;
 //! * [`api_key`], [`token`], [`iam`], [`lambda`] – one mode each; [`settings`] – what is configured;
+//! * [`inquiry`] – what an operator asks about rules;
 //! * [`documents`] – key sets of issuers on the network.
 
 pub mod api_key;
@@ -11,6 +12,7 @@ pub mod credentials;
 pub mod documents;
 pub mod family;
 pub mod iam;
+pub mod inquiry;
 pub mod lambda;
 mod recall;
 pub mod roster;

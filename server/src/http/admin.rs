@@ -20,6 +20,7 @@ use subtle::ConstantTimeEq;
 use super::State;
 use super::error::{Refusal, json as answer};
 use crate::auth::Rejection;
+use crate::auth::inquiry::{Inquiry, machine};
 use crate::metrics;
 
 /// Nothing where no secret is configured.
@@ -34,6 +35,7 @@ pub(super) fn routes(state: &Arc<State>) -> Router<Arc<State>> {
         .route("/admin/v1/conflicts/replay", post(conflicts::replay))
         .route("/admin/v1/conflicts/{id}", get(conflicts::show))
         .route("/metrics", get(figures))
+        .route("/admin/v1/explain", post(explain))
         .layer(from_fn_with_state(Arc::clone(state), only_with_secret))
 }
 
@@ -87,7 +89,8 @@ async fn principals(From(state): From<Arc<State>>) -> Response {
     )
 }
 
-/// Closes the sockets of a principal: `{"principal": "…"}`.
+/// Closes the sockets of a principal, here and at the other nodes of the database: `{"principal": "…"}`. The answer counts
+/// those of this node.
 async fn disconnect(From(state): From<Arc<State>>, body: Bytes) -> Response {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let Some(principal) = body["principal"].as_str() else {
@@ -95,5 +98,53 @@ async fn disconnect(From(state): From<Arc<State>>, body: Bytes) -> Response {
     };
     let closed = state.authenticator.disconnect(principal);
     tracing::info!(principal, closed, "an operator disconnects a principal");
+    let parts = state.parts.borrow().clone();
+    if let Some(parts) = parts
+        && let Err(error) = parts.store.dismiss(principal).await
+    {
+        tracing::warn!(%error, "the other nodes cannot be told");
+        return Refusal::Unavailable.into_response();
+    }
     answer(StatusCode::OK, json!({ "closed": closed }).to_string())
+}
+
+/// Which rule decides what a caller may do, also to a stored record: an [`Inquiry`]. Nothing of the record is answered.
+async fn explain(From(state): From<Arc<State>>, body: Bytes) -> Response {
+    let wrong = |reason: &str| {
+        let body = json!({ "message": reason }).to_string();
+        answer(StatusCode::BAD_REQUEST, body)
+    };
+    let inquiry: Inquiry = match serde_json::from_slice(&body) {
+        Ok(inquiry) => inquiry,
+        Err(error) => return wrong(&error.to_string()),
+    };
+    let api = state.api.borrow().clone();
+    let Some(api) = api else {
+        return Refusal::Unavailable.into_response();
+    };
+    let engine = &api.engine;
+    let asked = inquiry.find(&engine.schema);
+    let asked = asked.and_then(|(model, _)| Ok((model, inquiry.key(model)?)));
+    let (model, key) = match asked {
+        Ok(asked) => asked,
+        Err(reason) => return wrong(&reason),
+    };
+    let mut stored = None;
+    if let Some(key) = &key {
+        match engine.storage.get(model, std::slice::from_ref(key)).await {
+            Ok(found) => stored = found.into_iter().next().flatten(),
+            Err(_) => return Refusal::Unavailable.into_response(),
+        }
+    }
+    let fields = stored.as_ref().map(|record| &record.fields);
+    match inquiry.explain(&engine.schema, &engine.rules, fields) {
+        Ok(explanation) => {
+            let mut body = machine(&explanation);
+            if key.is_some() {
+                body["stored"] = stored.is_some().into();
+            }
+            answer(StatusCode::OK, body.to_string())
+        }
+        Err(reason) => wrong(&reason),
+    }
 }
