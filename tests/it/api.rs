@@ -12,6 +12,7 @@ mod nodes;
 mod operators;
 mod published;
 mod queries;
+mod random;
 mod reading;
 mod relations;
 mod scalar_tables;

@@ -142,3 +142,107 @@ async fn parts_of_the_schema_can_be_asked_for_beside_data(site: &Site) {
     );
 }
 }
+
+/// Every definition of an SDL, its lines in an order of their own.
+fn definitions(sdl: &str) -> BTreeSet<String> {
+    let blocks = sdl.split("\n\n").map(str::trim);
+    let sorted = blocks.filter(|block| !block.is_empty()).map(|block| {
+        let (head, body) = block.split_once('{').unwrap_or((block, ""));
+        let mut lines: Vec<_> = body.lines().map(str::trim).collect();
+        lines.retain(|line| !line.is_empty() && *line != "}");
+        lines.sort_unstable();
+        format!("{} {}", head.trim(), lines.join(" | "))
+    });
+    sorted.collect()
+}
+
+/// A type that introspection describes, as SDL writes it.
+fn described(ty: &Value) -> String {
+    let name = ty["name"].as_str().expect("a name");
+    let lines = |kind: &str, line: &dyn Fn(&Value) -> String| {
+        let members = ty[kind].as_array().into_iter().flatten();
+        let mut lines: Vec<_> = members.map(line).collect();
+        lines.sort_unstable();
+        lines.join(" | ")
+    };
+    let argument = |it: &Value| {
+        let default = it["defaultValue"].as_str();
+        let default = default.map(|it| format!(" = {it}")).unwrap_or_default();
+        format!(
+            "{}: {}{default}",
+            it["name"].as_str().expect("a name"),
+            written(&it["type"])
+        )
+    };
+    let field = |it: &Value| {
+        let mut arguments: Vec<_> = it["args"]
+            .as_array()
+            .expect("arguments")
+            .iter()
+            .map(argument)
+            .collect();
+        arguments.sort_unstable();
+        let arguments = match arguments.join(", ") {
+            none if none.is_empty() => none,
+            some => format!("({some})"),
+        };
+        format!(
+            "{}{arguments}: {}",
+            it["name"].as_str().expect("a name"),
+            written(&it["type"])
+        )
+    };
+    let word = |it: &Value| it["name"].as_str().expect("a name").to_owned();
+    match ty["kind"].as_str() {
+        Some("OBJECT") => format!("type {name} {}", lines("fields", &field)),
+        Some("INPUT_OBJECT") => format!("input {name} {}", lines("inputFields", &argument)),
+        Some("ENUM") => format!("enum {name} {}", lines("enumValues", &word)),
+        _ => format!("scalar {name} "),
+    }
+}
+
+/// What a client is told of the API is what `schema sdl` prints, type by type; but for types that nothing leads to.
+async fn introspection_is_the_sdl_on(site: &Site) {
+    let schema = &site.server.app.loaded().schema;
+    let api = driftless_resolvers::api::generate::generate(schema);
+    let printed = definitions(&driftless_resolvers::api::sdl::sdl(&api));
+    let types = types(site).await;
+    let own = types.values().filter(|ty| {
+        let name = ty["name"].as_str().expect("a name");
+        !name.starts_with("__") && !["ID", "String", "Int", "Float", "Boolean"].contains(&name)
+    });
+    let told: BTreeSet<String> = own.map(described).collect();
+    let unknown: Vec<_> = told.difference(&printed).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    for untold in printed.difference(&told) {
+        let name = untold.split(' ').nth(1).expect("a name");
+        let mentions = |line: &&String| {
+            let mut words = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            words.any(|word| word == name)
+        };
+        let leading = told.iter().find(mentions);
+        assert_eq!(leading, None, "{name} is not described");
+    }
+}
+
+mod of_keys {
+    use super::*;
+
+    on_both_stores! { PLAN;
+
+    async fn introspection_is_the_sdl(site: &Site) {
+        introspection_is_the_sdl_on(site).await;
+    }
+    }
+}
+
+mod of_written_operations {
+    use super::*;
+
+    on_both_stores! { Plan::of(include_str!("../../schemas/published.graphql"));
+
+    async fn introspection_is_the_sdl(site: &Site) {
+        introspection_is_the_sdl_on(site).await;
+    }
+    }
+}
