@@ -14,7 +14,7 @@ use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::page;
 use crate::schema::model::{Index, Model, ModelOperation};
-use crate::storage::{Key, Position, Query, Scope};
+use crate::storage::{Key, Page, Position, Query, Scope};
 use crate::tombstone;
 
 pub(crate) use sort::{SortKey, given};
@@ -92,7 +92,7 @@ pub async fn index(
 }
 
 /// A page of records for a field; `anchor` is what else the page token belongs to.
-pub(crate) async fn page(
+async fn page(
     permit: &Permit<'_>,
     field: &str,
     anchor: &Value,
@@ -100,6 +100,28 @@ pub(crate) async fn page(
     args: &Arguments,
     default_limit: usize,
 ) -> Outcome {
+    let Asked { query, purpose } = ask(permit, field, anchor, scope, args, default_limit)?;
+    let found = permit.query(query).await?;
+    Ok(answer(permit, &purpose, found))
+}
+
+/// A page that is to be read.
+pub(crate) struct Asked {
+    /// How.
+    pub(crate) query: Query,
+    /// What its token belongs to.
+    pub(crate) purpose: String,
+}
+
+/// What to read for a page of records for a field.
+pub(crate) fn ask(
+    permit: &Permit<'_>,
+    field: &str,
+    anchor: &Value,
+    scope: Scope,
+    args: &Arguments,
+    default_limit: usize,
+) -> Result<Asked, FieldError> {
     let engine = permit.engine();
     let purpose = page::purpose(field, anchor, args, &permit.principal());
     let after = match page::resume(&engine.sealer, &purpose, args)? {
@@ -113,15 +135,20 @@ pub(crate) async fn page(
         limit: page::limit(args, default_limit, engine.settings.page_limit)?,
         after,
     };
-    let found = permit.query(query).await?;
-    Ok(Resolved::Connection(Connection {
+    Ok(Asked { query, purpose })
+}
+
+/// What a page that was read is to its client.
+pub(crate) fn answer(permit: &Permit<'_>, purpose: &str, found: Page) -> Resolved {
+    let sealer = &permit.engine().sealer;
+    Resolved::Connection(Connection {
         records: found.records.into_iter().map(Arc::new).collect(),
         next_token: found.next.map(|next| {
             let content = json!({"sort": next.sort, "key": next.key.0});
-            engine.sealer.seal(&purpose, &content)
+            sealer.seal(purpose, &content)
         }),
         started_at: None,
-    }))
+    })
 }
 
 /// The caller's filter; where tombstones are hidden they are left to whoever asks for them.

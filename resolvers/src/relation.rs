@@ -3,23 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::api::error::{ErrorType, Failure, FieldError};
 use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
+use crate::api::resolved::internal_failure;
 use crate::authz::{Found, Permit, Reading, Sight};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::identity::Caller;
-use crate::query::{self, SortKey};
+use crate::query::{self, Asked, SortKey};
 use crate::schema::Schema;
 use crate::schema::model::{Field, KeyFields, Model, Relation, RelationKind, Via};
-use crate::storage::{Key, Query, Scope};
+use crate::storage::{Key, Page, Query, Scope, StorageError};
 use crate::{Fields, Record};
-
-/// How many queries one relation field runs at the same time.
-const CONCURRENT_QUERIES: usize = 8;
 
 /// What a relation field shows for each of these parents, in their order.
 ///
@@ -120,12 +117,26 @@ fn values(ours: &[String], record: &Record, sight: &Sight) -> Option<Vec<Value>>
         .collect()
 }
 
-/// Takes a vector and not an iterator: a borrowing closure held across an await would make the future not `Send`.
-async fn in_order<F: Future<Output = Outcome>>(loads: Vec<F>) -> Vec<Outcome> {
-    stream::iter(loads)
-        .buffered(CONCURRENT_QUERIES)
-        .collect()
-        .await
+/// Puts pages that were found in the places of what was asked; where nothing was to be asked there is `nothing`.
+fn in_places<A>(
+    asked: Vec<Result<Option<A>, FieldError>>,
+    found: Result<Vec<Page>, StorageError>,
+    nothing: &Resolved,
+    show: impl Fn(A, Page) -> Resolved,
+) -> Vec<Outcome> {
+    let (pages, failure) = match found {
+        Ok(pages) => (pages, internal_failure().into()),
+        Err(error) => (Vec::new(), Failure::from(error)),
+    };
+    let mut pages = pages.into_iter();
+    let outcomes = asked.into_iter().map(|asked| match asked? {
+        None => Ok(nothing.clone()),
+        Some(asked) => match pages.next() {
+            Some(page) => Ok(show(asked, page)),
+            None => Err(failure.clone()),
+        },
+    });
+    outcomes.collect()
 }
 
 /// A relation field and where it leads.
@@ -149,20 +160,10 @@ impl Link<'_> {
     ) -> Vec<Outcome> {
         match (self.relation.kind, &self.relation.via) {
             (RelationKind::HasMany, via) => {
-                let page = |parent| self.page(permit, parent_model, via, parent, args);
-                in_order(parents.iter().map(|parent| page(parent.as_ref())).collect()).await
+                self.pages(permit, parent_model, via, parents, args).await
             }
             (_, Via::Key(ours)) => self.by_key(permit, ours, parents, key_only).await,
-            (_, via @ Via::Index(..)) => {
-                let first = |parent| self.first(permit, via, parent);
-                in_order(
-                    parents
-                        .iter()
-                        .map(|parent| first(parent.as_ref()))
-                        .collect(),
-                )
-                .await
-            }
+            (_, via @ Via::Index(..)) => self.firsts(permit, via, parents).await,
         }
     }
 
@@ -243,41 +244,72 @@ impl Link<'_> {
         Ok(there.collect())
     }
 
-    /// A page of a hasMany; a parent without the key has no children (`transformer.md` 5.1).
-    async fn page(
+    /// The pages of a hasMany, read together; a parent without the key has no children (`transformer.md` 5.1).
+    async fn pages(
         &self,
         permit: &Permit<'_>,
         parent_model: &Model,
         via: &Via,
-        parent: &Record,
+        parents: &[Arc<Record>],
         args: &Arguments,
-    ) -> Outcome {
-        let Some(scope) = self.scope(via, parent, args)? else {
-            return Ok(Resolved::Connection(Connection::default()));
-        };
+    ) -> Vec<Outcome> {
+        // The parent says what the first fields of the key hold; the others order the page.
+        let ordered = self.key(via).and_then(|key| {
+            let sorted_by = key.fields().skip(self.ours().len());
+            permit.clone().by_fields(sorted_by)
+        });
         let field = format!("{}.{}", parent_model.name, self.field.name);
-        // The parent says what the first of them hold; the others order the page.
-        let sorted_by = self.key(via)?.fields().skip(self.ours().len());
-        let permit = &permit.clone().by_fields(sorted_by)?;
-        let anchor = json!(values(self.ours(), parent, self.sight));
-        let default_limit = self.relation.default_limit;
-        query::page(permit, &field, &anchor, scope, args, default_limit).await
+        let ask = |parent: &Arc<Record>| {
+            let Some(scope) = self.scope(via, parent, args)? else {
+                return Ok(None);
+            };
+            let permit = ordered.as_ref().map_err(FieldError::clone)?;
+            let anchor = json!(values(self.ours(), parent, self.sight));
+            let default_limit = self.relation.default_limit;
+            query::ask(permit, &field, &anchor, scope, args, default_limit).map(Some)
+        };
+        let asked: Vec<_> = parents.iter().map(ask).collect();
+        let nothing = Resolved::Connection(Connection::default());
+        let Ok(permit) = &ordered else {
+            return in_places(asked, Ok(Vec::new()), &nothing, |_: Asked, _| {
+                nothing.clone()
+            });
+        };
+        let wanted = asked
+            .iter()
+            .filter_map(|asked| asked.as_ref().ok()?.as_ref());
+        let queries = wanted.map(|asked| asked.query.clone()).collect();
+        let found = permit.query_all(queries).await;
+        in_places(asked, found, &nothing, |asked, page| {
+            query::answer(permit, &asked.purpose, page)
+        })
     }
 
-    /// A hasOne by references: the first record in the index.
-    async fn first(&self, permit: &Permit<'_>, via: &Via, parent: &Record) -> Outcome {
-        let Some(scope) = self.scope(via, parent, &Arguments::new())? else {
-            return Ok(Resolved::Null);
-        };
-        let query = Query {
-            scope,
+    /// A hasOne by references: for each parent the first record in the index.
+    async fn firsts(
+        &self,
+        permit: &Permit<'_>,
+        via: &Via,
+        parents: &[Arc<Record>],
+    ) -> Vec<Outcome> {
+        let none = Arguments::new();
+        let scopes = parents.iter().map(|parent| self.scope(via, parent, &none));
+        let asked: Vec<_> = scopes.collect();
+        let wanted = asked
+            .iter()
+            .filter_map(|asked| asked.as_ref().ok()?.as_ref());
+        let queries = wanted.map(|scope| Query {
+            scope: scope.clone(),
             rows: Filter::everything(),
             filter: Filter::everything(),
             limit: 1,
             after: None,
-        };
-        let found = permit.query(query).await?.records.into_iter().next();
-        Ok(found.map_or(Resolved::Null, |record| Resolved::Record(Arc::new(record))))
+        });
+        let found = permit.query_all(queries.collect()).await;
+        in_places(asked, found, &Resolved::Null, |_, page| {
+            let first = page.records.into_iter().next();
+            first.map_or(Resolved::Null, |record| Resolved::Record(Arc::new(record)))
+        })
     }
 
     fn ours(&self) -> &[String] {

@@ -6,7 +6,8 @@ pub mod attributes;
 pub mod memory;
 
 use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Number, Value};
 
 use crate::feed::{Operation, Seq};
@@ -74,6 +75,9 @@ fn as_number(model: &Model, name: &str, value: &Value) -> Value {
     let number = number.and_then(|text| text.parse::<Number>().ok());
     number.map_or_else(|| value.clone(), Value::Number)
 }
+
+/// So many queries of one batch run at the same time where a store has no better way.
+const CONCURRENT_QUERIES: usize = 8;
 
 /// What must be stored for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,6 +306,22 @@ pub trait Storage: Send + Sync {
         model: &'a Model,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>>;
+
+    /// A page for every query, in their order: what relations lead to from the records of a page.
+    fn query_all<'a>(
+        &'a self,
+        model: &'a Model,
+        queries: &'a [Query],
+    ) -> BoxFuture<'a, Result<Vec<Page>, StorageError>> {
+        let pages: Vec<_> = queries
+            .iter()
+            .map(|query| self.query(model, query))
+            .collect();
+        stream::iter(pages)
+            .buffered(CONCURRENT_QUERIES)
+            .try_collect()
+            .boxed()
+    }
 
     /// A page of a base or delta sync.
     fn sync<'a>(

@@ -22,7 +22,7 @@ mod plan_cache;
 mod predicate_input;
 mod project;
 mod publish;
-mod resolved;
+pub(crate) mod resolved;
 mod respond;
 mod shown;
 mod subscribe;

@@ -98,6 +98,14 @@ impl Storage for Fragile {
         self.guard(self.inner.query(model, query))
     }
 
+    fn query_all<'a>(
+        &'a self,
+        model: &'a Model,
+        queries: &'a [Query],
+    ) -> BoxFuture<'a, Result<Vec<Page>, StorageError>> {
+        self.guard(self.inner.query_all(model, queries))
+    }
+
     fn sync<'a>(
         &'a self,
         model: &'a Model,

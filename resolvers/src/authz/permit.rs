@@ -138,12 +138,26 @@ impl<'a> Permit<'a> {
 
     /// A page of records without shells. What the caller may not have is left to the store to skip, so that pages are
     /// full and tell nothing of it.
-    pub(crate) async fn query(&self, mut query: Query) -> Result<Page, StorageError> {
+    pub(crate) async fn query(&self, query: Query) -> Result<Page, StorageError> {
+        let query = self.permitted(query);
+        self.engine.storage.query(self.model, &query).await
+    }
+
+    /// A page for each query, in their order.
+    pub(crate) async fn query_all(&self, queries: Vec<Query>) -> Result<Vec<Page>, StorageError> {
+        let queries = queries.into_iter().map(|query| self.permitted(query));
+        let queries: Vec<_> = queries.collect();
+        self.engine.storage.query_all(self.model, &queries).await
+    }
+
+    fn permitted(&self, query: Query) -> Query {
         let ttl = self.engine.settings.tombstone_ttl;
         let whole = tombstone::no_shell(ttl, self.engine.clock.now());
-        query.rows = self.access.clone().filter();
-        query.filter = query.filter.and(whole);
-        self.engine.storage.query(self.model, &query).await
+        Query {
+            rows: self.access.clone().filter(),
+            filter: query.filter.and(whole),
+            ..query
+        }
     }
 
     pub(crate) async fn sync(&self, mut query: SyncQuery) -> Result<SyncPage, StorageError> {

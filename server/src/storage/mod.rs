@@ -42,6 +42,7 @@ mod sql;
 mod sqlite;
 mod statements;
 mod table;
+mod together;
 mod trim;
 mod view_sql;
 mod wake;

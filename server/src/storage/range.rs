@@ -86,7 +86,16 @@ impl<'a> Walk<'a> {
 
     /// The rows after a position.
     pub(super) fn range(&self, after: Option<&Position>, filter: &Filter) -> Range {
-        let mut args = Vec::new();
+        self.range_after(after, filter, Vec::new())
+    }
+
+    /// The same in a statement that has arguments already.
+    pub(super) fn range_after(
+        &self,
+        after: Option<&Position>,
+        filter: &Filter,
+        mut args: Vec<Arg>,
+    ) -> Range {
         let (conditions, order) = match &self.scope {
             Way::Nowhere => ("1 = 0".to_owned(), "pk".to_owned()),
             Way::One(key) => {

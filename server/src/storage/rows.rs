@@ -54,6 +54,22 @@ fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
     })
 }
 
+/// The rows of each [`statements::branch`] of a statement, in its order.
+pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, StorageError> {
+    let mut branches: Vec<Vec<Hit>> = vec![Vec::new(); count];
+    for row in rows {
+        let branch = usize::try_from(row.int(7)?).ok();
+        let branch = branch.and_then(|branch| branches.get_mut(branch));
+        let none = || StorageError::Corrupt("an answer to no question".to_owned());
+        branch.ok_or_else(none)?.push(scanned(row, 0)?);
+    }
+    for hits in &mut branches {
+        // Where rows are counted they are counted in order; where not, they come in order.
+        hits.sort_by_key(|hit| hit.looked);
+    }
+    Ok(branches)
+}
+
 /// The page's rows of [`statements::sync_start`]; an empty page is one row of NULLs.
 pub(super) fn page_hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
     let mut found = Vec::with_capacity(rows.len());

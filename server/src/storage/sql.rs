@@ -57,7 +57,7 @@ impl SqlStore {
         })
     }
 
-    fn table(&self, model: &Model) -> Result<Arc<Table>, StorageError> {
+    pub(super) fn table(&self, model: &Model) -> Result<Arc<Table>, StorageError> {
         Ok(self.shelf(model)?.table())
     }
 
@@ -124,7 +124,11 @@ impl SqlStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    async fn query_page(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
+    pub(super) async fn query_page(
+        &self,
+        model: &Model,
+        query: &Query,
+    ) -> Result<Page, StorageError> {
         let table = self.table(model)?;
         let dialect = self.engine.dialect();
         let walk = range::Walk::new(dialect, model, &table, &query.scope)?;
@@ -392,6 +396,14 @@ impl Storage for SqlStore {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
         self.query_page(model, query).boxed()
+    }
+
+    fn query_all<'a>(
+        &'a self,
+        model: &'a Model,
+        queries: &'a [Query],
+    ) -> BoxFuture<'a, Result<Vec<Page>, StorageError>> {
+        self.pages(model, queries).boxed()
     }
 
     fn sync<'a>(

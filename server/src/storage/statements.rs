@@ -275,6 +275,18 @@ pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) 
     }
 }
 
+/// The rows of a range as one of several in a statement, by its number in the last column.
+pub(super) fn branch(
+    dialect: Dialect,
+    table: &Table,
+    range: &Range,
+    want: usize,
+    number: usize,
+) -> String {
+    let scan = scan(dialect, table, range, want);
+    format!("select page.*, cast({number} as bigint) as branch from ({scan}) as page")
+}
+
 /// How many columns of [`sync_start`] come before the page's.
 pub(super) const STATE_COLUMNS: usize = 6;
 

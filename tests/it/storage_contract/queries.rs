@@ -15,6 +15,7 @@ on_every_store![
     unicode_is_ordered_by_bytes,
     any_name_is_a_model_or_a_field,
     a_new_index_holds_old_records,
+    several_queries_are_answered_as_each_by_itself,
 ];
 
 async fn records_come_in_the_order_of_their_keys(stand: &Stand) {
@@ -420,4 +421,61 @@ async fn a_new_index_holds_old_records(stand: &Stand) {
             .iter()
             .all(|record| record.last_changed_at > Timestamp(0))
     );
+}
+
+/// However many they are, and whatever they ask for.
+async fn several_queries_are_answered_as_each_by_itself(stand: &Stand) {
+    let model = ready(stand).await;
+    for number in 0..60 {
+        let blog = format!("b{}", number % 7);
+        let title = format!("t{:02}", number * 37 % 60);
+        let post = json!({"id": format!("{number:02}"), "blog": blog, "title": title});
+        create(stand, &model, post).await;
+    }
+    let blog = |blog: usize, descending| {
+        let tests = match blog % 3 {
+            0 => vec![],
+            1 => vec![Test::Ge(json!("t20"))],
+            _ => vec![Test::BeginsWith("t3".to_owned())],
+        };
+        partition("byTitle", json!(format!("b{blog}")), tests, descending)
+    };
+    let mut queries = vec![Query {
+        scope: Scope::Table,
+        rows: Filter::everything(),
+        filter: Filter::everything(),
+        limit: 5,
+        after: None,
+    }];
+    for number in 0..150 {
+        let id = |test| Filter::Field {
+            name: "id".to_owned(),
+            test,
+        };
+        queries.push(Query {
+            scope: blog(number % 9, number % 2 == 0),
+            rows: Filter::everything(),
+            filter: match number % 4 {
+                0 => Filter::everything(),
+                1 => id(Test::Lt(json!("30"))),
+                2 => id(Test::Contains(json!("1"))),
+                _ => Filter::Not(Box::new(id(Test::In(vec![json!("03"), json!("10")])))),
+            },
+            limit: 1 + number % 5,
+            after: None,
+        });
+    }
+    for _ in 0..2 {
+        let mut each = Vec::new();
+        for query in &queries {
+            each.push(stand.storage.query(&model, query).await.unwrap());
+        }
+        let together = stand.storage.query_all(&model, &queries).await.unwrap();
+        assert_eq!(together, each);
+        assert!(each.iter().any(|page| page.next.is_some()));
+        for (query, page) in queries.iter_mut().zip(each) {
+            query.after = page.next.or(query.after.take());
+        }
+    }
+    assert_eq!(stand.storage.query_all(&model, &[]).await.unwrap(), []);
 }

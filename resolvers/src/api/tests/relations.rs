@@ -61,6 +61,34 @@ async fn the_parents_of_a_page_are_read_in_one_batch() {
     assert_eq!(api.store.reads.load(Ordering::SeqCst) - before, 2);
 }
 
+/// However many parents a level has, its relation is read at once.
+#[tokio::test]
+async fn each_level_of_nested_lists_is_read_in_one_batch() {
+    let api = serve();
+    for post in ["p1", "p2", "p3"] {
+        api.create("Post", json!({"id": post, "title": "t"})).await;
+        for number in 0..4 {
+            let comment = json!({"id": format!("{post}{number}"), "postID": post, "content": "x"});
+            api.create("Comment", comment).await;
+        }
+    }
+    let before = api.store.reads.load(Ordering::SeqCst);
+    let query = "{ listPosts { items { comments { items { post { comments(limit: 2) { items { id } } } } } } } }";
+    let body = api.ask(query, json!({})).await;
+    let posts = body["data"]["listPosts"]["items"].as_array().unwrap();
+    assert_eq!(posts.len(), 3);
+    for post in posts {
+        let comments = post["comments"]["items"].as_array().unwrap();
+        assert_eq!(comments.len(), 4);
+        for comment in comments {
+            let inner = &comment["post"]["comments"]["items"];
+            assert_eq!(inner.as_array().map(Vec::len), Some(2));
+        }
+    }
+    // The list, its 3 pages of comments, their 12 parents, and the 12 pages of those.
+    assert_eq!(api.store.reads.load(Ordering::SeqCst) - before, 4);
+}
+
 #[tokio::test]
 async fn the_key_of_a_missing_parent_is_made_from_the_foreign_key() {
     let api = serve();
