@@ -43,9 +43,18 @@ pub struct Stage {
     pub patience: Duration,
     /// Whether replicas may sync once more at the end, or must be up to date by events alone.
     pub ending: Ending,
-    /// Somebody kills the server meanwhile and says here when that is over: no socket sees everything then, and writes
-    /// and replicas are judged without the history.
-    pub crashes: Option<watch::Receiver<bool>>,
+    /// Somebody kills the server meanwhile: no socket sees everything then, and writes and replicas are judged without
+    /// the history.
+    pub crashes: Option<Crashes>,
+}
+
+/// What the run and whoever kills its server tell each other.
+#[derive(Clone, Debug)]
+pub struct Crashes {
+    /// Set when everybody is connected.
+    pub may_begin: watch::Sender<bool>,
+    /// Set when the server stays.
+    pub over: watch::Receiver<bool>,
 }
 
 impl Stage {
@@ -88,6 +97,9 @@ pub async fn play(stage: &Stage, trace: &Trace) -> anyhow::Result<Arc<Report>> {
         let link = Link::new(nodes[number % nodes.len()]).await?;
         clients.push(Client::new(traits.clone(), shared.clone(), link)?);
     }
+    if let Some(crashes) = &stage.crashes {
+        crashes.may_begin.send_replace(true);
+    }
     let cast = Cast {
         names: Names::fresh(),
         schema: Arc::clone(&stage.schema),
@@ -96,8 +108,8 @@ pub async fn play(stage: &Stage, trace: &Trace) -> anyhow::Result<Arc<Report>> {
     for segment in trace.steps.split(|step| *step == Step::Barrier) {
         cast.play_segment(&mut clients, segment).await;
     }
-    if let Some(mut crashes) = stage.crashes.clone() {
-        crashes.wait_for(|over| *over).await?;
+    if let Some(crashes) = &stage.crashes {
+        crashes.over.clone().wait_for(|over| *over).await?;
     }
     converge::judge(stage, &shared, clients, observer).await?;
     Ok(report)

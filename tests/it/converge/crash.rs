@@ -9,7 +9,7 @@ use driftless_client_test_harness::family::Family;
 use driftless_client_test_harness::http::Target;
 use driftless_client_test_harness::oracle::Strategy;
 use driftless_client_test_harness::scenario::mix::{Mix, draw};
-use driftless_client_test_harness::scenario::{Stage, play};
+use driftless_client_test_harness::scenario::{Crashes, Stage, play};
 use driftless_client_test_harness::schema::Schema;
 use tokio::process::Command;
 use tokio::sync::watch;
@@ -68,10 +68,15 @@ async fn survives(database: &str) {
     let endpoint = format!("http://{}{}", server.address, server.path);
     let target = Target::new(&endpoint, &server.api_key, None).expect("a URL");
     let mut stage = Stage::new(target, Schema::whitepaper(), Strategy::Automerge);
-    let (over, crashes) = watch::channel(false);
-    stage.crashes = Some(crashes);
+    let (may_begin, mut begun) = watch::channel(false);
+    let (over, is_over) = watch::channel(false);
+    stage.crashes = Some(Crashes {
+        may_begin,
+        over: is_over,
+    });
     let trace = draw(51, Mix::Lossy, SIZE, &stage.schema, &Family::ALL);
     let killer = async {
+        begun.wait_for(|begun| *begun).await.expect("a run");
         let server = keep_killing(folder.path(), database, server).await;
         over.send_replace(true);
         server
