@@ -12,6 +12,7 @@ mod migrations;
 mod native;
 mod nodes;
 mod overload;
+mod plans;
 mod plugins;
 mod realtime;
 mod rules;

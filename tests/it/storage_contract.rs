@@ -43,6 +43,7 @@ macro_rules! on_every_store {
     };
 }
 
+mod batches;
 mod durable;
 mod filters;
 mod queries;

@@ -6,7 +6,7 @@ use super::database::{Arg, Dialect, Row, Statement};
 use super::ddl::Index;
 use super::group::Batch;
 use super::migrate::Step;
-use super::moment::{Moment, Moments};
+use super::moment::{Moment, Moments, Plan};
 use super::patience::patiently;
 use super::postgres::Postgres;
 use super::sqlite::Sqlite;
@@ -63,6 +63,30 @@ impl Engine {
 
     /// Reads.
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
+        if let Some(witness) = self.moments().planner() {
+            witness.plan(self.plan(&statement).await?);
+        }
+        self.read(statement).await
+    }
+
+    /// How the database answers a statement.
+    async fn plan(&self, statement: &Statement) -> Result<Plan, StorageError> {
+        let (explain, step) = match self {
+            Engine::Postgres(_) => ("explain", 0),
+            Engine::Sqlite(_) => ("explain query plan", 3),
+        };
+        let sql = format!("{explain} {}", statement.sql);
+        let rows = self
+            .read(Statement::new(sql, statement.args.clone()))
+            .await?;
+        let steps: Result<_, _> = rows.iter().map(|row| row.text(step)).collect();
+        Ok(Plan {
+            sql: statement.sql.clone(),
+            steps: steps?,
+        })
+    }
+
+    async fn read(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
         patiently(|| {
             let statement = statement.clone();
             async move {

@@ -6,7 +6,7 @@
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
-//! * `statements`, `range`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
+//! * `statements`, `range`, `narrow`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
 //! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed; `trim` – how the log stays small;
 //! * `drift` – what is said of a clock that jumps;
@@ -30,6 +30,7 @@ mod lineage;
 mod mark;
 mod migrate;
 pub mod moment;
+mod narrow;
 mod page;
 mod patience;
 mod pooler;

@@ -1,9 +1,10 @@
-//! The moments of a write at which a crash matters. A running server has nobody who looks; tests have, and end the
-//! process, its database or its disk just then.
+//! The moments of a write at which a crash matters, and the plans of reads. A running server has nobody who looks; tests
+//! have, and end the process, its database or its disk just then.
 
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 /// A moment in the life of a write or of a change of tables.
@@ -22,10 +23,29 @@ pub enum Moment {
     Prepared,
 }
 
+/// How a database answers a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The statement.
+    pub sql: String,
+    /// The steps, in the database's own words.
+    pub steps: Vec<String>,
+}
+
 /// Somebody who looks at moments, and may hold them.
 pub trait Witness: Send + Sync {
     /// Called at a moment; the write goes on when this ends.
-    fn at(&self, moment: Moment) -> BoxFuture<'_, ()>;
+    fn at(&self, _moment: Moment) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    /// Whether to be told how each read is answered; the database is asked for its plan before the read then.
+    fn wants_plans(&self) -> bool {
+        false
+    }
+
+    /// Called before a read.
+    fn plan(&self, _plan: Plan) {}
 }
 
 /// Who looks, if anybody does. No file, variable or flag leads here: only a program that is built around this library
@@ -45,6 +65,11 @@ impl Moments {
         if let Some(witness) = &self.0 {
             witness.at(moment).await;
         }
+    }
+
+    /// Who wants to know how reads are answered.
+    pub(super) fn planner(&self) -> Option<&dyn Witness> {
+        self.0.as_deref().filter(|witness| witness.wants_plans())
     }
 }
 

@@ -11,6 +11,7 @@ use driftless_resolvers::storage::{Key, Position, Scope, StorageError, SyncPlace
 use super::column_sql::{self, Operand};
 use super::database::{Arg, Dialect};
 use super::filter_sql::prefilter;
+use super::narrow::Narrowing;
 use super::statements::Range;
 use super::table::{Column, Table};
 
@@ -21,8 +22,8 @@ pub(super) struct Walk<'a> {
 }
 
 enum Way<'a> {
-    /// The whole table, by key.
-    Table,
+    /// The whole table, by key, or the part of it that a filter leaves.
+    Table(Option<Narrowing>),
     /// The record with this key.
     One(Key),
     /// Nothing: the partition value is of a type that the index does not hold.
@@ -46,9 +47,12 @@ impl<'a> Walk<'a> {
         model: &Model,
         table: &Table,
         scope: &'a Scope,
+        filter: &Filter,
     ) -> Result<Self, StorageError> {
         let scope = match scope {
-            Scope::Table => Way::Table,
+            Scope::Table => {
+                Way::Table(Narrowing::of(model, table, filter).filter(Narrowing::suits_keys))
+            }
             Scope::Index {
                 index: None,
                 partition,
@@ -96,25 +100,29 @@ impl<'a> Walk<'a> {
         filter: &Filter,
         mut args: Vec<Arg>,
     ) -> Range {
-        let (conditions, order) = match &self.scope {
-            Way::Nowhere => ("1 = 0".to_owned(), "pk".to_owned()),
+        let (branches, order) = match &self.scope {
+            Way::Nowhere => (vec!["1 = 0".to_owned()], "pk".to_owned()),
             Way::One(key) => {
                 let mut conditions = vec![format!("pk = {}", push(&mut args, text(key)))];
                 conditions.extend(after_key(after, &mut args));
-                (conditions.join(" and "), "pk".to_owned())
+                (vec![conditions.join(" and ")], "pk".to_owned())
             }
-            Way::Table => {
+            Way::Table(narrowing) => {
                 let condition = after_key(after, &mut args);
+                let condition = condition.unwrap_or_else(|| "pk > ''".to_owned());
                 (
-                    condition.unwrap_or_else(|| "1 = 1".to_owned()),
+                    branches(narrowing.as_ref(), &condition, &mut args),
                     "pk".to_owned(),
                 )
             }
-            Way::Index(walk) => walk.range(self.dialect, after, &mut args),
+            Way::Index(walk) => {
+                let (conditions, order) = walk.range(self.dialect, after, &mut args);
+                (vec![conditions], order)
+            }
         };
         let filter = prefilter(self.dialect, filter, &mut args);
         Range {
-            conditions,
+            branches,
             order,
             filter,
             args,
@@ -128,7 +136,7 @@ impl<'a> Walk<'a> {
                 .attributes
                 .entry(&record.fields)
                 .is_some_and(|(_, sort)| attributes::passes(walk.tests, &sort)),
-            Way::Table | Way::One(_) | Way::Nowhere => true,
+            Way::Table(_) | Way::One(_) | Way::Nowhere => true,
         }
     }
 
@@ -136,7 +144,7 @@ impl<'a> Walk<'a> {
     pub(super) fn position(&self, hit: &super::rows::Hit) -> Position {
         let sort = match &self.scope {
             Way::Index(walk) => walk.attributes.entry(&hit.record.fields),
-            Way::Table | Way::One(_) | Way::Nowhere => None,
+            Way::Table(_) | Way::One(_) | Way::Nowhere => None,
         };
         Position {
             sort: sort.map_or(Value::Null, |(_, sort)| sort),
@@ -186,9 +194,14 @@ impl IndexWalk<'_> {
 }
 
 /// The rows of a sync after a place.
-pub(super) fn changes(dialect: Dialect, place: &SyncPlace, filter: &Filter) -> Range {
+pub(super) fn changes(
+    dialect: Dialect,
+    place: &SyncPlace,
+    filter: &Filter,
+    narrowing: Option<&Narrowing>,
+) -> Range {
     let mut args = Vec::new();
-    let (conditions, order) = match place {
+    let (condition, order) = match place {
         SyncPlace::Base(key) => (format!("pk > {}", push(&mut args, text(key))), "pk"),
         SyncPlace::Delta(time, seq) => {
             let time = push(&mut args, Arg::Int(time.0));
@@ -199,12 +212,22 @@ pub(super) fn changes(dialect: Dialect, place: &SyncPlace, filter: &Filter) -> R
             )
         }
     };
+    let narrowing = narrowing.filter(|narrowing| narrowing.suits(place));
     Range {
-        conditions,
+        branches: branches(narrowing, &condition, &mut args),
         order: order.to_owned(),
         filter: prefilter(dialect, filter, &mut args),
         args,
     }
+}
+
+/// A condition in each part of a table that a filter leaves.
+fn branches(narrowing: Option<&Narrowing>, condition: &str, args: &mut Vec<Arg>) -> Vec<String> {
+    let Some(Narrowing { column, values, .. }) = narrowing else {
+        return vec![condition.to_owned()];
+    };
+    let branch = |value: &Arg| format!("{column} = {} and {condition}", push(args, value.clone()));
+    values.iter().map(branch).collect()
 }
 
 fn after_key(after: Option<&Position>, args: &mut Vec<Arg>) -> Option<String> {

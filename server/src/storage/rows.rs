@@ -1,7 +1,7 @@
 //! What the rows of an answer mean.
 
 use driftless_resolvers::feed::Seq;
-use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, Write};
+use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, SyncPlace, Write};
 use driftless_resolvers::sync::LogState;
 use driftless_resolvers::{Record, Timestamp, Version};
 
@@ -43,7 +43,19 @@ pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
 
 /// The rows of a [`statements::scan`].
 pub(super) fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
-    rows.iter().map(|row| scanned(row, 0)).collect()
+    let hits: Result<Vec<Hit>, _> = rows.iter().map(|row| scanned(row, 0)).collect();
+    in_order(hits?)
+}
+
+/// A page goes on after its last row: one that came out of turn would hide those between.
+fn in_order(hits: Vec<Hit>) -> Result<Vec<Hit>, StorageError> {
+    let is_in_turn = |pair: &[Hit]| pair[0].looked == 0 || pair[0].looked < pair[1].looked;
+    if hits.windows(2).all(is_in_turn) {
+        return Ok(hits);
+    }
+    Err(StorageError::Corrupt(
+        "the database answers rows in another order than it was asked for".to_owned(),
+    ))
 }
 
 fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
@@ -70,15 +82,20 @@ pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, Stor
     Ok(branches)
 }
 
-/// The page's rows of [`statements::sync_start`]; an empty page is one row of NULLs.
-pub(super) fn page_hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+/// The page's rows of [`statements::sync_start`] in the order of the sync; an empty page is one row of NULLs.
+pub(super) fn page_hits(rows: &[Row], place: &SyncPlace) -> Result<Vec<Hit>, StorageError> {
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         if row.maybe_text(STATE_COLUMNS)?.is_some() {
             found.push(scanned(row, STATE_COLUMNS)?);
         }
     }
-    Ok(found)
+    // They come in order; what is in order costs one look at each.
+    match place {
+        SyncPlace::Base(_) => found.sort_by(|one, other| one.key.cmp(&other.key)),
+        SyncPlace::Delta(..) => found.sort_by_key(|hit| (hit.record.last_changed_at, hit.seq)),
+    }
+    in_order(found)
 }
 
 /// The log's state and last position, out of [`statements::sync_start`].

@@ -18,15 +18,16 @@ use driftless_resolvers::storage::{
 use driftless_resolvers::sync::{self, LogState};
 use driftless_resolvers::{Record, Timestamp, Version};
 
-use super::database::{Arg, Statement};
+use super::database::{Arg, Dialect, Statement};
 use super::engine::Engine;
 use super::filter_sql::Tested;
 use super::migrate::{self, Observer};
+use super::narrow::Narrowing;
 use super::page::{Collected, Reader};
 use super::range;
 use super::rows::{Hit, hit, hits, log_state, logged, page_hits};
 use super::shelf::Shelf;
-use super::statements;
+use super::statements::{self, Range};
 use super::table::Table;
 use super::wake::Board;
 
@@ -114,7 +115,10 @@ impl SqlStore {
         let statement = match keys {
             [] => return Ok(Vec::new()),
             [key] => statements::one(self.engine.dialect(), &table, key),
-            keys => statements::many(self.engine.dialect(), &table, keys),
+            keys => {
+                let keys = keys.iter().map(|key| key.0.as_str());
+                statements::many(self.engine.dialect(), &table, keys)
+            }
         };
         let mut found = HashMap::new();
         for row in self.engine.rows(statement).await? {
@@ -131,8 +135,8 @@ impl SqlStore {
     ) -> Result<Page, StorageError> {
         let table = self.table(model)?;
         let dialect = self.engine.dialect();
-        let walk = range::Walk::new(dialect, model, &table, &query.scope)?;
         let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
+        let walk = range::Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
         let mut after = query.after.clone();
         loop {
             let range = walk.range(after.as_ref(), reader.filter());
@@ -154,9 +158,13 @@ impl SqlStore {
     async fn sync_page(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
         let table = self.table(model)?;
         let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
+        let way = Way {
+            narrowing: Narrowing::of(model, &table, reader.filter()),
+            table: &table,
+        };
         let (mut cursor, mut answer) = match &query.from {
             SyncFrom::Next(cursor) => {
-                let answer = self.changes(&table, cursor, &reader).await?;
+                let answer = self.changes(&way, cursor, &reader).await?;
                 (cursor.clone(), answer)
             }
             SyncFrom::First {
@@ -169,7 +177,7 @@ impl SqlStore {
                     overlap: *overlap,
                     window: *window,
                 };
-                self.start(&table, &start, &reader).await?
+                self.start(&way, &start, &reader).await?
             }
         };
         loop {
@@ -180,7 +188,7 @@ impl SqlStore {
                 Collected::More(last) => match after(&last) {
                     Some(next) => {
                         cursor = next;
-                        answer = self.changes(&table, &cursor, &reader).await?;
+                        answer = self.changes(&way, &cursor, &reader).await?;
                         continue;
                     }
                     None => (reader.into_records(), None),
@@ -197,15 +205,15 @@ impl SqlStore {
     /// What changed after a cursor.
     async fn changes(
         &self,
-        table: &Table,
+        way: &Way<'_>,
         cursor: &SyncCursor,
         reader: &Reader,
     ) -> Result<Answer, StorageError> {
         let dialect = self.engine.dialect();
-        let range = range::changes(dialect, &cursor.place, reader.filter());
+        let range = way.range(dialect, &cursor.place, reader);
         let tested = range.tested();
         let want = reader.want(tested);
-        let sql = statements::scan(dialect, table, &range, want);
+        let sql = statements::scan(dialect, way.table, &range, want);
         let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
         Ok(Answer {
             want,
@@ -218,21 +226,22 @@ impl SqlStore {
     /// and read again if that state says otherwise or the log was idle for too long.
     async fn start(
         &self,
-        table: &Table,
+        way: &Way<'_>,
         start: &Start,
         reader: &Reader,
     ) -> Result<(SyncCursor, Answer), StorageError> {
         let dialect = self.engine.dialect();
-        let mut place = start.place(UNBOUNDED);
+        let mut place = way.turned(start.place(UNBOUNDED));
         loop {
-            let range = range::changes(dialect, &place, reader.filter());
+            let range = way.range(dialect, &place, reader);
             let tested = range.tested();
             let want = reader.want(tested);
-            let statement = statements::sync_start(dialect, table, range, want, self.engine.wall());
+            let statement =
+                statements::sync_start(dialect, way.table, range, want, self.engine.wall());
             let rows = self.engine.rows(statement).await?;
             let (log, head) = log_state(&rows)?;
             if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
-                match self.engine.tick(table).await {
+                match self.engine.tick(way.table).await {
                     Ok(()) => continue,
                     // A full disk, or a database that only reads: an older `startedAt` promises less and is no harm.
                     Err(StorageError::Unavailable(reason)) if head.0 > 0 => {
@@ -244,17 +253,17 @@ impl SqlStore {
                     Err(error) => return Err(error),
                 }
             }
-            let chosen = start.place(log);
+            let chosen = way.turned(start.place(log));
             if !covers(&place, &chosen) {
                 place = chosen;
                 continue;
             }
+            let hits = page_hits(&rows, &place)?;
             let cursor = SyncCursor {
                 place,
                 horizon: head,
                 started_at: sync::started_at(log),
             };
-            let hits = page_hits(&rows)?;
             return Ok((cursor, Answer { want, tested, hits }));
         }
     }
@@ -308,6 +317,26 @@ impl SqlStore {
             }));
         }
         Ok(stretch)
+    }
+}
+
+/// What a sync walks over.
+struct Way<'a> {
+    table: &'a Table,
+    narrowing: Option<Narrowing>,
+}
+
+impl Way<'_> {
+    fn range(&self, dialect: Dialect, place: &SyncPlace, reader: &Reader) -> Range {
+        range::changes(dialect, place, reader.filter(), self.narrowing.as_ref())
+    }
+
+    /// Where it begins.
+    fn turned(&self, place: SyncPlace) -> SyncPlace {
+        match &self.narrowing {
+            Some(narrowing) => narrowing.turned(place),
+            None => place,
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The embedded database: one writer, several readers, one process.
 
+mod batch;
+
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,16 +20,15 @@ use sqlx::{ConnectOptions, Connection, Transaction};
 use tokio::sync::Mutex;
 
 use driftless_resolvers::clock::Clock;
-use driftless_resolvers::feed::Seq;
-use driftless_resolvers::storage::{Put, StorageError, TICK_AFTER, Write};
-use driftless_resolvers::{Record, Timestamp, Version};
+use driftless_resolvers::storage::{StorageError, TICK_AFTER, Write};
+use driftless_resolvers::{Record, Timestamp};
 
 use super::Place;
 use super::database::{Dialect, Row, Statement, storage_error};
 use super::group::Batch;
 use super::migrate::{Session, Step};
 use super::moment::{Moment, Moments};
-use super::statements::{self, Stored};
+use super::statements;
 use super::table::Table;
 
 /// How many reads may run at the same time.
@@ -168,30 +170,16 @@ impl Sqlite {
         let mut transaction = begin(&mut writer).await?;
         let head = Head::read(&mut transaction, table).await?;
         let table = &current(&mut transaction, table, &head).await?;
+        let stored = stored(&mut transaction, table, writes).await?;
         let changed = Timestamp(head.time(self.now()));
-        let mut seq = head.seq;
-        let mut batch = Batch::with_capacity(writes.len());
-        for write in writes {
-            let stored = read_one(&mut transaction, table, write).await?;
-            let version = match super::rows::next_version(write, stored.as_ref()) {
-                Ok(version) => version,
-                Err(outcome) => {
-                    batch.push(outcome, None);
-                    continue;
-                }
-            };
-            seq += 1;
-            let place = Stored {
-                version,
-                changed,
-                seq,
-            };
-            store(&mut transaction, table, write, &place).await?;
-            batch.push(Ok(Put::Done(place.record(write))), Some(Seq(seq)));
+        let decided = batch::decide(writes, stored, changed, head.seq);
+        for statement in decided.statements(table) {
+            let query = statement.sqlite();
+            query.execute(&mut *transaction).await.map_err(failed)?;
         }
         self.moments.at(Moment::Written).await;
         transaction.commit().await.map_err(failed)?;
-        Ok(batch)
+        Ok(decided.batch)
     }
 
     /// Closes every connection and lets go of the file.
@@ -295,39 +283,17 @@ async fn current<'a>(
     super::ddl::described(table, &rows).map(Cow::Owned)
 }
 
-async fn read_one(
+/// What is stored of the records of a batch.
+async fn stored(
     connection: &mut SqliteConnection,
     table: &Table,
-    write: &Write,
-) -> Result<Option<Record>, StorageError> {
-    let row = statements::one(Dialect::Sqlite, table, &write.key)
-        .sqlite()
-        .fetch_optional(connection)
-        .await
-        .map_err(failed)?;
-    row.map(|row| super::rows::hit(&Row::Sqlite(row), 0).map(|hit| hit.record))
-        .transpose()
-}
-
-async fn store(
-    connection: &mut SqliteConnection,
-    table: &Table,
-    write: &Write,
-    place: &Stored,
-) -> Result<(), StorageError> {
-    let doc = statements::document(&write.fields);
-    let first = place.version == Version::FIRST;
-    for statement in [
-        statements::base_row(table, write, place, &doc, first),
-        statements::log_row(table, write, place, doc.clone()),
-    ] {
-        statement
-            .sqlite()
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-    }
-    Ok(())
+    writes: &[Write],
+) -> Result<HashMap<String, Record>, StorageError> {
+    let statement = statements::many(Dialect::Sqlite, table, batch::keys(writes));
+    let rows = statement.sqlite().fetch_all(connection).await;
+    let rows = rows.map_err(failed)?.into_iter().map(Row::Sqlite);
+    rows.map(|row| super::rows::hit(&row, 0).map(|hit| (hit.key.0, hit.record)))
+        .collect()
 }
 
 /// Keeps other processes away: two writers with their own clocks would break the order of the log.

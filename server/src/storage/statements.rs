@@ -101,60 +101,54 @@ pub(super) fn one(dialect: Dialect, table: &Table, key: &Key) -> Statement {
 }
 
 /// Many records, in any order.
-pub(super) fn many(dialect: Dialect, table: &Table, keys: &[Key]) -> Statement {
+pub(super) fn many<'k>(
+    dialect: Dialect,
+    table: &Table,
+    keys: impl IntoIterator<Item = &'k str>,
+) -> Statement {
     let columns = dialect.record_columns();
     let chosen = dialect.any_of("pk", 1);
     let sql = format!("select {columns} from {} where {chosen}", table.name);
-    let keys = keys.iter().map(|key| key.0.clone()).collect();
+    let keys = keys.into_iter().map(str::to_owned).collect();
     Statement::new(sql, vec![Arg::Texts(keys)])
 }
 
-/// The write of a record's row (SQLite; Postgres does it inside a function).
-pub(super) fn base_row(
-    table: &Table,
-    write: &Write,
-    place: &Stored,
-    doc: &str,
-    first: bool,
-) -> Statement {
-    let mut names = vec!["version", "deleted", "changed_ms", "seq", "doc"];
-    let mut args = vec![
+/// The values of a record's row, for [`record_rows`].
+pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: String) -> Vec<Arg> {
+    let mut args = Vec::with_capacity(6 + table.columns.len());
+    args.extend([
         Arg::Text(write.key.0.clone()),
         Arg::Int(i64::from(place.version.0)),
         Arg::Int(i64::from(write.deleted)),
         Arg::Int(place.changed.0),
         Arg::Int(place.seq),
-        Arg::Text(doc.to_owned()),
-    ];
+        Arg::Text(doc),
+    ]);
     for column in &table.columns {
-        names.push(&column.name);
-        args.push(attribute(
-            column.is_number(),
-            column.attribute.value(&write.fields),
-        ));
+        let value = column.attribute.value(&write.fields);
+        args.push(attribute(column.is_number(), value));
     }
-    let numbered = |n: usize| format!("${}", n + 2);
-    let sql = if first {
-        let values: Vec<_> = (0..names.len()).map(numbered).collect();
-        format!(
-            "insert into {} (pk, {}) values ($1, {})",
-            table.name,
-            names.join(", "),
-            values.join(", ")
-        )
-    } else {
-        let sets: Vec<_> = names
-            .iter()
-            .enumerate()
-            .map(|(n, name)| format!("{name} = {}", numbered(n)))
-            .collect();
-        format!(
-            "update {} set {} where pk = $1",
-            table.name,
-            sets.join(", ")
-        )
-    };
-    Statement::new(sql, args)
+    args
+}
+
+/// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function).
+pub(super) fn record_rows(table: &Table, rows: usize) -> String {
+    let mut names = vec!["version", "deleted", "changed_ms", "seq", "doc"];
+    names.extend(table.columns.iter().map(|column| column.name.as_str()));
+    let set = |name: &&str| format!("{name} = excluded.{name}");
+    format!(
+        "insert into {} (pk, {}) values {} on conflict (pk) do update set {}",
+        table.name,
+        names.join(", "),
+        placeholders(rows, 1 + names.len()),
+        names.iter().map(set).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// `(?, ?), (?, ?)`: so many rows of so many values.
+fn placeholders(rows: usize, values: usize) -> String {
+    let row = format!("({})", vec!["?"; values].join(", "));
+    vec![row.as_str(); rows].join(", ")
 }
 
 /// The value of an index column.
@@ -177,11 +171,9 @@ pub(super) fn attributes(is_number: bool, values: impl Iterator<Item = Option<Va
     }
 }
 
-/// The log row of a write (SQLite; Postgres does it inside a function).
-pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String) -> Statement {
-    let sql = "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let args = vec![
+/// The values of a write's log row, for [`log_rows`].
+pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String) -> Vec<Arg> {
+    vec![
         Arg::Int(table.shard),
         Arg::Int(place.seq),
         Arg::Int(place.changed.0),
@@ -192,8 +184,15 @@ pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String)
         Arg::Text(doc),
         Arg::MaybeText(write.actor.clone()),
         Arg::MaybeText(write.request.clone()),
-    ];
-    Statement::new(sql, args)
+    ]
+}
+
+/// Adds so many rows to the log (SQLite; Postgres does it inside a function).
+pub(super) fn log_rows(rows: usize) -> String {
+    format!(
+        "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request) values {}",
+        placeholders(rows, 10)
+    )
 }
 
 /// An idle tick (SQLite; Postgres has a function).
@@ -234,8 +233,8 @@ pub(super) fn since(dialect: Dialect, table: &Table, after: Seq, limit: usize) -
 
 /// A range of a table in the order it is walked.
 pub(super) struct Range {
-    /// What rows must be, ready for `where`.
-    pub(super) conditions: String,
+    /// What rows must be, ready for `where`: one of these. No row fits two.
+    pub(super) branches: Vec<String>,
     /// The order, ready for `order by`.
     pub(super) order: String,
     /// What of a filter the database can test; rows that fail it are not sent.
@@ -259,19 +258,28 @@ impl Range {
 /// the row at the scan bound can be told (it is sent whether it passes or not).
 pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
     let columns = dialect.record_columns();
-    let Range {
-        conditions, order, ..
-    } = range;
-    let name = &table.name;
+    let order = &range.order;
     match &range.filter {
-        None => format!(
-            "select {columns}, cast(0 as bigint) as looked from {name} where {conditions} order by {order} limit {want}"
-        ),
-        Some(Prefilter { sql: filter, .. }) => format!(
-            "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {name} \
-             where {conditions} order by {order} limit {SCAN_BOUND}) as scanned \
-             where ({filter}) or looked = {SCAN_BOUND} order by {order} limit {want}"
-        ),
+        None => {
+            let rows = ordered(table, range, &want.to_string());
+            format!(
+                "select {columns}, cast(0 as bigint) as looked from {rows} order by {order} limit {want}"
+            )
+        }
+        Some(Prefilter { sql: filter, .. }) => {
+            let rows = ordered(table, range, &SCAN_BOUND.to_string());
+            // SQLite hands on the rows of the inner query as they come, in its order; told to order them, it would test
+            // all of them first and sort what is in order. `rows::hits` does not take its word for it.
+            let order_again = match dialect {
+                Dialect::Postgres => format!("order by {order} "),
+                Dialect::Sqlite => String::new(),
+            };
+            format!(
+                "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {rows} \
+                 order by {order} limit {SCAN_BOUND}) as scanned \
+                 where ({filter}) or looked = {SCAN_BOUND} {order_again}limit {want}"
+            )
+        }
     }
 }
 
@@ -287,10 +295,27 @@ pub(super) fn branch(
     format!("select page.*, cast({number} as bigint) as branch from ({scan}) as page")
 }
 
+/// The rows of a range, ready for `from`. Several branches are merged: each is a range of an index in the same order.
+fn ordered(table: &Table, range: &Range, most: &str) -> String {
+    let name = &table.name;
+    if let [conditions] = range.branches.as_slice() {
+        return format!("{name} where {conditions}");
+    }
+    let columns = "pk, version, deleted, changed_ms, seq, doc";
+    let branch = |conditions: &String| format!("select {columns} from {name} where {conditions}");
+    let branches: Vec<_> = range.branches.iter().map(branch).collect();
+    format!(
+        "({} order by {} limit {most}) as branches",
+        branches.join(" union all "),
+        range.order
+    )
+}
+
 /// How many columns of [`sync_start`] come before the page's.
 pub(super) const STATE_COLUMNS: usize = 6;
 
-/// The state of the log and the first page, in one statement and thus in one snapshot.
+/// The state of the log and the first page, in one statement and thus in one snapshot. No database promises the order of
+/// the page's rows here; to ask for it would make them sort what is in order.
 pub(super) fn sync_start(
     dialect: Dialect,
     table: &Table,
@@ -306,23 +331,12 @@ pub(super) fn sync_start(
             format!("${}", range.args.len())
         }
     };
-    let order = &range.order;
     let shard = table.shard;
     let sql = format!(
         "select s.epoch_start_ms, s.purged_ms, coalesce(h.changed_ms, 0), coalesce(h.seq, 0), {wall}, \
          s.floor_ms, page.* from shards s \
          left join (select seq, changed_ms from change_log where shard = {shard} order by seq desc limit 1) h \
-         on true left join ({scan}) page on true where s.shard = {shard} order by {}",
-        qualified(order)
+         on true left join ({scan}) page on true where s.shard = {shard}"
     );
     Statement::new(sql, range.args)
-}
-
-/// The columns of an order, as columns of the page.
-fn qualified(order: &str) -> String {
-    let columns: Vec<_> = order
-        .split(", ")
-        .map(|column| format!("page.{column}"))
-        .collect();
-    columns.join(", ")
 }

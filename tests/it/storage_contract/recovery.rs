@@ -25,15 +25,15 @@ async fn worked_on(stand: &Stand) -> Model {
     model
 }
 
-async fn execute(stand: &Stand, sql: &str) {
+pub(super) async fn execute(stand: &Stand, sql: &str) {
     let url = stand.url().unwrap();
     let sql = AssertSqlSafe(sql.to_owned());
     if url.starts_with("sqlite") {
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     } else {
         let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-        sqlx::query(sql).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 }
 

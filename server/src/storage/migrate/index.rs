@@ -9,15 +9,20 @@ use crate::storage::table::{Column, Table, indexes};
 /// The indexes of a model's table, each once.
 pub(super) fn wanted(model: &Model, table: &Table) -> Vec<Index> {
     let mut wanted = vec![Index::new(table, "changed", &["changed_ms", "seq"])];
-    for index in indexes(model) {
-        let mut columns = vec![Column::of(index.partition).name];
-        columns.extend(index.sort.map(|sort| Column::of(sort).name));
-        columns.push("pk".to_owned());
-        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-        let index = Index::new(table, "by", &columns);
+    let mut add = |index: Index| {
         if !wanted.contains(&index) {
             wanted.push(index);
         }
+    };
+    for index in indexes(model) {
+        let partition = Column::of(index.partition).name;
+        let sort = index.sort.map(|sort| Column::of(sort).name);
+        let mut columns = vec![partition.as_str()];
+        columns.extend(sort.as_deref());
+        columns.push("pk");
+        add(Index::new(table, "by", &columns));
+        // For syncs of one partition (`sync-design.md` R7).
+        add(Index::new(table, "by", &[&partition, "changed_ms", "seq"]));
     }
     wanted
 }
