@@ -86,6 +86,16 @@ pub enum MissingVersion {
     Latest,
 }
 
+/// Which rejections show the stored record, so that a client can take it over (`errata.md` row 16).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RejectionData {
+    /// All that are about one.
+    #[default]
+    Always,
+    /// Those of conflicts, as in AppSync: not of creates over another record, of conditions and of invalid values.
+    Conflicts,
+}
+
 /// Switches and limits; the defaults are AppSync's behaviour wherever a client could tell (`errata.md` row 31).
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -107,6 +117,10 @@ pub struct Settings {
     pub own_clock_overlap: i64,
     /// Answer a repeated create with success (`errata.md` row 14).
     pub create_replay: bool,
+    /// Answer a repeated update or delete with success (`errata.md` row 15).
+    pub update_replay: bool,
+    /// Which rejections show the stored record.
+    pub rejection_data: RejectionData,
     /// Let a create go over a tombstone, as it goes over a shell; else the id stays taken (`sync-semantics` 2.2 row 3).
     pub revive: bool,
     /// Answer a client that asks the same in vain again and again a little later each time (`client-js` 13.3).
@@ -137,6 +151,8 @@ impl Default for Settings {
             tombstone_ttl: Some(tombstone::DEFAULT_TTL),
             own_clock_overlap: 300_000,
             create_replay: true,
+            update_replay: true,
+            rejection_data: RejectionData::Always,
             revive: false,
             slow_loops: true,
             hide_tombstones: false,

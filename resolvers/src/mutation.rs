@@ -137,7 +137,7 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
         unversioned::warn(permit);
     }
     let mut mediation = Mediation::new(permit, request);
-    let mut replay_ruled_out = false;
+    let mut replay_ruled_out = !permit.engine().settings.update_replay;
     let mut turn = None;
     for round in 0..ROUNDS {
         if round == FREE_ROUNDS {

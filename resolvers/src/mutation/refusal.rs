@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::Record;
 use crate::api::error::{Custom, ErrorType, FieldError};
 use crate::authz::WritePermit;
+use crate::engine::RejectionData;
 
 /// Why nothing is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +72,19 @@ pub(super) fn error(
             "The record has used up its version numbers.",
         ),
     };
+    if !matches!(refusal, Refusal::Condition) || shows_always(permit) {
+        with_record(permit, error, stored)
+    } else {
+        error
+    }
+}
+
+fn shows_always(permit: &WritePermit<'_>) -> bool {
+    permit.engine().settings.rejection_data == RejectionData::Always
+}
+
+/// An error that shows what the caller may see of a record.
+fn with_record(permit: &WritePermit<'_>, error: FieldError, stored: Option<Record>) -> FieldError {
     match stored.and_then(|record| permit.shown(record)) {
         Some(record) => error.with_record(record),
         None => error,
@@ -101,10 +115,8 @@ pub(super) fn invalid(
     stored: Option<Record>,
 ) -> FieldError {
     match stored {
-        Some(record) => match permit.shown(record) {
-            Some(record) => fault.clone().with_record(record),
-            None => fault.clone(),
-        },
+        Some(record) if shows_always(permit) => with_record(permit, fault.clone(), Some(record)),
+        Some(_) => fault.clone(),
         None => error(permit, &Refusal::Missing, None),
     }
 }

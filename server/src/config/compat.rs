@@ -1,9 +1,10 @@
 //! Profiles: many switches by one word, laid under whatever else is configured.
 
-use driftless_resolvers::engine::MissingVersion;
+use driftless_resolvers::engine::{MissingVersion, RejectionData};
 use serde::Deserialize;
 
 use super::Config;
+use crate::realtime::{EventLimit, Oversized};
 
 /// Another service to be like, where a client could tell the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -22,16 +23,165 @@ impl Compat {
     }
 }
 
-/// Deltas of 30 minutes, no repetition recognised, no frames beside live ones, 100 subscriptions.
+/// AppSync drops events of more than 240 KiB (`realtime.md` 2.4).
+const LARGEST_EVENT: EventLimit = EventLimit {
+    bytes: 240 * 1024,
+    over: Oversized::Drop,
+};
+
+/// Deltas of 30 minutes, no repetition recognised, records in conflicts only, no frames beside live ones, 100
+/// subscriptions, no large events, and refusals as they are.
 fn appsync(config: &mut Config) {
     let engine = &mut config.engine;
     engine.delta_window = Some(30 * 60_000);
     engine.create_replay = false;
+    engine.update_replay = false;
+    engine.rejection_data = RejectionData::Conflicts;
     engine.revive = false;
     engine.hide_tombstones = false;
     engine.slow_loops = false;
     engine.missing_version = MissingVersion::Conflict;
     engine.same_writer = false;
     config.realtime.repairs = false;
+    config.realtime.gentle_denials = false;
+    config.realtime.event_limit = Some(LARGEST_EVENT);
     config.realtime.subscriptions = 100;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    /// A switch in `driftless.toml`: its section and key, our side, AppSync's side, and what a configuration says of it.
+    struct Switch(
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        fn(&Config) -> String,
+    );
+
+    const SWITCHES: [Switch; 13] = [
+        Switch("sync", "delta_ttl", "", "30", |config| {
+            config
+                .engine
+                .delta_window
+                .map_or_else(String::new, |window| (window / 60_000).to_string())
+        }),
+        Switch("sync", "create_replay", "true", "false", |config| {
+            config.engine.create_replay.to_string()
+        }),
+        Switch("sync", "update_replay", "true", "false", |config| {
+            config.engine.update_replay.to_string()
+        }),
+        Switch(
+            "sync",
+            "rejection_data",
+            "\"always\"",
+            "\"conflicts\"",
+            |config| {
+                match config.engine.rejection_data {
+                    RejectionData::Always => "\"always\"",
+                    RejectionData::Conflicts => "\"conflicts\"",
+                }
+                .to_owned()
+            },
+        ),
+        Switch("sync", "slow_loops", "true", "false", |config| {
+            config.engine.slow_loops.to_string()
+        }),
+        Switch(
+            "sync",
+            "create_on_tombstone",
+            "\"revive\"",
+            "\"error\"",
+            |config| {
+                if config.engine.revive {
+                    "\"revive\""
+                } else {
+                    "\"error\""
+                }
+                .to_owned()
+            },
+        ),
+        Switch("sync", "hide_tombstones", "true", "false", |config| {
+            config.engine.hide_tombstones.to_string()
+        }),
+        Switch(
+            "sync",
+            "missing_version",
+            "\"latest\"",
+            "\"conflict\"",
+            |config| {
+                match config.engine.missing_version {
+                    MissingVersion::Latest => "\"latest\"",
+                    MissingVersion::Conflict => "\"conflict\"",
+                }
+                .to_owned()
+            },
+        ),
+        Switch("sync", "same_writer", "true", "false", |config| {
+            config.engine.same_writer.to_string()
+        }),
+        Switch("realtime", "repairs", "true", "false", |config| {
+            config.realtime.repairs.to_string()
+        }),
+        Switch(
+            "realtime",
+            "denial",
+            "\"operation_disabled\"",
+            "\"unauthorized\"",
+            |config| {
+                if config.realtime.gentle_denials {
+                    "\"operation_disabled\""
+                } else {
+                    "\"unauthorized\""
+                }
+                .to_owned()
+            },
+        ),
+        Switch("realtime", "event_limit", "0", "245760", |config| {
+            config
+                .realtime
+                .event_limit
+                .map_or(0, |limit| limit.bytes)
+                .to_string()
+        }),
+        Switch("limits", "subscriptions", "1000", "100", |config| {
+            config.realtime.subscriptions.to_string()
+        }),
+    ];
+
+    fn load(file: &str) -> Config {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("driftless.toml");
+        std::fs::write(&path, file).expect("a file");
+        let flags = Flags {
+            file: Some(path),
+            ..Flags::default()
+        };
+        let loaded = Config::production().overlaid(&flags, std::iter::empty());
+        loaded.unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// `errata.md` 2.15: both positions of every switch can be named, the profile has AppSync's, and a switch beside it wins.
+    #[test]
+    fn every_switch_of_the_profile_can_be_set_either_way() {
+        let profile = load("compat = \"appsync\"\n");
+        let documented = include_str!("../../../docs/switches.md");
+        for Switch(section, key, ours, theirs, read) in SWITCHES {
+            assert_eq!(read(&profile), theirs, "{key} in the profile");
+            for side in [ours, theirs].into_iter().filter(|side| !side.is_empty()) {
+                let alone = load(&format!("[{section}]\n{key} = {side}\n"));
+                assert_eq!(read(&alone), side, "{key} alone");
+                let beside = format!("compat = \"appsync\"\n[{section}]\n{key} = {side}\n");
+                assert_eq!(read(&load(&beside)), side, "{key} beside the profile");
+            }
+            assert!(
+                documented.contains(&format!("`{section}.{key}`")),
+                "{key} has no row"
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use driftless_resolvers::engine::MissingVersion;
+use driftless_resolvers::engine::{MissingVersion, RejectionData};
 use driftless_resolvers::schema::suggestion::nearest;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -13,6 +13,7 @@ use super::compat::Compat;
 use super::lifetime::{self, Lifetime};
 use super::{Config, ConfigError, Database, Feed, SchemaSource, TlsMode};
 use super::{auth, conflict, models, rules};
+use crate::realtime::{EventLimit, Oversized};
 
 const DEFAULT_FILE: &str = "driftless.toml";
 
@@ -83,6 +84,9 @@ struct Limits {
 struct Realtime {
     keep_alive_s: Option<u64>,
     repairs: Option<bool>,
+    denial: Option<Denial>,
+    event_limit: Option<usize>,
+    over_event_limit: Option<Over>,
     drain_s: Option<u64>,
 }
 
@@ -95,6 +99,8 @@ struct Sync {
     log_ttl: Option<Lifetime>,
     create_on_tombstone: Option<OnTombstone>,
     create_replay: Option<bool>,
+    update_replay: Option<bool>,
+    rejection_data: Option<Shown>,
     hide_tombstones: Option<bool>,
     slow_loops: Option<bool>,
     missing_version: Option<Missing>,
@@ -109,6 +115,30 @@ enum OnTombstone {
     Error,
     /// It makes the next version.
     Revive,
+}
+
+/// Which rejections show the stored record.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Shown {
+    Always,
+    Conflicts,
+}
+
+/// What DataStore's JavaScript client is told where a start is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Denial {
+    OperationDisabled,
+    Unauthorized,
+}
+
+/// What becomes of an event that is too large.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Over {
+    Close,
+    Drop,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -256,6 +286,25 @@ fn realtime(config: &mut Config, realtime: &Realtime) {
     let period = seconds(realtime.keep_alive_s.map(|value| value.max(1)));
     set(&mut config.realtime.keep_alive, period);
     set(&mut config.realtime.repairs, realtime.repairs);
+    let gentle = realtime
+        .denial
+        .map(|denial| denial == Denial::OperationDisabled);
+    set(&mut config.realtime.gentle_denials, gentle);
+    let over = realtime.over_event_limit.map(|over| match over {
+        Over::Close => Oversized::Close,
+        Over::Drop => Oversized::Drop,
+    });
+    // Zero is no limit.
+    let limit = realtime.event_limit.map(|bytes| {
+        (bytes > 0).then_some(EventLimit {
+            bytes,
+            over: Oversized::default(),
+        })
+    });
+    set(&mut config.realtime.event_limit, limit);
+    if let (Some(limit), Some(over)) = (&mut config.realtime.event_limit, over) {
+        limit.over = over;
+    }
     set(&mut config.drain, seconds(realtime.drain_s));
 }
 
@@ -272,6 +321,12 @@ fn sync(config: &mut Config, sync: &Sync) {
         .map(|does| does == OnTombstone::Revive);
     set(&mut config.engine.revive, revive);
     set(&mut config.engine.create_replay, sync.create_replay);
+    set(&mut config.engine.update_replay, sync.update_replay);
+    let shown = sync.rejection_data.map(|shown| match shown {
+        Shown::Always => RejectionData::Always,
+        Shown::Conflicts => RejectionData::Conflicts,
+    });
+    set(&mut config.engine.rejection_data, shown);
     set(&mut config.engine.hide_tombstones, sync.hide_tombstones);
     set(&mut config.engine.slow_loops, sync.slow_loops);
     let missing = sync.missing_version.map(|missing| match missing {

@@ -93,7 +93,20 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ("LISTEN_TLS_KEY", "listen.tls.key", Form::Text, false),
     ("LOG_JSON", "log.json", Form::Switch, false),
     ("LOG_LEVEL", "log.level", Form::Text, false),
+    ("REALTIME_DENIAL", "realtime.denial", Form::Text, false),
     ("REALTIME_DRAIN_S", "realtime.drain_s", Form::Number, false),
+    (
+        "REALTIME_EVENT_LIMIT",
+        "realtime.event_limit",
+        Form::Number,
+        false,
+    ),
+    (
+        "REALTIME_OVER_EVENT_LIMIT",
+        "realtime.over_event_limit",
+        Form::Text,
+        false,
+    ),
     (
         "REALTIME_KEEP_ALIVE_S",
         "realtime.keep_alive_s",
@@ -112,6 +125,18 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         "SYNC_CREATE_REPLAY",
         "sync.create_replay",
         Form::Switch,
+        false,
+    ),
+    (
+        "SYNC_UPDATE_REPLAY",
+        "sync.update_replay",
+        Form::Switch,
+        false,
+    ),
+    (
+        "SYNC_REJECTION_DATA",
+        "sync.rejection_data",
+        Form::Text,
         false,
     ),
     (

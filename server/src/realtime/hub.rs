@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::channel::Channel;
 use super::room::{Registration, Room, Topic};
+use super::{EventLimit, Oversized};
 
 /// An event on its way to a socket.
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub struct Delivery {
 pub struct Outbox {
     queue: mpsc::Sender<Delivery>,
     overflowed: CancellationToken,
+    limit: Option<EventLimit>,
 }
 
 impl Outbox {
@@ -43,8 +45,15 @@ impl Outbox {
         let outbox = Outbox {
             queue,
             overflowed: overflowed.clone(),
+            limit: None,
         };
         (outbox, receiver, overflowed)
+    }
+
+    /// The same with a limit to the size of events.
+    #[must_use]
+    pub fn limited(self, limit: Option<EventLimit>) -> Self {
+        Outbox { limit, ..self }
     }
 }
 
@@ -64,6 +73,17 @@ impl Subscriber {
     }
 
     pub(super) fn tell(&self, payload: &Arc<str>) {
+        match self.outbox.limit {
+            Some(limit) if payload.len() > limit.bytes => {
+                let bytes = payload.len();
+                tracing::warn!(bytes, "an event is larger than realtime.event_limit");
+                if limit.over == Oversized::Close {
+                    self.disconnect();
+                }
+                return;
+            }
+            _ => {}
+        }
         let delivery = Delivery {
             id: Arc::clone(&self.id),
             payload: Arc::clone(payload),
@@ -189,6 +209,25 @@ mod tests {
         assert!(overflowed.is_cancelled());
         let held: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
         assert_eq!(held.len(), 2);
+    }
+
+    /// `errata.md` row 38.
+    #[test]
+    fn an_event_that_is_too_large_ends_its_socket_or_is_dropped() {
+        for (over, ends) in [(Oversized::Close, true), (Oversized::Drop, false)] {
+            let (outbox, mut queue, overflowed) = Outbox::new(4);
+            let limit = EventLimit { bytes: 3, over };
+            let subscriber = Subscriber {
+                id: "a".into(),
+                outbox: outbox.limited(Some(limit)),
+            };
+            subscriber.tell(&"123".into());
+            assert!(!overflowed.is_cancelled());
+            subscriber.tell(&"1234".into());
+            assert_eq!(overflowed.is_cancelled(), ends, "{over:?}");
+            let told: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
+            assert_eq!(told.len(), 1);
+        }
     }
 
     #[test]

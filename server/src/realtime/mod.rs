@@ -19,6 +19,25 @@ pub mod socket;
 
 use std::time::Duration;
 
+/// A limit to the size of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventLimit {
+    /// The most bytes an event's payload may have.
+    pub bytes: usize,
+    /// What becomes of a greater one.
+    pub over: Oversized,
+}
+
+/// What becomes of an event that is too large.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Oversized {
+    /// Its sockets are closed, so that their clients come back and sync.
+    #[default]
+    Close,
+    /// It is dropped, as by AppSync, and its subscribers never hear of it.
+    Drop,
+}
+
 /// Times and bounds of sockets.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +53,11 @@ pub struct Settings {
     pub queue: usize,
     /// The largest frame a client may send.
     pub frame: usize,
+    /// Tell DataStore's JavaScript client `OperationDisabled` where a start is refused: it drops all its subscriptions
+    /// on `Unauthorized`, and one on this (`errata.md` row 8).
+    pub gentle_denials: bool,
+    /// Events of more bytes than this are not sent; without it all are (`errata.md` row 38).
+    pub event_limit: Option<EventLimit>,
     /// Send DataStore clients what changed a moment ago, after `start_ack` and after bursts (`client-js` 13.1, 13.2).
     pub repairs: bool,
 }
@@ -47,6 +71,8 @@ impl Default for Settings {
             sockets: 20_000,
             queue: 4_096,
             frame: 1 << 20,
+            gentle_denials: true,
+            event_limit: None,
             repairs: true,
         }
     }

@@ -170,6 +170,7 @@ impl Socket {
         sink: SplitSink<WebSocket, Message>,
     ) -> Self {
         let (outbox, queue, overflowed) = Outbox::new(realtime.settings.queue);
+        let outbox = outbox.limited(realtime.settings.event_limit);
         Socket {
             session: Session::new(&realtime.settings),
             family: connection.credentials.agents.family(),
@@ -318,7 +319,9 @@ impl Socket {
         if self.family == Family::Unknown {
             self.family = family;
         }
-        let gentle = family == Family::JavaScript && credentials.agents.datastore();
+        let gentle = self.realtime.settings.gentle_denials
+            && family == Family::JavaScript
+            && credentials.agents.datastore();
         let request_id = uuid::Uuid::new_v4().to_string();
         let span = tracing::info_span!("start", start = start.id, request_id);
         let presented = Presented {

@@ -18,6 +18,14 @@ const APPSYNC: Plan = PLAIN.configured(|config| Compat::AppSync.apply(config));
 struct Seen {
     /// A repeated create succeeds.
     replays: bool,
+    /// A repeated update succeeds and makes no version.
+    replays_updates: bool,
+    /// A create over another record shows that.
+    explains: bool,
+    /// A DataStore client whose start is refused keeps its other subscriptions.
+    denies_gently: bool,
+    /// A record of 300 KB is told to subscribers.
+    tells_large_records: bool,
     /// A create over a tombstone succeeds.
     revives: bool,
     /// Lists and index queries leave tombstones out.
@@ -27,6 +35,9 @@ struct Seen {
     /// What changed a moment ago is told to a device that has just subscribed.
     repairs: bool,
 }
+
+/// A client without a store.
+const PLAIN_CLIENT: &str = "aws-amplify/6.22.1 api/1 framework/0";
 
 const ORDER: &str = "id customer _version _deleted";
 
@@ -41,6 +52,10 @@ async fn look(site: &Site) -> Seen {
     let revives = succeeds(&create(json!({"id": "o1", "customer": "d"})).await.0);
     Seen {
         replays,
+        replays_updates: replays_updates(site).await,
+        explains: explains(site).await,
+        denies_gently: denies_gently(site).await,
+        tells_large_records: tells_large_records(site).await,
         revives,
         hides,
         delta_after_an_hour: delta_after_an_hour(site).await,
@@ -79,6 +94,61 @@ async fn delta_after_an_hour(site: &Site) -> bool {
     site.read(&query).await["items"] == json!([{"code": "b"}, {"code": "a"}])
 }
 
+async fn replays_updates(site: &Site) -> bool {
+    let coupon = json!({"code": "u", "percent": 1});
+    site.mutate("createCoupon", coupon, "code").await.value();
+    let mut version = Value::Null;
+    for _ in 0..2 {
+        let input = json!({"code": "u", "percent": 2, "_version": 1});
+        let updated = site.mutate("updateCoupon", input, "_version").await.value();
+        version = updated["_version"].clone();
+    }
+    version == 2
+}
+
+async fn explains(site: &Site) -> bool {
+    let other = json!({"code": "u", "percent": 9});
+    let answer = site.mutate("createCoupon", other, "code percent").await.0;
+    let data = &answer["errors"][0]["data"];
+    assert_eq!(
+        answer["errors"][0]["errorType"],
+        "ConditionalCheckFailedException"
+    );
+    data["code"] == "u"
+}
+
+async fn denies_gently(site: &Site) -> bool {
+    let mut socket = site.server.session().await;
+    let mut authorization = site.server.authorization(DATASTORE);
+    authorization["x-api-key"] = json!("da2-00000000000000000000000000");
+    let query = "subscription operation { onCreateShelf { row } }";
+    socket.start("a", query, &authorization).await;
+    let frame = socket.frame().await;
+    match frame["payload"]["errors"][0]["errorType"].as_str() {
+        Some("OperationDisabled") => true,
+        Some("Unauthorized") => false,
+        _ => panic!("{frame}"),
+    }
+}
+
+async fn tells_large_records(site: &Site) -> bool {
+    let mut socket = site.server.session().await;
+    let authorization = site.server.authorization(PLAIN_CLIENT);
+    let query = "subscription operation { onCreateShelf { row label } }";
+    socket.subscribe("a", query, &authorization).await;
+    let label = "x".repeat(300_000);
+    for shelf in [
+        json!({"aisle": "y", "row": 1, "label": label}),
+        json!({"aisle": "y", "row": 2}),
+    ] {
+        site.mutate("createShelf", shelf, "aisle row label")
+            .await
+            .value();
+    }
+    let frame = socket.frame().await;
+    frame["payload"]["data"]["onCreateShelf"]["row"] == 1
+}
+
 async fn repairs(site: &Site) -> bool {
     let shelf = |row: i64| json!({"aisle": "x", "row": row});
     site.mutate("createShelf", shelf(1), "row").await.value();
@@ -98,7 +168,7 @@ on_both_stores! { PLAIN;
 
 /// `errata.md` row 31: what loses nothing is on, what a client could trip over is off.
 async fn as_it_comes_repetitions_and_repairs_are_on(site: &Site) {
-    let seen = Seen { replays: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
     assert_eq!(look(site).await, seen);
 }
 }
@@ -107,7 +177,7 @@ on_both_stores! { BETTER;
 
 /// `create_on_tombstone = "revive"` and `hide_tombstones = true`.
 async fn deleted_records_can_be_hidden_and_their_ids_used_again(site: &Site) {
-    let seen = Seen { replays: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
     assert_eq!(look(site).await, seen);
 }
 }
@@ -116,7 +186,7 @@ on_both_stores! { APPSYNC;
 
 /// `compat = "appsync"` (`errata.md` 2.15).
 async fn the_profile_of_appsync_has_its_side_of_every_switch(site: &Site) {
-    let seen = Seen { replays: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
+    let seen = Seen { replays: false, replays_updates: false, explains: false, denies_gently: false, tells_large_records: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
     assert_eq!(look(site).await, seen);
 }
 }

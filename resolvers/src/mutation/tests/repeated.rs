@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::api::error::ErrorType;
+use crate::engine::RejectionData;
 use crate::fixtures::{World, caller};
 
 fn sent() -> Value {
@@ -64,6 +65,44 @@ async fn replay_can_be_switched_off() {
     world.create("Post", sent()).await.unwrap();
     let error = world.create("Post", sent()).await.unwrap_err();
     assert_eq!(error.error_type, Some(ErrorType::ConditionalCheckFailed));
+}
+
+#[tokio::test]
+async fn replay_of_updates_can_be_switched_off() {
+    let mut world = World::new();
+    world.engine.settings.update_replay = false;
+    world
+        .create("Post", json!({"id": "p", "tags": ["a"]}))
+        .await
+        .unwrap();
+    let update = json!({"id": "p", "tags": ["b"], "_version": 1});
+    world.update("Post", update.clone()).await.unwrap();
+    let merged = world.update("Post", update).await.unwrap();
+    assert_eq!(merged.fields["tags"], json!(["b", "b"]));
+    let delete = json!({"id": "p", "_version": 3});
+    world.delete("Post", delete.clone()).await.unwrap();
+    let error = world.delete("Post", delete).await.unwrap_err();
+    assert_eq!(error.error_type, Some(ErrorType::ConflictUnhandled));
+}
+
+/// `errata.md` row 16: in AppSync only conflicts carry the record.
+#[tokio::test]
+async fn rejections_that_are_no_conflict_can_be_kept_from_showing_the_record() {
+    for (data, shown) in [
+        (RejectionData::Always, true),
+        (RejectionData::Conflicts, false),
+    ] {
+        let mut world = World::optimistic();
+        world.engine.settings.rejection_data = data;
+        world.create("Post", sent()).await.unwrap();
+        let other = json!({"id": "p", "title": "other"});
+        let exists = world.create("Post", other).await.unwrap_err();
+        assert_eq!(exists.record.is_some(), shown);
+        let stale = json!({"id": "p", "title": "u", "_version": 7});
+        let conflict = world.update("Post", stale).await.unwrap_err();
+        assert_eq!(conflict.error_type, Some(ErrorType::ConflictUnhandled));
+        assert!(conflict.record.is_some());
+    }
 }
 
 #[tokio::test]
