@@ -67,6 +67,7 @@ fn sync(last_sync: Option<i64>, filter: Filter) -> SyncQuery {
             overlap: 0,
             window: None,
         },
+        rows: Filter::everything(),
         filter,
         limit: 1_000,
     }
@@ -75,6 +76,7 @@ fn sync(last_sync: Option<i64>, filter: Filter) -> SyncQuery {
 fn list(filter: Filter) -> Query {
     Query {
         scope: Scope::Table,
+        rows: Filter::everything(),
         filter,
         limit: 100,
         after: None,

@@ -95,26 +95,26 @@ async fn delta_after_an_hour(site: &Site) -> bool {
 }
 
 async fn replays_updates(site: &Site) -> bool {
-    let coupon = json!({"code": "u", "percent": 1});
-    site.mutate("createCoupon", coupon, "code").await.value();
+    let reading =
+        |value: i64| json!({"device": "d", "day": "2026-01-01", "hour": 1, "value": value});
+    let created = site.mutate("createReading", reading(1), "device").await;
+    created.value();
     let mut version = Value::Null;
     for _ in 0..2 {
-        let input = json!({"code": "u", "percent": 2, "_version": 1});
-        let updated = site.mutate("updateCoupon", input, "_version").await.value();
-        version = updated["_version"].clone();
+        let mut input = reading(2);
+        input["_version"] = json!(1);
+        let updated = site.mutate("updateReading", input, "_version").await;
+        version = updated.value()["_version"].clone();
     }
     version == 2
 }
 
 async fn explains(site: &Site) -> bool {
-    let other = json!({"code": "u", "percent": 9});
-    let answer = site.mutate("createCoupon", other, "code percent").await.0;
-    let data = &answer["errors"][0]["data"];
-    assert_eq!(
-        answer["errors"][0]["errorType"],
-        "ConditionalCheckFailedException"
-    );
-    data["code"] == "u"
+    let other = json!({"device": "d", "day": "2026-01-01", "hour": 1, "value": 9});
+    let answer = site.mutate("createReading", other, "device value").await.0;
+    let error = &answer["errors"][0];
+    assert_eq!(error["errorType"], "ConditionalCheckFailedException");
+    error["data"]["device"] == "d"
 }
 
 async fn denies_gently(site: &Site) -> bool {
@@ -134,19 +134,16 @@ async fn denies_gently(site: &Site) -> bool {
 async fn tells_large_records(site: &Site) -> bool {
     let mut socket = site.server.session().await;
     let authorization = site.server.authorization(PLAIN_CLIENT);
-    let query = "subscription operation { onCreateShelf { row label } }";
+    let query = "subscription operation { onCreateOrder { number note } }";
     socket.subscribe("a", query, &authorization).await;
-    let label = "x".repeat(300_000);
-    for shelf in [
-        json!({"aisle": "y", "row": 1, "label": label}),
-        json!({"aisle": "y", "row": 2}),
-    ] {
-        site.mutate("createShelf", shelf, "aisle row label")
+    let large = json!({"id": "large", "customer": "z", "number": 1, "note": "x".repeat(300_000)});
+    for order in [large, json!({"id": "small", "customer": "z", "number": 2})] {
+        site.mutate("createOrder", order, "id number note")
             .await
             .value();
     }
     let frame = socket.frame().await;
-    frame["payload"]["data"]["onCreateShelf"]["row"] == 1
+    frame["payload"]["data"]["onCreateOrder"]["number"] == 1
 }
 
 async fn repairs(site: &Site) -> bool {

@@ -209,6 +209,7 @@ async fn a_sync_of_a_part_brings_what_its_filter_lets_through(stand: &Stand) {
             for turn in 0.. {
                 let query = SyncQuery {
                     from,
+                    rows: Filter::everything(),
                     filter: filter.clone(),
                     limit: 2,
                 };
@@ -269,6 +270,7 @@ async fn filtered(
             overlap: 0,
             window: None,
         },
+        rows: Filter::everything(),
         filter: filter.clone(),
         limit: 100,
     };
