@@ -1,5 +1,6 @@
 //! What a person or a script meets at the command line.
 
+mod check;
 mod conflicts;
 mod explain;
 mod reload;
