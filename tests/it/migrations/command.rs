@@ -107,7 +107,7 @@ async fn shows_keeps_and_removes(place: Place) {
     }
     let work = [
         json!({"work": "fill", "model": "Post", "columns": 1, "records": "3"}),
-        json!({"work": "index", "model": "Post", "indexes": 1}),
+        json!({"work": "index", "model": "Post", "indexes": 2}),
     ];
     assert_eq!(plan["work"], json!(work));
     assert_eq!(plan["applied"], false);

@@ -300,7 +300,7 @@ async fn an_index_that_nobody_finished_is_made_again() {
         .fetch_one(&mut connection)
         .await
         .unwrap();
-    assert_eq!(broken, 2);
+    assert_eq!(broken, 4);
     prepare(stand.store(), &after).await;
     let broken: i64 = sqlx::query_scalar(invalid)
         .fetch_one(&mut connection)
