@@ -49,8 +49,8 @@ impl SqlStore {
             if args.len() > ARGUMENTS {
                 break;
             }
-            let walk = Walk::new(dialect, model, &table, &query.scope)?;
             let reader = Reader::new(&query.rows, &query.filter, query.limit);
+            let walk = Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
             let range = walk.range_after(query.after.as_ref(), reader.filter(), args);
             let tested = range.tested();
             let want = reader.want(tested);
