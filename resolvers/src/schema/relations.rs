@@ -428,8 +428,20 @@ mod tests {
                 "bs: [B] @hasMany(indexName: \"byA\", fields: \"id\")",
                 "aID: ID @index(name: \"byA\") a: A @belongsTo"
             ),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_belongs_to_that_names_no_fields_beside_a_has_many_that_does_is_pointed_out() {
+        let text = "type A @model @auth(rules: [{allow: public}]) { id: ID! bs: [B] @hasMany(indexName: \"byA\", fields: [\"id\"]) }
+            type B @model @auth(rules: [{allow: public}]) { id: ID! aID: ID @index(name: \"byA\") a: A @belongsTo }";
+        assert_eq!(
+            crate::schema::testing::warnings(text),
             ["relation-fields-missing"]
         );
+        let b = crate::schema::testing::model(text, "B");
+        assert!(!b.fields.contains_key("aBsId"), "nobody makes the key");
     }
 
     #[test]

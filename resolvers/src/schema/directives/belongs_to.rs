@@ -78,23 +78,26 @@ fn implicit(
 ) -> Option<Vec<String>> {
     for word in ["references", "fields"] {
         let explicit = their.argument(word).is_some_and(|value| !value.is_null());
-        if explicit && (word == "references" || their.name == "hasMany") {
-            problems.error(
-                "relation-fields-missing",
-                edge.applied.span,
-                format!(
-                    "`{}.{}` names its `{word}`, but `{}` does not.",
-                    edge.target.name,
-                    other.name,
-                    edge.name()
-                ),
-                format!(
-                    "Name the fields of `{}` that hold the key of `{}` with `{word}`.",
-                    edge.owner.name, edge.target.name
-                ),
-            );
+        if !explicit || (word == "fields" && their.name != "hasMany") {
+            continue;
+        }
+        let message = format!(
+            "`{}.{}` names its `{word}`, but `{}` does not",
+            edge.target.name,
+            other.name,
+            edge.name()
+        );
+        let help = format!(
+            "Name the fields of `{}` that hold the key of `{}` with `{word}`.",
+            edge.owner.name, edge.target.name
+        );
+        let (code, span) = ("relation-fields-missing", edge.applied.span);
+        if word == "references" {
+            problems.error(code, span, format!("{message}."), help);
             return None;
         }
+        // The original looks for a foreign key that nobody makes.
+        problems.warning(code, span, format!("{message}: it is always null."), help);
     }
     if their.name == "hasOne" {
         return Some(has_one::own_foreign_key(draft, edge));
