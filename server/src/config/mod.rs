@@ -1,5 +1,6 @@
 //! What the server is told: defaults ← `driftless.toml` ← `DRIFTLESS_*` ← flags. Nothing else reads the environment.
 
+mod address;
 mod auth;
 mod compat;
 mod conflict;
@@ -9,6 +10,7 @@ mod lifetime;
 mod models;
 mod rules;
 
+pub use address::{Database, Feed};
 pub use compat::Compat;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -124,90 +126,6 @@ pub enum TlsMode {
         /// The private key.
         key: PathBuf,
     },
-}
-
-/// Where records are kept: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Database(pub String);
-
-impl std::fmt::Debug for Database {
-    /// Never shows a password.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.describe())
-    }
-}
-
-impl Database {
-    /// Nowhere: gone when the server stops.
-    #[must_use]
-    pub fn memory() -> Self {
-        Database("sqlite::memory:".to_owned())
-    }
-
-    /// Whether nothing of it outlives the server.
-    #[must_use]
-    pub fn is_ephemeral(&self) -> bool {
-        *self == Database::memory()
-    }
-
-    /// For people, without credentials.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match url::Url::parse(&self.0) {
-            Ok(url) if url.has_host() => {
-                let port = url
-                    .port()
-                    .map(|port| format!(":{port}"))
-                    .unwrap_or_default();
-                let host = url.host_str().unwrap_or_default();
-                format!("{}://{host}{port}{}", url.scheme(), url.path())
-            }
-            _ => self.0.split('?').next().unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// Whether other processes may write to the same store.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.0.starts_with("postgres")
-    }
-}
-
-/// Where NATS servers are: `nats://HOST:PORT`, several of one cluster with commas between.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Feed(pub String);
-
-impl std::fmt::Debug for Feed {
-    /// Never shows a password.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let servers = self.0.split(',');
-        let shown: Vec<_> = servers
-            .map(|server| Database(server.trim().to_owned()).describe())
-            .collect();
-        formatter.write_str(&shown.join(","))
-    }
-}
-
-impl Feed {
-    fn check(&self, database: &Database) -> Result<(), ConfigError> {
-        let is_server = |server: &str| {
-            url::Url::parse(server.trim())
-                .is_ok_and(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host())
-        };
-        if !self.0.split(',').all(is_server) {
-            return Err(ConfigError(
-                "feed.url is nats://HOST:PORT or tls://HOST:PORT, several of one cluster with commas between"
-                    .to_owned(),
-            ));
-        }
-        if !database.is_shared() {
-            return Err(ConfigError(
-                "feed.url is for several nodes on one Postgres, and database.url is none: leave it out"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// A configuration that makes no sense: what, and the way out.
@@ -588,11 +506,5 @@ mod tests {
         assert!(own.realtime.repairs && !own.engine.create_replay);
         let variable = load("", &[("DRIFTLESS_COMPAT", "appsync")]).expect("a configuration");
         assert!(!variable.engine.create_replay);
-    }
-
-    #[test]
-    fn a_database_never_shows_its_password() {
-        let database = Database("postgres://me:secret@db:5432/app?sslmode=require".to_owned());
-        assert_eq!(format!("{database:?}"), "postgres://db:5432/app");
     }
 }

@@ -1,0 +1,98 @@
+//! Where the parts of a deployment are that stand outside of it, as the user writes them.
+
+use super::ConfigError;
+
+/// Where records are kept: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(pub String);
+
+impl std::fmt::Debug for Database {
+    /// Never shows a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.describe())
+    }
+}
+
+impl Database {
+    /// Nowhere: gone when the server stops.
+    #[must_use]
+    pub fn memory() -> Self {
+        Database("sqlite::memory:".to_owned())
+    }
+
+    /// Whether nothing of it outlives the server.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        *self == Database::memory()
+    }
+
+    /// For people, without credentials.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match url::Url::parse(&self.0) {
+            Ok(url) if url.has_host() => {
+                let port = url
+                    .port()
+                    .map(|port| format!(":{port}"))
+                    .unwrap_or_default();
+                let host = url.host_str().unwrap_or_default();
+                format!("{}://{host}{port}{}", url.scheme(), url.path())
+            }
+            _ => self.0.split('?').next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Whether other processes may write to the same store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("postgres")
+    }
+}
+
+/// Where NATS servers are: `nats://HOST:PORT`, several of one cluster with commas between.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Feed(pub String);
+
+impl std::fmt::Debug for Feed {
+    /// Never shows a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let servers = self.0.split(',');
+        let shown: Vec<_> = servers
+            .map(|server| Database(server.trim().to_owned()).describe())
+            .collect();
+        formatter.write_str(&shown.join(","))
+    }
+}
+
+impl Feed {
+    pub(super) fn check(&self, database: &Database) -> Result<(), ConfigError> {
+        let is_server = |server: &str| {
+            url::Url::parse(server.trim())
+                .is_ok_and(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host())
+        };
+        if !self.0.split(',').all(is_server) {
+            return Err(ConfigError(
+                "feed.url is nats://HOST:PORT or tls://HOST:PORT, several of one cluster with commas between"
+                    .to_owned(),
+            ));
+        }
+        if !database.is_shared() {
+            return Err(ConfigError(
+                "feed.url is for several nodes on one Postgres, and database.url is none: leave it out"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_never_shows_its_password() {
+        let database = Database("postgres://me:secret@db:5432/app?sslmode=require".to_owned());
+        assert_eq!(format!("{database:?}"), "postgres://db:5432/app");
+    }
+}
