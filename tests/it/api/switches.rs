@@ -136,8 +136,8 @@ async fn tells_large_records(site: &Site) -> bool {
     let authorization = site.server.authorization(PLAIN_CLIENT);
     let query = "subscription operation { onCreateOrder { number note } }";
     socket.subscribe("a", query, &authorization).await;
-    let large = json!({"id": "large", "customer": "z", "number": 1, "note": "x".repeat(300_000)});
-    for order in [large, json!({"id": "small", "customer": "z", "number": 2})] {
+    let order = |number: i64, note: &str| json!({"customer": "z", "state": "OPEN", "number": number, "note": note});
+    for order in [order(1, &"x".repeat(300_000)), order(2, "small")] {
         site.mutate("createOrder", order, "id number note")
             .await
             .value();

@@ -296,9 +296,14 @@ async fn signatures_that_are_not_the_issuers_are_refused() {
     let spliced = format!("{}.{}.{}", part(&good, 0), part(&bob, 1), part(&good, 2));
     let (cut, _) = good.split_at(good.len() - 8);
     let flipped = {
-        let last = if good.ends_with('A') { 'Q' } else { 'A' };
+        let place = good.len() - 20..good.len() - 19;
+        let other = if &good[place.clone()] == "A" {
+            "Q"
+        } else {
+            "A"
+        };
         let mut text = good.clone();
-        text.replace_range(good.len() - 20..good.len() - 19, &last.to_string());
+        text.replace_range(place, other);
         text
     };
     for (name, token) in [
