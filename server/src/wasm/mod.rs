@@ -62,7 +62,7 @@ impl Sandbox {
         config.wasm_component_model(true);
         config.epoch_interruption(true);
         if cfg!(debug_assertions) {
-            // A compiler that is not optimised itself would take minutes for a plugin that carries an engine.
+            // A development build compiles plugins more often than it calls them.
             config.cranelift_opt_level(OptLevel::None);
         }
         let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
