@@ -31,7 +31,8 @@ scenario('a comment belongs to its post and the post has its comments', async (s
   const post = await phone.save('Post', { title: 'with comments', rating: 1, status: 'ACTIVE' });
   const first = await phone.save('Comment', { content: 'first', post: { link: ['Post', post.id] } });
   const second = await phone.save('Comment', { content: 'second', post: { link: ['Post', post.id] } });
-  await laptop.sees('Comment', second.id, { postID: post.id, _version: 1 });
+  for (const { id } of [first, second]) await laptop.sees('Comment', id, { postID: post.id, _version: 1 });
+  await laptop.sees('Post', post.id, { _version: 1 });
 
   assert.equal((await laptop.related('Comment', first.id, 'post')).title, 'with comments');
   assert.deepEqual(ids(await laptop.related('Post', post.id, 'comments')), ids([first, second]));
@@ -66,13 +67,16 @@ scenario('many-to-many relations sync through their join model', async (stage) =
   const [phone, laptop] = await twoDevices(stage);
   const post = await phone.save('Post', { title: 'edited by two', rating: 1, status: 'ACTIVE' });
   const links = [];
+  const users = [];
   for (const username of ['ada', 'grace']) {
     const user = await phone.save('User', { username });
+    users.push(user);
     links.push(
       await phone.save('PostEditor', { post: { link: ['Post', post.id] }, user: { link: ['User', user.id] } }),
     );
   }
   for (const { id } of links) await laptop.sees('PostEditor', id, { _version: 1 });
+  for (const { id } of users) await laptop.sees('User', id, { _version: 1 });
 
   const editors = await laptop.related('Post', post.id, 'editors');
   assert.deepEqual(ids(editors), ids(links));

@@ -82,6 +82,8 @@ scenario('keys of several parts and hasOne relations work on both devices', asyn
   await phone.save('Reading', { ...key(10), value: 10.5 });
   await laptop.sees('Reading', key(2), { value: 2.5, _version: 1 });
   await laptop.sees('Reading', key(10), { value: 10.5, _version: 1 });
+  // Each model has a subscription of its own, and the client merges what they bring side by side.
+  await laptop.sees('Remark', remark.id, { _version: 1 });
   assert.equal((await laptop.related('Reading', key(2), 'remark')).text, 'windy');
 
   await laptop.update('Reading', key(10), { value: 11 });
