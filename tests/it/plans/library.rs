@@ -119,7 +119,7 @@ impl Library {
                 "printf('p%07d', n * 7919 % {records})",
             ),
             Kind::Postgres => (
-                format!("with numbers as (select generate_series(1, {records}) as n)"),
+                format!("with numbers as (select generate_series(1, {records}::bigint) as n)"),
                 "'p' || lpad((n * 7919 % {records})::text, 7, '0')",
             ),
         };
