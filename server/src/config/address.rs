@@ -1,6 +1,26 @@
 //! Where the parts of a deployment are that stand outside of it, as the user writes them.
 
+use url::Url;
+
 use super::ConfigError;
+
+/// An address for people: without user, password and options.
+fn without_credentials(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(url) if url.has_host() => bare_url(&url),
+        _ => address.split('?').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The part of a URL that may be shown: scheme, host, port and path.
+pub(crate) fn bare_url(url: &Url) -> String {
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
+}
 
 /// Where records are kept: `sqlite:PATH`, `sqlite::memory:` or `postgres://…`.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,17 +49,7 @@ impl Database {
     /// For people, without credentials.
     #[must_use]
     pub fn describe(&self) -> String {
-        match url::Url::parse(&self.0) {
-            Ok(url) if url.has_host() => {
-                let port = url
-                    .port()
-                    .map(|port| format!(":{port}"))
-                    .unwrap_or_default();
-                let host = url.host_str().unwrap_or_default();
-                format!("{}://{host}{port}{}", url.scheme(), url.path())
-            }
-            _ => self.0.split('?').next().unwrap_or_default().to_owned(),
-        }
+        without_credentials(&self.0)
     }
 
     /// Whether other processes may write to the same store.
@@ -58,7 +68,7 @@ impl std::fmt::Debug for Feed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let servers = self.0.split(',');
         let shown: Vec<_> = servers
-            .map(|server| Database(server.trim().to_owned()).describe())
+            .map(|server| without_credentials(server.trim()))
             .collect();
         formatter.write_str(&shown.join(","))
     }
@@ -67,7 +77,7 @@ impl std::fmt::Debug for Feed {
 impl Feed {
     pub(super) fn check(&self, database: &Database) -> Result<(), ConfigError> {
         let is_server = |server: &str| {
-            url::Url::parse(server.trim())
+            Url::parse(server.trim())
                 .is_ok_and(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host())
         };
         if !self.0.split(',').all(is_server) {

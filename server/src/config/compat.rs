@@ -51,7 +51,7 @@ fn appsync(config: &mut Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Flags;
+    use crate::config;
 
     /// A switch in `driftless.toml`: its section and key, our side, AppSync's side, and what a configuration says of it.
     struct Switch(
@@ -154,14 +154,7 @@ mod tests {
     ];
 
     fn load(file: &str) -> Config {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("driftless.toml");
-        std::fs::write(&path, file).expect("a file");
-        let flags = Flags {
-            file: Some(path),
-            ..Flags::default()
-        };
-        let loaded = Config::production().overlaid(&flags, std::iter::empty());
+        let loaded = config::tests::load(file, &[]);
         loaded.unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 

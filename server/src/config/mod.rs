@@ -10,6 +10,7 @@ mod lifetime;
 mod models;
 mod rules;
 
+pub(crate) use address::bare_url;
 pub use address::{Database, Feed};
 pub use compat::Compat;
 
@@ -325,7 +326,7 @@ fn loopback(port: u16) -> SocketAddr {
 mod tests {
     use super::*;
 
-    fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    pub(super) fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("driftless.toml");
         std::fs::write(&path, file).expect("a file");

@@ -20,7 +20,7 @@ use ring::hmac;
 use serde_json::Value;
 
 use crate::auth::documents::{client, limited, reason};
-use crate::config::{Function, Secret};
+use crate::config::{Function, Secret, bare_url};
 
 /// What a function may answer at most, as a plugin (`errata.md` row 49).
 const OUTPUT: usize = 400 * 1024;
@@ -52,7 +52,7 @@ impl HttpHandler {
     pub fn new(function: &Function) -> Result<Self, String> {
         Ok(HttpHandler {
             // Without credentials and query, which may hold some.
-            name: format!("http:{}", place(function)),
+            name: format!("http:{}", bare_url(&function.url)),
             client: client(function.timeout).map_err(|error| reason(&error))?,
             keys: function.secrets.iter().map(key).collect(),
             function: function.clone(),
@@ -155,16 +155,6 @@ fn key(secret: &Secret) -> hmac::Key {
         .and_then(|encoded| STANDARD.decode(encoded).ok());
     let bytes = decoded.unwrap_or_else(|| secret.0.clone().into_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, &bytes)
-}
-
-fn place(function: &Function) -> String {
-    let url = &function.url;
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let host = url.host_str().unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
 }
 
 impl External for HttpHandler {

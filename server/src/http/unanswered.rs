@@ -13,7 +13,6 @@ use std::time::Duration;
 use driftless_resolvers::api::{Reply, Request as Operation};
 use driftless_resolvers::identity::Caller;
 use ring::digest::{SHA256, digest};
-use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -36,9 +35,10 @@ impl Ticket {
             variables,
         } = operation;
         let principal = caller.identity.actor();
-        let text = json!([principal, query, operation_name, variables]).to_string();
+        // Texts and a map of JSON values are always JSON.
+        let asked = serde_json::to_vec(&(principal, query, operation_name, variables));
         let mut ticket = [0; 32];
-        ticket.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+        ticket.copy_from_slice(digest(&SHA256, &asked.unwrap_or_default()).as_ref());
         Ticket(ticket)
     }
 }
