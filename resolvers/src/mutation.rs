@@ -42,9 +42,13 @@ const FREE_ROUNDS: usize = 3;
 
 /// `createX`: one write, no read; two writes where a shell is in the way.
 pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let outcome = created(engine, caller, model, args).await;
-    engine.journal.count(&model.name, "create", &outcome);
-    outcome
+    counted(
+        engine,
+        model,
+        "create",
+        created(engine, caller, model, args),
+    )
+    .await
 }
 
 async fn created(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
@@ -83,9 +87,7 @@ pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
         let request = Request::update(&permit, args)?;
         settle(&permit, &request).await
     };
-    let outcome = outcome.await;
-    engine.journal.count(&model.name, "update", &outcome);
-    outcome
+    counted(engine, model, "update", outcome).await
 }
 
 /// `deleteX`: one read and one write, unless the record moves meanwhile.
@@ -95,8 +97,18 @@ pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
         let request = Request::delete(&permit, args)?;
         settle(&permit, &request).await
     };
+    counted(engine, model, "delete", outcome).await
+}
+
+/// Counts what a mutation comes to.
+async fn counted(
+    engine: &Engine,
+    model: &Model,
+    operation: &'static str,
+    outcome: impl Future<Output = Outcome>,
+) -> Outcome {
     let outcome = outcome.await;
-    engine.journal.count(&model.name, "delete", &outcome);
+    engine.journal.count(&model.name, operation, &outcome);
     outcome
 }
 

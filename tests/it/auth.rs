@@ -12,6 +12,13 @@ use serde_json::Value;
 
 /// Asks for something that every recognised caller may ask.
 const WHO: &str = "{ __typename }";
+/// Notes for those whom an authorizer lets in.
+const NOTES: &str = "
+    type Note @model @auth(rules: [{ allow: custom }, { allow: public }]) {
+      id: ID!
+      text: String
+      secret: String
+    }";
 
 /// Status, errorType of the header, and message.
 async fn refusal(response: reqwest::Response) -> (u16, String, String) {

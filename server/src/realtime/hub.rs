@@ -73,23 +73,20 @@ impl Subscriber {
     }
 
     pub(super) fn tell(&self, payload: &Arc<str>) {
-        match self.outbox.limit {
-            Some(limit) if payload.len() > limit.bytes => {
-                let bytes = payload.len();
-                tracing::warn!(bytes, "an event is larger than realtime.event_limit");
-                if limit.over == Oversized::Close {
-                    self.disconnect();
-                }
-                return;
+        let bytes = payload.len();
+        if let Some(limit) = self.outbox.limit.filter(|limit| bytes > limit.bytes) {
+            tracing::warn!(bytes, "an event is larger than realtime.event_limit");
+            if limit.over == Oversized::Close {
+                self.disconnect();
             }
-            _ => {}
+            return;
         }
         let delivery = Delivery {
             id: Arc::clone(&self.id),
             payload: Arc::clone(payload),
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.queue.try_send(delivery) {
-            self.outbox.overflowed.cancel();
+            self.disconnect();
         }
     }
 }

@@ -11,15 +11,9 @@ use axum::routing::post;
 use driftless::config::SchemaSource;
 use serde_json::{Value, json};
 
-use super::{WHO, refusal};
+use super::{NOTES, WHO, refusal};
 use crate::support::server::{DATASTORE, Server, configured};
 
-const SCHEMA: &str = "
-    type Note @model @auth(rules: [{ allow: custom }, { allow: public }]) {
-      id: ID!
-      text: String
-      secret: String
-    }";
 const LIST: &str = "{ listNotes { items { text secret } } }";
 
 /// A function that answers what it is told to, and keeps what it was asked.
@@ -89,7 +83,7 @@ async fn server(function: &Function, more: &str) -> Server {
     );
     Server::start_with(|config| {
         *config = configured(config, &file);
-        config.schema = SchemaSource::Text(SCHEMA.to_owned());
+        config.schema = SchemaSource::Text(NOTES.to_owned());
     })
     .await
 }

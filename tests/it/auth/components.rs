@@ -5,16 +5,10 @@ use std::path::{Path, PathBuf};
 use driftless::config::SchemaSource;
 use serde_json::{Value, json};
 
-use super::{WHO, refusal};
+use super::{NOTES, WHO, refusal};
 use crate::support::components::{committed, wit, world_component};
 use crate::support::server::{DATASTORE, Server, configured, refused};
 
-const SCHEMA: &str = "
-    type Note @model @auth(rules: [{ allow: custom }, { allow: public }]) {
-      id: ID!
-      text: String
-      secret: String
-    }";
 const CREATE: &str = r#"mutation { createNote(input: {id: "n", text: "t", secret: "s"}) { id } }"#;
 const GET: &str = r#"{ getNote(id: "n") { text secret } }"#;
 const FOLDER: &str = "examples/authorizers";
@@ -35,7 +29,7 @@ fn file(path: &Path, more: &str) -> String {
 async fn server(path: &Path, more: &str) -> Server {
     Server::start_with(|config| {
         *config = configured(config, &file(path, more));
-        config.schema = SchemaSource::Text(SCHEMA.to_owned());
+        config.schema = SchemaSource::Text(NOTES.to_owned());
     })
     .await
 }
@@ -155,7 +149,7 @@ async fn a_component_that_gives_no_answer_refuses_nobody() {
         let server = Server::start_with(|config| {
             let file = file(&path, &quick).replace("time_ms = 5000", "time_ms = 100");
             *config = configured(config, &file);
-            config.schema = SchemaSource::Text(SCHEMA.to_owned());
+            config.schema = SchemaSource::Text(NOTES.to_owned());
         })
         .await;
         let headers = [("authorization", "a word"), ("x-amz-user-agent", DATASTORE)];
@@ -206,7 +200,7 @@ async fn what_no_authorizer_may_have_keeps_the_server_from_starting() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = driftless::config::Config::development(folder.path());
         config = configured(&config, &file);
-        config.schema = SchemaSource::Text(SCHEMA.to_owned());
+        config.schema = SchemaSource::Text(NOTES.to_owned());
         config.listen.address = "127.0.0.1:0".parse().expect("an address");
         config.listen.tls = driftless::config::TlsMode::Off;
         config.database = driftless::config::Database("sqlite::memory:".to_owned());

@@ -1,8 +1,7 @@
 //! The example plugins: what they make of conflicts, and that what is committed was made of its sources.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use driftless::config::Plugin;
@@ -11,17 +10,13 @@ use driftless::conflict::wasm::sandbox::Sandbox;
 use driftless_conflict_handlers::{Decision, External, Recorded};
 use serde_json::{Value, json};
 
-use crate::support::components::encoded;
+use crate::support::components::{committed, compare};
 
-const GUESTS: [&str; 2] = ["stock-counter", "text-merge"];
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/conflict-plugins")
-}
+const FOLDER: &str = "examples/conflict-plugins";
 
 /// The committed component of an example.
 pub(super) fn component(name: &str) -> PathBuf {
-    folder().join(format!("{name}.wasm"))
+    committed(FOLDER, name)
 }
 
 /// Opening compiles, which takes a while in a build for debugging.
@@ -96,57 +91,7 @@ async fn texts_keep_the_lines_of_everybody() {
     }
 }
 
-/// Where the compiler has the target; elsewhere the committed components are taken as they are. `DRIFTLESS_TEST_UPDATE=1`
-/// writes them.
 #[test]
 fn the_committed_components_are_what_their_sources_make() {
-    const TARGET: &str = "wasm32-unknown-unknown";
-    let installed = Command::new("rustup")
-        .args(["target", "list", "--installed"])
-        .output();
-    if !installed.is_ok_and(|list| String::from_utf8_lossy(&list.stdout).contains(TARGET)) {
-        println!("the target {TARGET} is not installed: the committed components are not compared");
-        return;
-    }
-    let sources = folder().join("rust");
-    let sources = sources.canonicalize().expect("the sources");
-    let root = sources.ancestors().nth(3).expect("the repository");
-    let target = root.join("target/conflict-plugins");
-    let cargo_home = std::env::var("CARGO_HOME")
-        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
-        .expect("cargo's folder");
-    // Panics name the files they happen in, and those lie elsewhere on every machine.
-    let flags = format!(
-        "--remap-path-prefix={cargo_home}=/cargo --remap-path-prefix={}=/driftless",
-        root.display()
-    );
-    let built = Command::new("cargo")
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--locked",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ])
-        .arg(&target)
-        .current_dir(&sources)
-        .env("RUSTFLAGS", flags)
-        .status()
-        .expect("cargo runs");
-    assert!(built.success());
-    for name in GUESTS {
-        let file = format!("{TARGET}/release/{}.wasm", name.replace('-', "_"));
-        let module = std::fs::read(target.join(file)).expect("a module");
-        let made = encoded(&module);
-        if std::env::var("DRIFTLESS_TEST_UPDATE").is_ok() {
-            std::fs::write(component(name), &made).expect("a component");
-        }
-        let committed = std::fs::read(component(name)).expect("a committed component");
-        assert!(
-            made == committed,
-            "{name}.wasm is not what its sources make; set DRIFTLESS_TEST_UPDATE=1 to renew it"
-        );
-    }
+    compare(FOLDER, &["stock-counter", "text-merge"]);
 }
