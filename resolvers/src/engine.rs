@@ -113,7 +113,8 @@ pub struct Settings {
     pub delta_window: Option<i64>,
     /// How long a tombstone stands for its record, in milliseconds; `None` is for ever (`errata.md` row 30).
     pub tombstone_ttl: Option<i64>,
-    /// How far to reach back for clients that send their own clock (Android, Flutter, unknown), in milliseconds.
+    /// How far to reach back for clients that send their own clock (Android, Flutter), in milliseconds: so far may it be
+    /// ahead, and nothing is missed.
     pub own_clock_overlap: i64,
     /// Answer a repeated create with success (`errata.md` row 14).
     pub create_replay: bool,
@@ -149,7 +150,7 @@ impl Default for Settings {
             introspection: true,
             delta_window: None,
             tombstone_ttl: Some(tombstone::DEFAULT_TTL),
-            own_clock_overlap: 300_000,
+            own_clock_overlap: 3 * 3_600_000,
             create_replay: true,
             update_replay: true,
             rejection_data: RejectionData::Always,

@@ -125,11 +125,16 @@ fn last_sync(args: &Arguments) -> Option<i64> {
     (whole > 0).then_some(whole)
 }
 
+/// How far a delta reaches back at most for clients nobody knows, in milliseconds: it covers a change that was committed
+/// while their sync ran, not a wrong clock.
+const UNKNOWN_OVERLAP: i64 = 300_000;
+
 /// Clients that send their own clock get what may have been committed while it ran ahead (`errata.md` row 51).
 fn overlap(family: Family, own_clock: i64) -> i64 {
     match family {
         Family::JavaScript | Family::Swift => 0,
-        Family::Android | Family::Flutter | Family::Unknown => own_clock,
+        Family::Android | Family::Flutter => own_clock,
+        Family::Unknown => own_clock.min(UNKNOWN_OVERLAP),
     }
 }
 

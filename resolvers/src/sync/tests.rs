@@ -187,11 +187,12 @@ fn clients_that_send_their_own_clock_get_an_overlap() {
     for (family, expected) in [
         (Family::JavaScript, 0),
         (Family::Swift, 0),
-        (Family::Android, 300_000),
-        (Family::Flutter, 300_000),
+        (Family::Android, 7_200_000),
+        (Family::Flutter, 7_200_000),
         (Family::Unknown, 300_000),
     ] {
-        assert_eq!(overlap(family, 300_000), expected, "{family:?}");
+        assert_eq!(overlap(family, 7_200_000), expected, "{family:?}");
+        assert_eq!(overlap(family, 0), 0, "{family:?}");
     }
 }
 

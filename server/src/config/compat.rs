@@ -29,11 +29,12 @@ const LARGEST_EVENT: EventLimit = EventLimit {
     over: Oversized::Drop,
 };
 
-/// Deltas of 30 minutes, no repetition recognised, records in conflicts only, no frames beside live ones, 100
+/// Deltas of 30 minutes that trust every clock, no repetition recognised, records in conflicts only, no frames beside live ones, 100
 /// subscriptions, no large events, and refusals as they are.
 fn appsync(config: &mut Config) {
     let engine = &mut config.engine;
     engine.delta_window = Some(30 * 60_000);
+    engine.own_clock_overlap = 0;
     engine.create_replay = false;
     engine.update_replay = false;
     engine.rejection_data = RejectionData::Conflicts;
@@ -62,12 +63,15 @@ mod tests {
         fn(&Config) -> String,
     );
 
-    const SWITCHES: [Switch; 13] = [
+    const SWITCHES: [Switch; 14] = [
         Switch("sync", "delta_ttl", "", "30", |config| {
             config
                 .engine
                 .delta_window
                 .map_or_else(String::new, |window| (window / 60_000).to_string())
+        }),
+        Switch("sync", "own_clock_overlap", "180", "0", |config| {
+            (config.engine.own_clock_overlap / 60_000).to_string()
         }),
         Switch("sync", "create_replay", "true", "false", |config| {
             config.engine.create_replay.to_string()

@@ -95,6 +95,7 @@ struct Realtime {
 #[serde(default, deny_unknown_fields)]
 struct Sync {
     delta_ttl: Option<u32>,
+    own_clock_overlap: Option<u32>,
     tombstone_ttl: Option<Lifetime>,
     log_ttl: Option<Lifetime>,
     create_on_tombstone: Option<OnTombstone>,
@@ -312,6 +313,8 @@ fn sync(config: &mut Config, sync: &Sync) {
     if let Some(minutes) = sync.delta_ttl {
         config.engine.delta_window = Some(lifetime::milliseconds(minutes));
     }
+    let overlap = sync.own_clock_overlap.map(lifetime::milliseconds);
+    set(&mut config.engine.own_clock_overlap, overlap);
     let tombstones = sync.tombstone_ttl.as_ref().map(Lifetime::milliseconds);
     set(&mut config.engine.tombstone_ttl, tombstones);
     let log = sync.log_ttl.as_ref().map(Lifetime::milliseconds);

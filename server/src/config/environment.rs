@@ -160,6 +160,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         false,
     ),
     ("SYNC_LOG_TTL", "sync.log_ttl", Form::Lifetime, false),
+    (
+        "SYNC_OWN_CLOCK_OVERLAP",
+        "sync.own_clock_overlap",
+        Form::Minutes,
+        false,
+    ),
     ("SYNC_SLOW_LOOPS", "sync.slow_loops", Form::Switch, false),
     (
         "SYNC_TOMBSTONE_TTL",

@@ -163,3 +163,27 @@ async fn t44_a_device_with_a_wrong_clock_converges(rig: &Rig) -> Verdict {
     }
     Ok(())
 }
+
+anomaly!(t44_a_device_whose_clock_is_ahead_and_that_stays_away_converges on [memory, sqlite, postgres]);
+
+/// The device notes a time that has passed by when it comes back: nothing tells it from a right one, so each of its
+/// deltas reaches back as far as clocks may be ahead.
+async fn t44_a_device_whose_clock_is_ahead_and_that_stays_away_converges(rig: &Rig) -> Verdict {
+    let backend = Backend::over(rig, PLAYERS, |_| {}).await;
+    let android = datastore(Family::Android);
+    let create = async |id: &str| {
+        let input = json!({"id": id, "name": id});
+        backend.mutate(&android, "createPlayer", input).await
+    };
+    create("old").await?;
+    rig.pass(10 * HOUR).await;
+    let last_sync = rig.now() + 2 * HOUR;
+    rig.pass(60_000).await;
+    create("missed").await?;
+    rig.pass(5 * HOUR).await;
+    let query = format!("{{ syncPlayers(lastSync: {last_sync}) {{ items {{ id }} }} }}");
+    let page = backend.ask(&android, &query, json!({})).await?;
+    let items = &page["data"]["syncPlayers"]["items"];
+    ensure!(*items == json!([{"id": "missed"}]), "{page}");
+    Ok(())
+}
