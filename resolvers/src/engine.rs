@@ -96,6 +96,16 @@ pub enum RejectionData {
     Conflicts,
 }
 
+/// What subscribers are told of a record that a mutation wrote (`errata.md` row 45).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Published {
+    /// All of it, whatever the mutation selected.
+    #[default]
+    FullRow,
+    /// What the mutation selected of its answer, as in AppSync.
+    Selection,
+}
+
 /// Switches and limits; the defaults are AppSync's behaviour wherever a client could tell (`errata.md` row 31).
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -122,6 +132,8 @@ pub struct Settings {
     pub update_replay: bool,
     /// Which rejections show the stored record.
     pub rejection_data: RejectionData,
+    /// What subscribers are told of a record.
+    pub published: Published,
     /// Let a create go over a tombstone, as it goes over a shell; else the id stays taken (`sync-semantics` 2.2 row 3).
     pub revive: bool,
     /// Answer a client that asks the same in vain again and again a little later each time (`client-js` 13.3).
@@ -154,6 +166,7 @@ impl Default for Settings {
             create_replay: true,
             update_replay: true,
             rejection_data: RejectionData::Always,
+            published: Published::FullRow,
             revive: false,
             slow_loops: true,
             hide_tombstones: false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use driftless_conflict_handlers::Record;
 use futures_util::future::BoxFuture;
 
+use crate::asked::Selected;
 use crate::schema::model::Model;
 use crate::storage::StorageError;
 
@@ -32,6 +33,28 @@ pub struct Event {
     pub operation: Operation,
     /// The record as it is after the write.
     pub record: Arc<Record>,
+    /// What subscribers are told of it; `None` is all of it.
+    pub selected: Option<Arc<Selected>>,
+}
+
+/// What subscribers are told of.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// A record, or the result of a mutation.
+    pub record: &'a Arc<Record>,
+    /// The part of it that they are told; `None` is all of it.
+    pub selected: Option<&'a Selected>,
+}
+
+impl Event {
+    /// What subscribers are told.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        Told {
+            record: &self.record,
+            selected: self.selected.as_deref(),
+        }
+    }
 }
 
 /// A stretch of a model's log.

@@ -10,10 +10,11 @@
 //! * [`filter`] – the one predicate behind filters, conditions, selective sync and row rules;
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
 //! * [`tombstone`] – when a deleted record is gone for good;
-//! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens;
+//! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens; [`asked`] – what the log keeps of a request;
 //! * [`storage`], [`feed`], [`notice`], [`journal`], [`clock`] – the ports.
 
 pub mod api;
+pub mod asked;
 pub mod authz;
 pub mod clock;
 pub mod engine;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::Record;
 use crate::api::error::{Failure, FieldError};
 use crate::api::outcome::{Arguments, Outcome, Resolved};
+use crate::asked::Selected;
 use crate::authz::{Approved, WritePermit};
 use crate::engine::Engine;
 use crate::feed::Operation;
@@ -40,19 +41,24 @@ const ROUNDS: usize = 64;
 /// After so many rounds a mutation waits for its turn, so that the other ones of this process cannot overtake it.
 const FREE_ROUNDS: usize = 3;
 
-/// `createX`: one write, no read; two writes where a shell is in the way.
-pub async fn create(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    counted(
-        engine,
-        model,
-        "create",
-        created(engine, caller, model, args),
-    )
-    .await
+/// `createX`: one write, no read; two writes where a shell is in the way. Subscribers are told what is `selected` of the
+/// record, or all of it.
+pub async fn create(
+    engine: &Engine,
+    caller: &Caller,
+    model: &Model,
+    args: &Arguments,
+    selected: Option<&Arc<Selected>>,
+) -> Outcome {
+    let outcome = async {
+        let permit = WritePermit::request(engine, caller, model, ModelOperation::Create)?;
+        created(permit.telling(selected), args).await
+    };
+    counted(engine, model, "create", outcome).await
 }
 
-async fn created(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
-    let permit = WritePermit::request(engine, caller, model, ModelOperation::Create)?;
+async fn created(permit: WritePermit<'_>, args: &Arguments) -> Outcome {
+    let engine = permit.engine();
     let create = Create::read(&permit, args)?;
     if !create.condition.matches(&document::nothing()) {
         let stored = permit.stored(&create.key).await?;
@@ -60,7 +66,7 @@ async fn created(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     }
     let mut expected = Expected::Absent;
     for _ in 0..ROUNDS {
-        let write = create.write(&permit.identity().actor(), expected);
+        let write = create.write(&permit, expected);
         let (approved, _) = permit.may_create(&create.asked)?;
         expected = match permit.put(approved, write).await? {
             Put::Done(record) => return Ok(shown(record)),
@@ -81,9 +87,16 @@ async fn created(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
 }
 
 /// `updateX`: one read and one write, unless the record moves meanwhile.
-pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+pub async fn update(
+    engine: &Engine,
+    caller: &Caller,
+    model: &Model,
+    args: &Arguments,
+    selected: Option<&Arc<Selected>>,
+) -> Outcome {
     let outcome = async {
         let permit = WritePermit::request(engine, caller, model, ModelOperation::Update)?;
+        let permit = permit.telling(selected);
         let request = Request::update(&permit, args)?;
         settle(&permit, &request).await
     };
@@ -91,9 +104,16 @@ pub async fn update(engine: &Engine, caller: &Caller, model: &Model, args: &Argu
 }
 
 /// `deleteX`: one read and one write, unless the record moves meanwhile.
-pub async fn delete(engine: &Engine, caller: &Caller, model: &Model, args: &Arguments) -> Outcome {
+pub async fn delete(
+    engine: &Engine,
+    caller: &Caller,
+    model: &Model,
+    args: &Arguments,
+    selected: Option<&Arc<Selected>>,
+) -> Outcome {
     let outcome = async {
         let permit = WritePermit::request(engine, caller, model, ModelOperation::Delete)?;
+        let permit = permit.telling(selected);
         let request = Request::delete(&permit, args)?;
         settle(&permit, &request).await
     };
@@ -252,7 +272,7 @@ fn write(permit: &WritePermit<'_>, request: &Request, next: Next) -> Write {
         fields: next.fields,
         deleted: next.deleted,
         actor: Some(permit.identity().actor()),
-        request: Some(request.digest.clone()),
+        request: Some(permit.asked(&request.digest)),
     }
 }
 

@@ -8,6 +8,7 @@ use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
 use serde_json::Value;
 
 use crate::api::outcome::Arguments;
+use crate::feed::Told;
 
 /// A hand-written mutation has answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,17 @@ pub struct Notice {
     /// What it answered, restricted to what its caller selected (`realtime` 3). It is no record of a model: only its
     /// fields mean something.
     pub result: Arc<Record>,
+}
+
+impl Notice {
+    /// What subscribers are told.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        Told {
+            record: &self.result,
+            selected: None,
+        }
+    }
 }
 
 /// Who is told of notices.

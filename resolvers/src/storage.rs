@@ -5,12 +5,15 @@
 pub mod attributes;
 pub mod memory;
 
+use std::sync::Arc;
+
 use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Number, Value};
 
-use crate::feed::{Operation, Seq};
+use crate::asked::Asked;
+use crate::feed::{Event, Operation, Seq};
 use crate::filter::{Filter, Test};
 use crate::schema::Schema;
 use crate::schema::model::{Base, KeyFields, Model};
@@ -103,8 +106,8 @@ pub struct Write {
     pub deleted: bool,
     /// Who asked for it ([`crate::identity::Identity::principal`]), for the log.
     pub actor: Option<String>,
-    /// A digest of the client's request, to recognise its repetition (`errata.md` rows 14, 15).
-    pub request: Option<String>,
+    /// The client's request.
+    pub request: Option<Asked>,
 }
 
 /// What became of a write.
@@ -125,8 +128,21 @@ pub struct Revision {
     pub record: Record,
     /// Who wrote it.
     pub actor: Option<String>,
-    /// The digest of the request that caused it.
-    pub request: Option<String>,
+    /// The request that caused it.
+    pub request: Option<Asked>,
+}
+
+impl Revision {
+    /// The write as an event of its log, at this place.
+    #[must_use]
+    pub fn event(self, seq: Seq) -> Event {
+        Event {
+            seq,
+            operation: self.operation,
+            record: Arc::new(self.record),
+            selected: self.request.and_then(|asked| asked.selected),
+        }
+    }
 }
 
 /// A read of many records by filter or by key.

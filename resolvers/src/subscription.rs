@@ -67,10 +67,26 @@ pub fn of_results(args: &Arguments) -> Interest {
 impl Interest {
     /// Whether an event of the subscription's model is for this subscriber.
     ///
-    /// The filter is tested on the full record, whatever the mutation selected, and the rules per event.
+    /// The rules are asked about the record, the filter and the arguments about what subscribers are told of it.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
-        self.operations.contains(&event.operation) && self.includes(&event.record)
+        let Event {
+            operation,
+            record,
+            selected,
+            ..
+        } = event;
+        self.operations.contains(operation)
+            && match selected {
+                None => self.includes(record),
+                Some(selected) => {
+                    let told = Record {
+                        fields: selected.part(&record.fields),
+                        ..**record
+                    };
+                    self.access.includes(record) && self.filter.matches(&told)
+                }
+            }
     }
 
     /// Whether a record, or a result, is for this subscriber.
@@ -109,6 +125,7 @@ mod tests {
             seq: Seq(1),
             operation,
             record: Arc::new(record),
+            selected: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod reading;
 mod relations;
 mod scalar_tables;
 mod scalars;
+mod selections;
 mod switches;
 mod syncs;
 mod tombstones;

@@ -210,11 +210,13 @@ impl<'a> Run<'a> {
             return Err(unauthorized(&field.name, operation).into());
         }
         let arguments = self.arguments(field)?;
-        self.resolve(resolver, &arguments).await
+        self.resolve(resolver, field, &arguments).await
     }
 
-    async fn resolve(self, resolver: &Resolver, arguments: &Arguments) -> Outcome {
+    async fn resolve(self, resolver: &Resolver, field: &Field, arguments: &Arguments) -> Outcome {
         let (engine, caller) = (&self.api.engine, self.caller);
+        let selected = self.selected(field);
+        let selected = selected.as_ref();
         match resolver {
             Resolver::Get(name) => query::get(engine, caller, self.model(name)?, arguments).await,
             Resolver::List(name) => query::list(engine, caller, self.model(name)?, arguments).await,
@@ -225,13 +227,13 @@ impl<'a> Run<'a> {
             }
             Resolver::Sync(name) => sync::run(engine, caller, self.model(name)?, arguments).await,
             Resolver::Create(name) => {
-                mutation::create(engine, caller, self.model(name)?, arguments).await
+                mutation::create(engine, caller, self.model(name)?, arguments, selected).await
             }
             Resolver::Update(name) => {
-                mutation::update(engine, caller, self.model(name)?, arguments).await
+                mutation::update(engine, caller, self.model(name)?, arguments, selected).await
             }
             Resolver::Delete(name) => {
-                mutation::delete(engine, caller, self.model(name)?, arguments).await
+                mutation::delete(engine, caller, self.model(name)?, arguments, selected).await
             }
             Resolver::Echo => Ok(Resolved::Record(Arc::new(notice::echo(arguments)))),
             Resolver::Property

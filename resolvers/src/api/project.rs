@@ -14,6 +14,7 @@ use super::resolved::{Cell, Column, Layer};
 use super::types::{Resolver, TypeRef};
 use super::variables::Variables;
 use super::viewer::{Sights, Viewer};
+use crate::asked::Selected;
 use crate::authz::Sight;
 use crate::identity::Family;
 
@@ -68,6 +69,12 @@ pub(crate) struct Projection<'a> {
     treatment: Treatment,
     /// Something is refused that the type says is there.
     pub(crate) withheld: bool,
+    /// What a mutation selected of the event's record; `None` is all of it.
+    told: Option<&'a Selected>,
+    /// The part of that for the object being written.
+    selected: Option<&'a Selected>,
+    /// The mutation did not select something that the type says is there.
+    pub(crate) lacks: bool,
     /// The current item of a sync page holds a value that its reader cannot bear.
     spoiled: bool,
 }
@@ -107,8 +114,16 @@ impl<'a> Projection<'a> {
             faults: 0,
             path: Vec::new(),
             treatment: Treatment::Plain,
+            told: None,
+            selected: None,
+            lacks: false,
             spoiled: false,
         }
+    }
+
+    /// The same for an event of which subscribers are told no more than a mutation selected.
+    pub(crate) fn of(self, told: Option<&'a Selected>) -> Self {
+        Projection { told, ..self }
     }
 
     /// Writes the root object.
@@ -163,7 +178,10 @@ impl<'a> Projection<'a> {
             self.key(&field.key);
             self.path.push(Step::Key(&field.key));
             let before = self.mark();
+            let selected = self.selected;
+            let known = self.enter(field);
             let written = match (&field.source, object) {
+                _ if !known => self.unselected(selection, field),
                 _ if guarded && self.viewer.is_denied(&selection.type_name, &field.name) => {
                     self.refused(selection, field)
                 }
@@ -182,11 +200,22 @@ impl<'a> Projection<'a> {
                 _ => self.property(seen, field),
             };
             let settled = self.settle(&field.ty, before, written);
+            self.selected = selected;
             self.path.pop();
             settled?;
         }
         self.out.push(b'}');
         Ok(())
+    }
+
+    /// Goes down to a field in what a mutation selected; whether it is there. The type's name always is.
+    fn enter(&mut self, field: &Field) -> bool {
+        let Some(selected) = self.selected else {
+            return true;
+        };
+        let below = selected.below(&field.name);
+        self.selected = below.flatten();
+        below.is_some() || field.source == Source::TypeName
     }
 
     fn key(&mut self, key: &str) {
@@ -226,6 +255,7 @@ impl<'a> Projection<'a> {
         let root = !matches!(field.source, Source::Relation { .. });
         if root {
             self.treatment = treatment(field);
+            self.selected = self.told;
         }
         let cell = column.and_then(|column| Some((column, column.cells.get(row)?)));
         if let Some((_, Cell::Json(value))) = cell {

@@ -1,8 +1,6 @@
-//! Results of hand-written mutations, published as their callers selected them (`realtime` 3).
+//! What mutations let subscribers know, where that is what their callers selected (`realtime` 3).
 
 use std::sync::Arc;
-
-use serde_json::Value;
 
 use super::execute::Run;
 use super::outcome::Resolved;
@@ -10,7 +8,8 @@ use super::plan::{Field, Selection, Source};
 use super::project::Projection;
 use super::types::Resolver;
 use super::variables::Variables;
-use crate::Fields;
+use crate::asked::Selected;
+use crate::engine::Published;
 use crate::notice::{self, Notice};
 
 impl Run<'_> {
@@ -23,41 +22,36 @@ impl Run<'_> {
         };
         let mut projection = Projection::new(self.viewer(), self.variables);
         if projection.alone(selection, result).is_ok() {
-            let fields = selected(selection, &result.fields, self.variables);
+            let fields = selected(selection, self.variables).part(&result.fields);
             self.api.engine.bulletin.put_up(Notice {
                 mutation: field.name.clone(),
                 result: Arc::new(notice::plain(fields)),
             });
         }
     }
+
+    /// What subscribers are told of the record that a generated mutation writes; `None` is all of it.
+    pub(super) fn selected(self, field: &Field) -> Option<Arc<Selected>> {
+        match self.api.engine.settings.published {
+            Published::FullRow => None,
+            Published::Selection => {
+                let selection = field.selection().filter(|_| self.redacts)?;
+                Some(Arc::new(selected(selection, self.variables)))
+            }
+        }
+    }
 }
 
-/// The part of an object that a selection asks for, by the names of its fields.
-fn selected(selection: &Selection, fields: &Fields, variables: &Variables) -> Fields {
-    let mut part = Fields::new();
+/// What a selection asks for, by the names of its fields.
+fn selected(selection: &Selection, variables: &Variables) -> Selected {
+    let mut selected = Selected::default();
     let asked = selection.fields.iter();
     for field in asked.filter(|field| field.selected(variables)) {
-        let Some(value) = fields.get(&field.name) else {
-            continue;
-        };
-        let value = selected_value(field, value, variables);
-        match (part.get_mut(&field.name), value) {
-            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
-            (_, value) => drop(part.insert(field.name.clone(), value)),
-        }
+        let below = field.selection();
+        selected.add(
+            &field.name,
+            below.map(|below| self::selected(below, variables)),
+        );
     }
-    part
-}
-
-fn selected_value(field: &Field, value: &Value, variables: &Variables) -> Value {
-    match (field.selection(), value) {
-        (Some(selection), Value::Object(inner)) => selected(selection, inner, variables).into(),
-        (Some(_), Value::Array(items)) => {
-            let items = items.iter();
-            items
-                .map(|item| selected_value(field, item, variables))
-                .collect()
-        }
-        _ => value.clone(),
-    }
+    selected
 }

@@ -17,7 +17,7 @@ use super::viewer::Viewer;
 use super::{Api, Refusal, Request, respond, shown};
 use crate::Record;
 use crate::authz::{Sight, unauthorized};
-use crate::feed::Event;
+use crate::feed::{Event, Told};
 use crate::identity::Caller;
 use crate::notice::Notice;
 use crate::subscription::{self, Interest};
@@ -183,7 +183,7 @@ impl Subscription {
     #[must_use]
     pub fn payload(&self, event: &Event) -> Option<Vec<u8>> {
         if self.wants(event) {
-            self.project(&event.record)
+            self.project(event.told())
         } else {
             None
         }
@@ -205,9 +205,13 @@ impl Subscription {
     }
 
     /// The payload for the record of an event, or the result of a mutation, that it wants; equal for all subscriptions
-    /// with the same [`Subscription::projection_key`]. An event that violates its type is skipped: clients do not get errors in data frames.
+    /// with the same [`Subscription::projection_key`].
+    ///
+    /// An event that violates its type is skipped: clients do not get errors in data frames. Where a mutation has not
+    /// selected what its subscriber's type requires they do, as from AppSync (`realtime` 3).
     #[must_use]
-    pub fn project(&self, record: &Arc<Record>) -> Option<Vec<u8>> {
+    pub fn project(&self, told: Told<'_>) -> Option<Vec<u8>> {
+        let Told { record, selected } = told;
         let (index, field) = root(&self.plan, &self.variables).ok()?;
         let viewer = Viewer {
             engine: &self.api.engine,
@@ -222,8 +226,11 @@ impl Subscription {
         let layer = Layer {
             columns: vec![(index, column)],
         };
-        let mut projection = Projection::new(viewer, &self.variables);
+        let mut projection = Projection::new(viewer, &self.variables).of(selected);
         let written = projection.root(&self.plan.root, &layer);
+        if projection.lacks {
+            return Some(respond::body(Some(&projection.out), &projection.errors));
+        }
         if let Some(error) = projection.errors.first() {
             tracing::warn!(
                 origin = ?self.origin,

@@ -1,5 +1,7 @@
 //! Access to one model's records on behalf of one caller.
 
+use std::sync::Arc;
+
 use driftless_conflict_handlers::{Handler, Version};
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use super::sight::visible_fields;
 use super::{Access, HiddenGet, Reading, Refused};
 use crate::api::error::{ErrorType, Failure, FieldError};
 use crate::api::outcome::Arguments;
+use crate::asked::{Asked, Selected};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::identity::{Caller, Family, Identity};
@@ -191,6 +194,7 @@ pub(crate) struct WritePermit<'a> {
     caller: &'a Caller,
     model: &'a Model,
     field: &'a str,
+    selected: Option<&'a Arc<Selected>>,
 }
 
 /// The rules let the caller make a mutation of what is stored. Good for one write.
@@ -215,6 +219,7 @@ impl<'a> WritePermit<'a> {
             caller,
             model,
             field: name.as_deref().unwrap_or(fallback),
+            selected: None,
         };
         let rules = &engine.rules;
         if rules.hopes(&model.name, operation, &caller.identity) {
@@ -230,6 +235,19 @@ impl<'a> WritePermit<'a> {
 
     pub(crate) fn model(&self) -> &'a Model {
         self.model
+    }
+
+    /// The same for a mutation of whose record subscribers are told no more than this.
+    pub(crate) fn telling(self, selected: Option<&'a Arc<Selected>>) -> Self {
+        WritePermit { selected, ..self }
+    }
+
+    /// What the log keeps of a request with this digest.
+    pub(crate) fn asked(&self, digest: &str) -> Asked {
+        Asked {
+            digest: digest.to_owned(),
+            selected: self.selected.cloned(),
+        }
     }
 
     /// Who calls.

@@ -5,6 +5,7 @@ use driftless_conflict_handlers::Version;
 use super::document;
 use super::request::{Create, Intent, Request};
 use crate::Record;
+use crate::asked::Asked;
 use crate::authz::WritePermit;
 use crate::feed::Operation;
 use crate::storage::{Revision, StorageError};
@@ -51,7 +52,7 @@ pub(super) async fn of_past_create(
     Ok(birth.is_some_and(|made| {
         made.actor
             .is_some_and(|actor| permit.identity().is_actor(&actor))
-            && made.request.as_deref() == Some(create.digest.as_str())
+            && is_of(&made.request, &create.digest)
     }))
 }
 
@@ -118,5 +119,9 @@ fn made_by(made: &Revision, request: &Request) -> bool {
         Intent::Update(_) => Operation::Update,
         Intent::Delete(_) => Operation::Delete,
     };
-    made.operation == operation && made.request.as_deref() == Some(request.digest.as_str())
+    made.operation == operation && is_of(&made.request, &request.digest)
+}
+
+fn is_of(asked: &Option<Asked>, digest: &str) -> bool {
+    asked.as_ref().is_some_and(|asked| asked.digest == digest)
 }

@@ -93,15 +93,15 @@ impl Create {
         })
     }
 
-    pub(super) fn write(&self, actor: &str, expected: Expected) -> Write {
+    pub(super) fn write(&self, permit: &WritePermit<'_>, expected: Expected) -> Write {
         Write {
             key: self.key.clone(),
             expected,
             operation: Operation::Create,
             fields: self.fields.clone(),
             deleted: false,
-            actor: Some(actor.to_owned()),
-            request: Some(self.digest.clone()),
+            actor: Some(permit.identity().actor()),
+            request: Some(permit.asked(&self.digest)),
         }
     }
 }

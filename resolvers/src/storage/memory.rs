@@ -19,7 +19,7 @@ use super::{
     SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
 };
 use crate::clock::Clock;
-use crate::feed::{Event, Feed, Seq, Stretch};
+use crate::feed::{Feed, Seq, Stretch};
 use crate::schema::Schema;
 use crate::schema::model::Model;
 use crate::sync::{self, LogState};
@@ -380,11 +380,7 @@ impl Feed for Memory {
                 }
                 last = Seq(seq);
                 if let Some((_, revision)) = &row.write {
-                    events.push(Event {
-                        seq: last,
-                        operation: revision.operation,
-                        record: Arc::new(revision.record.clone()),
-                    });
+                    events.push(revision.clone().event(last));
                 }
             }
             Stretch {

@@ -1,6 +1,6 @@
 //! Profiles: many switches by one word, laid under whatever else is configured.
 
-use driftless_resolvers::engine::{MissingVersion, RejectionData};
+use driftless_resolvers::engine::{MissingVersion, Published, RejectionData};
 use serde::Deserialize;
 
 use super::Config;
@@ -29,8 +29,8 @@ const LARGEST_EVENT: EventLimit = EventLimit {
     over: Oversized::Drop,
 };
 
-/// Deltas of 30 minutes that trust every clock, no repetition recognised, records in conflicts only, no frames beside live ones, 100
-/// subscriptions, no large events, and refusals as they are.
+/// Deltas of 30 minutes that trust every clock, no repetition recognised, records in conflicts only, events as mutations
+/// selected them, no frames beside live ones, 100 subscriptions, no large events, and refusals as they are.
 fn appsync(config: &mut Config) {
     let engine = &mut config.engine;
     engine.delta_window = Some(30 * 60_000);
@@ -38,6 +38,7 @@ fn appsync(config: &mut Config) {
     engine.create_replay = false;
     engine.update_replay = false;
     engine.rejection_data = RejectionData::Conflicts;
+    engine.published = Published::Selection;
     engine.revive = false;
     engine.hide_tombstones = false;
     engine.slow_loops = false;
@@ -63,7 +64,7 @@ mod tests {
         fn(&Config) -> String,
     );
 
-    const SWITCHES: [Switch; 14] = [
+    const SWITCHES: [Switch; 15] = [
         Switch("sync", "delta_ttl", "", "30", |config| {
             config
                 .engine
@@ -131,6 +132,19 @@ mod tests {
         Switch("realtime", "repairs", "true", "false", |config| {
             config.realtime.repairs.to_string()
         }),
+        Switch(
+            "realtime",
+            "selection",
+            "\"full_row\"",
+            "\"mutation\"",
+            |config| {
+                match config.engine.published {
+                    Published::FullRow => "\"full_row\"",
+                    Published::Selection => "\"mutation\"",
+                }
+                .to_owned()
+            },
+        ),
         Switch(
             "realtime",
             "denial",

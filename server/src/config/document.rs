@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use driftless_resolvers::engine::{MissingVersion, RejectionData};
+use driftless_resolvers::engine::{MissingVersion, Published, RejectionData};
 use driftless_resolvers::schema::suggestion::nearest;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -84,6 +84,7 @@ struct Limits {
 struct Realtime {
     keep_alive_s: Option<u64>,
     repairs: Option<bool>,
+    selection: Option<Selection>,
     denial: Option<Denial>,
     event_limit: Option<usize>,
     over_event_limit: Option<Over>,
@@ -124,6 +125,14 @@ enum OnTombstone {
 enum Shown {
     Always,
     Conflicts,
+}
+
+/// What events hold of a record.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Selection {
+    FullRow,
+    Mutation,
 }
 
 /// What DataStore's JavaScript client is told where a start is refused.
@@ -287,6 +296,11 @@ fn realtime(config: &mut Config, realtime: &Realtime) {
     let period = seconds(realtime.keep_alive_s.map(|value| value.max(1)));
     set(&mut config.realtime.keep_alive, period);
     set(&mut config.realtime.repairs, realtime.repairs);
+    let published = realtime.selection.map(|selection| match selection {
+        Selection::FullRow => Published::FullRow,
+        Selection::Mutation => Published::Selection,
+    });
+    set(&mut config.engine.published, published);
     let gentle = realtime
         .denial
         .map(|denial| denial == Denial::OperationDisabled);

@@ -114,6 +114,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         false,
     ),
     ("REALTIME_REPAIRS", "realtime.repairs", Form::Switch, false),
+    (
+        "REALTIME_SELECTION",
+        "realtime.selection",
+        Form::Text,
+        false,
+    ),
     ("SCHEMA", "schema", Form::Text, false),
     (
         "SYNC_CREATE_ON_TOMBSTONE",

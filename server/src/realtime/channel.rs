@@ -85,7 +85,7 @@ impl Channel {
     fn replay(&self, members: &Members, subscription: &Subscription, subscriber: &Subscriber) {
         for event in members.recent.replay(self.clock.now()) {
             if subscription.wants(&event)
-                && let Some(payload) = payload(subscription, &event.record)
+                && let Some(payload) = payload(subscription, event.told())
             {
                 subscriber.tell(&payload);
             }
@@ -142,7 +142,7 @@ impl Channel {
 
     fn publish(&self, event: &Event) {
         let mut members = self.room.members();
-        members.publish(&event.record, |_, subscription| subscription.wants(event));
+        members.publish(event.told(), |_, subscription| subscription.wants(event));
         if self.repairs
             && let Ok(key) = Key::of(&self.model, &event.record.fields)
         {
@@ -153,7 +153,7 @@ impl Channel {
     fn settle(&self) {
         let mut members = self.room.members();
         for event in members.recent.settled(self.clock.now()) {
-            members.publish(&event.record, |topic, subscription| {
+            members.publish(event.told(), |topic, subscription| {
                 topic.wants_repairs() && subscription.wants(&event)
             });
         }

@@ -128,7 +128,7 @@ fn is_recent(record: &Record, now: Timestamp) -> bool {
     now.0 - record.last_changed_at.0 <= REACH
 }
 
-/// The record's state as an event. DataStore upserts whatever the kind is; only the flag decides (`client-js` 12.2).
+/// The record's state as an event, whole whatever the last mutation selected. DataStore upserts whatever the kind is; only the flag decides (`client-js` 12.2).
 fn restated(event: &Event) -> Event {
     let operation = if event.record.deleted {
         Operation::Delete
@@ -137,6 +137,7 @@ fn restated(event: &Event) -> Event {
     };
     Event {
         operation,
+        selected: None,
         ..event.clone()
     }
 }
@@ -162,6 +163,7 @@ mod tests {
                 last_changed_at: Timestamp(at),
                 deleted: false,
             }),
+            selected: None,
         }
     }
 

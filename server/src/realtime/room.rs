@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use driftless_resolvers::Record;
 use driftless_resolvers::api::{Api, Origin, Request, Subscription};
+use driftless_resolvers::feed::Told;
 use driftless_resolvers::identity::{Caller, Family};
 use driftless_resolvers::notice::{Bulletin, Notice};
 
@@ -68,9 +68,7 @@ impl Room {
 impl Bulletin for Room {
     fn put_up(&self, notice: Notice) {
         let members = self.members();
-        members.publish(&notice.result, |_, subscription| {
-            subscription.hears(&notice)
-        });
+        members.publish(notice.told(), |_, subscription| subscription.hears(&notice));
     }
 }
 
@@ -109,15 +107,11 @@ impl Members {
     }
 
     /// Tells everybody whose subscription is `wanted`.
-    pub(super) fn publish(
-        &self,
-        record: &Arc<Record>,
-        wanted: impl Fn(&Topic, &Subscription) -> bool,
-    ) {
+    pub(super) fn publish(&self, told: Told<'_>, wanted: impl Fn(&Topic, &Subscription) -> bool) {
         let mut payloads = Payloads::new();
         for (topic, audience) in &self.topics {
             if wanted(topic, &audience.subscription) {
-                audience.tell(record, &mut payloads);
+                audience.tell(told, &mut payloads);
             }
         }
     }
@@ -194,10 +188,10 @@ impl Audience {
         }
     }
 
-    fn tell(&self, record: &Arc<Record>, payloads: &mut Payloads) {
-        let make = || payload(&self.subscription, record);
+    fn tell(&self, told: Told<'_>, payloads: &mut Payloads) {
+        let make = || payload(&self.subscription, told);
         let look = (
-            self.subscription.look(record),
+            self.subscription.look(told.record),
             self.subscription.caller.family,
         );
         if let Some(payload) = payloads.entry(look).or_insert_with(make) {
@@ -208,9 +202,9 @@ impl Audience {
     }
 }
 
-/// What a subscriber is sent of a record.
-pub(super) fn payload(subscription: &Subscription, record: &Arc<Record>) -> Option<Arc<str>> {
-    match String::from_utf8(subscription.project(record)?) {
+/// What a subscriber is sent.
+pub(super) fn payload(subscription: &Subscription, told: Told<'_>) -> Option<Arc<str>> {
+    match String::from_utf8(subscription.project(told)?) {
         Ok(payload) => Some(payload.into()),
         Err(_) => {
             tracing::error!(origin = ?subscription.origin, "a payload is not UTF-8");

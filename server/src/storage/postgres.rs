@@ -196,7 +196,9 @@ fn call(
         .bind(writes.iter().map(|write| write.deleted).collect::<Vec<_>>())
         .bind(each(|write| statements::document(&write.fields)))
         .bind(maybe(|write| write.actor.clone()))
-        .bind(maybe(|write| write.request.clone()));
+        .bind(maybe(|write| {
+            write.request.as_ref().map(ToString::to_string)
+        }));
     for column in &table.columns {
         let values = writes
             .iter()

@@ -1,5 +1,6 @@
 //! What the rows of an answer mean.
 
+use driftless_resolvers::asked::Asked;
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, SyncPlace, Write};
 use driftless_resolvers::sync::LogState;
@@ -122,7 +123,7 @@ pub(super) fn logged(row: &Row) -> Result<(Seq, Option<Revision>), StorageError>
         operation,
         record: hit(row, 0)?.record,
         actor: row.maybe_text(7)?,
-        request: row.maybe_text(8)?,
+        request: row.maybe_text(8)?.map(|text| Asked::from_text(&text)),
     };
     Ok((seq, Some(revision)))
 }

@@ -101,6 +101,10 @@ fn events(writes: &[Write], batch: &Batch) -> Vec<Event> {
             seq: (*seq)?,
             operation: write.operation,
             record: Arc::new(record.clone()),
+            selected: write
+                .request
+                .as_ref()
+                .and_then(|asked| asked.selected.clone()),
         }),
         Ok(Put::Stale(_)) | Err(_) => None,
     })

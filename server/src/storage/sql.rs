@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use driftless_resolvers::feed::{Event, Feed, Seq, Stretch};
+use driftless_resolvers::feed::{Feed, Seq, Stretch};
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{
@@ -310,11 +310,9 @@ impl SqlStore {
             let (seq, revision) = logged(&row)?;
             stretch.whole &= seq.0 == stretch.next.0 + 1;
             stretch.next = seq;
-            stretch.events.extend(revision.map(|revision| Event {
-                seq,
-                operation: revision.operation,
-                record: Arc::new(revision.record),
-            }));
+            stretch
+                .events
+                .extend(revision.map(|revision| revision.event(seq)));
         }
         Ok(stretch)
     }

@@ -183,7 +183,7 @@ pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String)
         Arg::Int(i64::from(write.deleted)),
         Arg::Text(doc),
         Arg::MaybeText(write.actor.clone()),
-        Arg::MaybeText(write.request.clone()),
+        Arg::MaybeText(write.request.as_ref().map(ToString::to_string)),
     ]
 }
 

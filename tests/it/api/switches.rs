@@ -26,6 +26,8 @@ struct Seen {
     denies_gently: bool,
     /// A record of 300 KB is told to subscribers.
     tells_large_records: bool,
+    /// Subscribers are told what the mutation did not select.
+    tells_whole_records: bool,
     /// A create over a tombstone succeeds.
     revives: bool,
     /// Lists and index queries leave tombstones out.
@@ -60,6 +62,7 @@ async fn look(site: &Site) -> Seen {
         hides,
         delta_after_an_hour: delta_after_an_hour(site).await,
         repairs: repairs(site).await,
+        tells_whole_records: tells_whole_records(site).await,
     }
 }
 
@@ -146,6 +149,19 @@ async fn tells_large_records(site: &Site) -> bool {
     frame["payload"]["data"]["onCreateOrder"]["number"] == 1
 }
 
+async fn tells_whole_records(site: &Site) -> bool {
+    let mut socket = site.server.session().await;
+    let authorization = site.server.authorization(PLAIN_CLIENT);
+    let query = "subscription operation { onCreateCoupon { code percent } }";
+    socket.subscribe("a", query, &authorization).await;
+    let coupon = json!({"code": "z", "percent": 5});
+    site.mutate("createCoupon", coupon, "code").await.value();
+    let frame = socket.frame().await;
+    let told = &frame["payload"]["data"]["onCreateCoupon"];
+    assert_eq!(told["code"], "z", "{frame}");
+    told["percent"] == 5
+}
+
 async fn repairs(site: &Site) -> bool {
     let shelf = |row: i64| json!({"aisle": "x", "row": row});
     site.mutate("createShelf", shelf(1), "row").await.value();
@@ -165,7 +181,7 @@ on_both_stores! { PLAIN;
 
 /// `errata.md` row 31: what loses nothing is on, what a client could trip over is off.
 async fn as_it_comes_repetitions_and_repairs_are_on(site: &Site) {
-    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
     assert_eq!(look(site).await, seen);
 }
 }
@@ -174,7 +190,7 @@ on_both_stores! { BETTER;
 
 /// `create_on_tombstone = "revive"` and `hide_tombstones = true`.
 async fn deleted_records_can_be_hidden_and_their_ids_used_again(site: &Site) {
-    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
     assert_eq!(look(site).await, seen);
 }
 }
@@ -183,7 +199,7 @@ on_both_stores! { APPSYNC;
 
 /// `compat = "appsync"` (`errata.md` 2.15).
 async fn the_profile_of_appsync_has_its_side_of_every_switch(site: &Site) {
-    let seen = Seen { replays: false, replays_updates: false, explains: false, denies_gently: false, tells_large_records: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
+    let seen = Seen { replays: false, replays_updates: false, explains: false, denies_gently: false, tells_large_records: false, tells_whole_records: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
     assert_eq!(look(site).await, seen);
 }
 }

@@ -1,5 +1,6 @@
 //! Compare and swap, the log, and what is kept of a write.
 
+use driftless_resolvers::asked::Asked;
 use pretty_assertions::assert_eq;
 
 use super::*;
@@ -216,9 +217,14 @@ async fn a_revision_is_what_was_written_then(stand: &Stand) {
     let model = ready(stand).await;
     let mut first = write(&model, Expected::Absent, json!({"id": "a", "title": "one"}));
     first.actor = Some("api_key:1".to_owned());
-    first.request = Some("digest".to_owned());
+    let asked = Asked::from_text(r#"digest {"id":null,"place":{"city":null}}"#);
+    assert!(asked.selected.is_some());
+    first.request = Some(asked.clone());
     let record = done(stand.storage.put(&model, first).await.unwrap());
     update(stand, &model, 1, json!({"id": "a", "title": "two"})).await;
+    let told = stand.feed.since(&model, Seq(0), 2).await.unwrap().events;
+    let selected: Vec<_> = told.iter().map(|event| event.selected.clone()).collect();
+    assert_eq!(selected, [asked.selected.clone(), None]);
     let revision = stand
         .storage
         .revision(&model, &key("a"), Version(1))
@@ -228,7 +234,7 @@ async fn a_revision_is_what_was_written_then(stand: &Stand) {
     assert_eq!(revision.record, record);
     assert_eq!(revision.operation, Operation::Create);
     assert_eq!(revision.actor.as_deref(), Some("api_key:1"));
-    assert_eq!(revision.request.as_deref(), Some("digest"));
+    assert_eq!(revision.request, Some(asked));
     let second = stand
         .storage
         .revision(&model, &key("a"), Version(2))

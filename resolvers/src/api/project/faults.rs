@@ -30,6 +30,12 @@ impl<'a> Projection<'a> {
         Err(NoValue)
     }
 
+    /// A field that the mutation of an event has not selected.
+    pub(super) fn unselected(&mut self, selection: &Selection, field: &Field) -> Written {
+        self.lacks |= field.ty.is_non_null();
+        self.nothing(selection, &field.ty)
+    }
+
     /// A stored value that is none of its type: null and an error.
     pub(super) fn unfit(&mut self, field: &Field, ty: &TypeRef, value: &Value) -> Written {
         let message = format!(

@@ -18,6 +18,7 @@ fn event(operation: Operation, fields: Value) -> Event {
         seq: Seq(1),
         operation,
         record: Arc::new(record),
+        selected: None,
     }
 }
 

@@ -91,6 +91,7 @@ fn an_event_with_a_value_that_stops_javascript_is_for_the_others() {
         seq: Seq(1),
         operation: Operation::Create,
         record: fixtures::record(json!({"id": "a", "since": -1})).into(),
+        selected: None,
     };
     let document = "subscription S { onCreateHost { id since } }";
     let api = served(HOSTS);

@@ -123,7 +123,8 @@ async fn a_condition_is_tested_against_nothing() {
         let world = &world;
         async move {
             let model = world.model("Post");
-            let outcome = crate::mutation::create(&world.engine, &world.caller, model, &args).await;
+            let outcome =
+                crate::mutation::create(&world.engine, &world.caller, model, &args, None).await;
             crate::fixtures::written(outcome)
         }
     };

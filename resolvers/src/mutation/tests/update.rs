@@ -196,8 +196,14 @@ async fn a_record_that_never_rests_asks_the_client_to_come_back() {
     created(&world).await;
     world.store.rivals.store(usize::MAX, Ordering::SeqCst);
     let args = object(json!({"input": {"id": "p", "title": "u", "_version": 1}}));
-    let outcome =
-        crate::mutation::update(&world.engine, &world.caller, world.model("Post"), &args).await;
+    let outcome = crate::mutation::update(
+        &world.engine,
+        &world.caller,
+        world.model("Post"),
+        &args,
+        None,
+    )
+    .await;
     assert!(
         matches!(outcome, Err(Failure::Unavailable(_))),
         "{outcome:?}"

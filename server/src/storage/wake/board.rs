@@ -331,6 +331,7 @@ mod tests {
                 last_changed_at: Timestamp(1),
                 deleted: false,
             }),
+            selected: None,
         }
     }
 

@@ -6,7 +6,7 @@
 //! events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -17,6 +17,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{Context, Message};
 use async_nats::{ConnectOptions, Event as Occurrence, ServerAddr};
 use driftless_resolvers::Record;
+use driftless_resolvers::asked::Selected;
 use driftless_resolvers::feed::{Event, Seq};
 use driftless_resolvers::page::Sealer;
 use futures_util::future::BoxFuture;
@@ -84,6 +85,8 @@ struct Told {
     seq: i64,
     op: String,
     record: Record,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selected: Option<Selected>,
 }
 
 impl Nats {
@@ -324,6 +327,7 @@ impl Told {
             seq: event.seq.0,
             op: letter(event.operation).to_owned(),
             record: (*event.record).clone(),
+            selected: event.selected.as_deref().cloned(),
         }
     }
 
@@ -332,6 +336,7 @@ impl Told {
             seq: Seq(self.seq),
             operation: operation(&self.op)?,
             record: self.record.into(),
+            selected: self.selected.map(Arc::new),
         })
     }
 }
@@ -376,7 +381,6 @@ mod tests {
     use driftless_resolvers::feed::Operation;
     use driftless_resolvers::{Timestamp, Version};
     use serde_json::json;
-    use std::sync::Arc;
 
     fn nats(secret: u8) -> Nats {
         Nats::new("nats://one:4222, nats://two:4222", [secret; 32]).unwrap()
@@ -394,6 +398,7 @@ mod tests {
                 last_changed_at: Timestamp(1_700_000_000_000),
                 deleted: false,
             }),
+            selected: None,
         }
     }
 
@@ -412,7 +417,13 @@ mod tests {
 
     #[test]
     fn events_arrive_as_they_were_told_at_nodes_of_the_same_database_only() {
-        let events = vec![event(4, "x"), event(5, "\u{1F600}\n")];
+        let mut selected = Selected::default();
+        selected.add("price", None);
+        let partly = Event {
+            selected: Some(Arc::new(selected)),
+            ..event(5, "\u{1F600}\n")
+        };
+        let events = vec![event(4, "x"), partly];
         let news = News {
             shard: 3,
             newest: Seq(5),
