@@ -56,6 +56,8 @@ fn filter(text: &str) -> Targets {
     ]
     .into_iter()
     .map(|library| (library, level.min(LevelFilter::WARN)))
+    // Each attempt to connect would be an error of its own; what matters is said once by whoever connects.
+    .chain([("async_nats", LevelFilter::OFF)])
     .collect::<Targets>()
     .with_default(level)
     .with_targets(asked)

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -173,6 +173,17 @@ pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerCo
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The certificates of a PEM file that holds authorities to trust; at least one.
+pub fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if certificates.is_empty() {
+        bail!("{} holds no certificate in PEM form", path.display());
+    }
+    Ok(certificates)
 }
 
 /// The names and addresses under which this machine is reached in development (`dx.md` 2).

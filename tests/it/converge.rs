@@ -67,7 +67,7 @@ async fn two_nodes_agree(nats: Option<Nats>, first_seed: u64) {
     let database = Database::create().await;
     let shared = |config: &mut config::Config| {
         config.database = config::Database(database.url.clone());
-        config.feed = nats.as_ref().map(|nats| config::Feed(nats.url.clone()));
+        config.feed = nats.as_ref().map(|nats| nats.feed.clone());
     };
     let one = Server::start_with(shared).await;
     let other = Server::start_with(|config| {

@@ -16,6 +16,17 @@ macro_rules! on_route {
     };
 }
 
+/// Runs each case over every route.
+macro_rules! on_every_route {
+    ($($case:ident),+ $(,)?) => {
+        on_route!(notifications Notifications: $($case),+);
+        on_route!(behind_a_pooler Pooler: $($case),+);
+        on_route!(past_a_pooler PastPooler: $($case),+);
+        on_route!(by_nats Nats: $($case),+);
+        on_route!(by_nats_behind_a_pooler PoolerAndNats: $($case),+);
+    };
+}
+
 mod breaks;
 mod carriers;
 mod nats;
@@ -111,7 +122,14 @@ impl Cluster {
         self.node_at(self.url()).await
     }
 
+    /// One that reaches the database at another address.
     async fn node_at(&self, url: String) -> Server {
+        let feed = self.nats.as_ref().map(|nats| nats.feed.clone());
+        self.node_by(url, feed).await
+    }
+
+    /// One that reaches the database and NATS in ways of its own.
+    async fn node_by(&self, url: String, feed: Option<config::Feed>) -> Server {
         let direct =
             (self.route == Route::PastPooler).then(|| config::Database(self.database.url.clone()));
         let mut server = Server::start_with(|config| {
@@ -119,10 +137,7 @@ impl Cluster {
             config.listen.tls = TlsMode::Off;
             config.database = config::Database(url);
             config.direct_database = direct;
-            config.feed = self
-                .nats
-                .as_ref()
-                .map(|nats| config::Feed(nats.url.clone()));
+            config.feed = feed;
             config.drain = Duration::ZERO;
             let key = KeySetting::plain(KEY).expect("a good key");
             config.auth.add_key(key);
@@ -159,13 +174,22 @@ async fn update(node: &Server, id: &str, version: u64, note: &str) -> u64 {
 
 /// Waits until word of other nodes' writes is known to arrive at a node.
 async fn hears(node: &Server) {
-    let hearing = async {
-        while !node.app.hears_other_nodes() {
+    comes_to_hear(node, true).await;
+}
+
+/// Waits until a node knows that no word arrives.
+async fn is_deaf(node: &Server) {
+    comes_to_hear(node, false).await;
+}
+
+async fn comes_to_hear(node: &Server, expected: bool) {
+    let waiting = async {
+        while node.app.hears_other_nodes() != expected {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let heard = tokio::time::timeout(PATIENCE, hearing).await;
-    heard.expect("word arrives");
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.unwrap_or_else(|_| panic!("whether word arrives never becomes {expected}"));
 }
 
 /// A socket that hears of creates and updates.

@@ -63,6 +63,7 @@ struct DatabaseSection {
 #[serde(default, deny_unknown_fields)]
 struct FeedSection {
     url: Option<String>,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -217,9 +218,7 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     if let Some(url) = document.database.direct_url {
         config.direct_database = Some(Database(url));
     }
-    if let Some(url) = document.feed.url {
-        config.feed = Some(Feed(url));
-    }
+    feed(config, document.feed)?;
     let Config {
         conflict, engine, ..
     } = config;
@@ -237,6 +236,19 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     realtime(config, &document.realtime);
     sync(config, &document.sync);
     log(config, document.log);
+    Ok(())
+}
+
+fn feed(config: &mut Config, feed: FeedSection) -> Result<(), ConfigError> {
+    match (feed.url, feed.ca) {
+        (Some(url), ca) => config.feed = Some(Feed { url, ca }),
+        (None, None) => {}
+        (None, Some(_)) => {
+            return Err(ConfigError(
+                "feed.ca is for the NATS servers of feed.url, which is missing".to_owned(),
+            ));
+        }
+    }
     Ok(())
 }
 

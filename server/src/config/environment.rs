@@ -48,6 +48,7 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
         true,
     ),
     ("DATABASE_URL", "database.url", Form::Text, true),
+    ("FEED_CA", "feed.ca", Form::Text, false),
     ("FEED_URL", "feed.url", Form::Text, true),
     ("HEALTH_URL", "", Form::Elsewhere, false),
     ("LIMITS_BODY", "limits.body", Form::Number, false),

@@ -289,7 +289,8 @@ impl Config {
             moments: self.moments.clone(),
             log_ttl: self.log_ttl,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
-            feed: self.feed.as_ref().map(|feed| feed.0.clone()),
+            feed: self.feed.as_ref().map(|feed| feed.url.clone()),
+            feed_ca: self.feed.as_ref().and_then(|feed| feed.ca.clone()),
             ..crate::storage::Place::at(&self.database.0)
         }
     }

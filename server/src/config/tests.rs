@@ -49,12 +49,40 @@ fn a_feed_is_a_list_of_nats_servers_beside_a_postgres() {
     let postgres = ("DRIFTLESS_DATABASE_URL", "postgres://h/d");
     let two = "nats://u:secret@a:4222, tls://b";
     let config = load("", &[postgres, ("DRIFTLESS_FEED_URL", two)]).expect("a configuration");
-    assert_eq!(config.feed, Some(Feed(two.to_owned())));
+    assert_eq!(config.feed, Some(Feed::at(two)));
     assert_eq!(format!("{:?}", config.feed), "Some(nats://a:4222,tls://b)");
     let error = load("[feed]\nurl = \"redis://a\"\n", &[postgres]).expect_err("no NATS");
     assert!(error.0.contains("feed.url"), "{error}");
     let error = load("[feed]\nurl = \"nats://a\"\n", &[]).expect_err("no Postgres");
     assert!(error.0.contains("Postgres"), "{error}");
+}
+
+#[test]
+fn the_authority_of_a_feed_is_a_file_with_certificates() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_string_lossy();
+    let loaded = |url: &str, ca: &str| {
+        let variables = [
+            ("DRIFTLESS_DATABASE_URL", "postgres://h/d"),
+            ("DRIFTLESS_FEED_URL", url),
+            ("DRIFTLESS_FEED_CA", ca),
+        ];
+        load("", &variables).map(|config| config.feed)
+    };
+    let told = |url, ca| loaded(url, ca).expect_err("no authority").0;
+    let secret = "tls://u:secret@a";
+    assert!(told("", &path).contains("feed.url"));
+    assert!(told(secret, &path).contains("holds no certificate"));
+    assert!(told(secret, "/nowhere/ca.pem").contains("feed.ca: cannot read /nowhere/ca.pem"));
+    assert!(!told(secret, &path).contains("secret"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = tls::Authority::at(folder.path());
+    let made = authority.server_config(&tls::local_hosts(&[]));
+    made.expect("an authority");
+    let ca = authority.certificate();
+    let feed = loaded(secret, &ca.to_string_lossy()).expect("a configuration");
+    assert_eq!(feed.and_then(|feed| feed.ca), Some(ca));
 }
 
 #[test]

@@ -50,6 +50,7 @@ mod wake;
 mod write_sql;
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::bail;
@@ -216,8 +217,10 @@ pub struct Place {
     /// The same Postgres without the pooler that `url` leads through: notifications of writes arrive only there.
     pub direct_url: Option<String>,
     /// The NATS servers that carry word of writes between nodes on one Postgres, instead of its notifications:
-    /// `nats://host:4222`, several of one cluster with commas between.
+    /// `nats://host:4222` or `tls://host:4222`, several of one cluster with commas between.
     pub feed: Option<String>,
+    /// PEM file of the authorities that sign the certificates of these servers, if the system does not trust them.
+    pub feed_ca: Option<PathBuf>,
     /// How long the log keeps rows, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
     /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
@@ -234,6 +237,7 @@ impl Place {
             url: url.to_owned(),
             direct_url: None,
             feed: None,
+            feed_ca: None,
             log_ttl: None,
             clock: Arc::new(System),
             moments: Moments::default(),
@@ -279,7 +283,8 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             let way = match &place.feed {
                 None => Way::Notifications(listening),
                 Some(feed) => {
-                    Way::Nats(Nats::new(feed, sql::secret(&engine, Nats::SECRET).await?)?)
+                    let secret = sql::secret(&engine, Nats::SECRET).await?;
+                    Way::Nats(Nats::new(feed, place.feed_ca.as_deref(), secret)?)
                 }
             };
             let board = Arc::new(Board::shared(way.carries_events()));

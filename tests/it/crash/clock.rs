@@ -1,7 +1,5 @@
 //! The clock of a running deployment is set forward and back by hours.
 
-use std::time::Duration;
-
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
@@ -9,7 +7,6 @@ use crate::support::accounts::{create, delete, update};
 use crate::support::audit::audit;
 use crate::support::cluster::execute;
 use crate::support::postgres::Database;
-use crate::support::server::PATIENCE;
 use crate::support::victim::Victim;
 
 const HOUR: i64 = 3_600_000;
@@ -22,16 +19,6 @@ async fn set_off(database: &Database, by: i64) {
          $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ({by}) $$"
     );
     execute(&mut connection, &sql).await;
-}
-
-async fn says(victim: &Victim, what: &str) {
-    let waiting = async {
-        while !victim.log().contains(what) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.unwrap_or_else(|_| panic!("never said: {what}\n{}", victim.log()));
 }
 
 /// The keys that a sync brings, and its `startedAt`.
@@ -58,7 +45,7 @@ async fn a_clock_that_is_set_forward_and_back_is_spoken_of_and_no_change_is_miss
     ] {
         set_off(&database, by).await;
         if let Some(said) = said {
-            says(&victim, said).await;
+            victim.logs(said).await;
         }
         let id = format!("n{number}");
         let mut changes = vec![create(&id), update(&id, 1)];

@@ -108,7 +108,7 @@ async fn subscriber(node: &Victim) -> Socket {
 }
 
 /// Nodes die one after the other; the third one lives.
-async fn nodes_die(feed: Option<&str>) {
+async fn nodes_die(feed: Option<&Nats>) {
     let database = Database::create().await;
     let mut mortal = Vec::new();
     for _ in 0..2 {
@@ -168,10 +168,12 @@ async fn nodes_die(feed: Option<&str>) {
 async fn what_a_node_wrote_and_told_nobody_before_it_died_is_told_by_the_others() {
     for feed in [None, Some(Nats::start().await)] {
         let database = Database::create().await;
-        let feed = feed.as_ref().map(|nats| nats.url.as_str());
         let held = Some(("committed", 0));
         let mut mortal = Victim::start(&database.url, held).await.ready().await;
-        let survivor = Victim::node(&database.url, feed).await.ready().await;
+        let survivor = Victim::node(&database.url, feed.as_ref())
+            .await
+            .ready()
+            .await;
         let listening = tokio::spawn(heard(subscriber(&survivor).await));
         let write = create("a");
         let sent = tokio::spawn(write.send(&mortal));
@@ -201,5 +203,5 @@ async fn nodes_that_are_killed_lose_no_acknowledged_write_and_no_event_of_the_ot
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_are_killed_beside_nats_lose_no_acknowledged_write_and_no_event_of_the_others() {
     let nats = Nats::start().await;
-    nodes_die(Some(&nats.url)).await;
+    nodes_die(Some(&nats)).await;
 }

@@ -3,24 +3,18 @@
 use super::*;
 use crate::support::line::Line;
 
-/// Runs each case with both ways that word may take.
-macro_rules! by_either_carrier {
-    ($($case:ident),+ $(,)?) => {
-        on_route!(notifications Notifications: $($case),+);
-        on_route!(by_nats Nats: $($case),+);
-    };
-}
-
-by_either_carrier!(
+on_every_route!(
     a_node_whose_connections_are_closed_misses_nothing,
     a_node_whose_network_falls_silent_misses_nothing,
+    a_node_whose_network_stands_still_for_a_while_misses_nothing,
     connections_that_the_database_ends_cost_no_write_and_no_event,
     a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync,
 );
 
-/// A node is cut off while others write; its subscriber then sees everything it missed.
+/// A node is cut off while others write. It says of no write that it is done, and its subscriber then sees everything it
+/// missed, in order and once, and what was sent to it again.
 async fn is_cut_off(cluster: Cluster, cut: fn(&Line)) {
-    let line = Line::to(&cluster.database).await;
+    let line = Line::to(&cluster.url()).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;
     let mut socket = subscriber(&far).await;
@@ -28,9 +22,12 @@ async fn is_cut_off(cluster: Cluster, cut: fn(&Line)) {
     let mut became = work(&[&near, &far], "before").await;
     cut(&line);
     became.extend(work(&[&near], "meanwhile").await);
+    assert!(post_create(&far, "again").await.is_none());
     line.mend();
+    persist(&far, "again").await;
     create(&near, "end").await;
     seen.until(&mut socket, "end").await;
+    became.push(("again".to_owned(), 1));
     seen.are(&became);
     became = work(&[&near, &far], "afterwards").await;
     create(&near, "end of all").await;
@@ -47,6 +44,11 @@ async fn a_node_whose_network_falls_silent_misses_nothing(cluster: Cluster) {
     is_cut_off(cluster, Line::silence).await;
 }
 
+/// Its packets are lost and sent again: the connections to the database live on, with what was on its way in them.
+async fn a_node_whose_network_stands_still_for_a_while_misses_nothing(cluster: Cluster) {
+    is_cut_off(cluster, Line::halt).await;
+}
+
 /// A create that may be answered with a request to try again: then nothing has been promised.
 async fn post_create(node: &Server, id: &str) -> Option<()> {
     let query =
@@ -60,6 +62,13 @@ async fn post_create(node: &Server, id: &str) -> Option<()> {
     let body: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(body["data"]["createPlayer"]["id"], *id, "{body}");
     Some(())
+}
+
+/// A create that is sent until it is done.
+async fn persist(node: &Server, id: &str) {
+    let trying = async { while post_create(node, id).await.is_none() {} };
+    let tried = tokio::time::timeout(PATIENCE, trying).await;
+    tried.expect("the node comes back");
 }
 
 /// `sync-design.md` T11: the database ends connections in the middle of writes.
@@ -82,7 +91,7 @@ async fn connections_that_the_database_ends_cost_no_write_and_no_event(cluster: 
     }
     assert!(acknowledged.len() > 100);
     drop(admin);
-    while post_create(&nodes[0], "end").await.is_none() {}
+    persist(&nodes[0], "end").await;
     let mut seen = Seen::default();
     seen.until(&mut socket, "end").await;
     seen.are(&acknowledged);
@@ -91,7 +100,7 @@ async fn connections_that_the_database_ends_cost_no_write_and_no_event(cluster: 
 
 /// `sync-design.md` L8, T42: what a node has not read before it was trimmed cannot be made up for by events.
 async fn a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync(mut cluster: Cluster) {
-    let line = Line::to(&cluster.database).await;
+    let line = Line::to(&cluster.url()).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;
     let mut socket = subscriber(&far).await;

@@ -2,17 +2,6 @@
 
 use super::*;
 
-/// Runs each case over every route.
-macro_rules! on_every_route {
-    ($($case:ident),+ $(,)?) => {
-        on_route!(notifications Notifications: $($case),+);
-        on_route!(behind_a_pooler Pooler: $($case),+);
-        on_route!(past_a_pooler PastPooler: $($case),+);
-        on_route!(by_nats Nats: $($case),+);
-        on_route!(by_nats_behind_a_pooler PoolerAndNats: $($case),+);
-    };
-}
-
 on_every_route!(
     a_subscriber_sees_what_every_node_writes_in_order_and_once,
     a_node_that_joins_later_tells_its_subscribers_from_then_on,

@@ -1,7 +1,8 @@
-//! NATS is a convenience: it may be away, die and come back empty.
+//! NATS is a convenience: it may be away, die and come back empty, be cut off, or not let a node in.
 
 use super::*;
 use crate::support::line::Line;
+use crate::support::victim::Victim;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_may_be_away_at_the_start_and_later_and_no_write_or_event_is_lost() {
@@ -33,7 +34,7 @@ async fn nats_may_be_away_at_the_start_and_later_and_no_write_or_event_is_lost()
 #[tokio::test(flavor = "multi_thread")]
 async fn by_nats_a_node_tells_its_subscribers_of_writes_while_it_has_no_database() {
     let cluster = Cluster::start(Route::Nats).await;
-    let line = Line::to(&cluster.database).await;
+    let line = Line::to(&cluster.url()).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;
     hears(&far).await;
@@ -53,14 +54,137 @@ async fn by_nats_a_node_tells_its_subscribers_of_writes_while_it_has_no_database
     cluster.finish(vec![near, far]).await;
 }
 
+/// A line to NATS breaks and is mended; the one to Postgres stays, and does what NATS does not.
+async fn loses_nats(breaks: fn(&Line)) {
+    let cluster = Cluster::start(Route::Nats).await;
+    let to_database = Line::to(&cluster.url()).await;
+    let to_nats = Line::to_nats(cluster.nats.as_ref().expect("NATS")).await;
+    let near = cluster.node().await;
+    let far = cluster
+        .node_by(to_database.url.clone(), Some(to_nats.feed()))
+        .await;
+    hears(&near).await;
+    hears(&far).await;
+    let mut sockets = [subscriber(&near).await, subscriber(&far).await];
+    let mut seen = [Seen::default(), Seen::default()];
+    let mut became = work(&[&near, &far], "whole").await;
+    breaks(&to_nats);
+    became.extend(work(&[&near, &far], "breaking").await);
+    is_deaf(&far).await;
+    became.extend(work(&[&near, &far], "broken").await);
+    create(&far, "end").await;
+    for (socket, seen) in sockets.iter_mut().zip(&mut seen) {
+        seen.until(socket, "end").await;
+        seen.are(&became);
+    }
+
+    to_nats.mend();
+    hears(&far).await;
+    // Nothing but NATS is left to bring word.
+    to_database.cut();
+    let became = work(&[&near], "mended").await;
+    create(&near, "end of all").await;
+    for (socket, seen) in sockets.iter_mut().zip(&mut seen) {
+        seen.until(socket, "end of all").await;
+        seen.are(&became);
+    }
+    to_database.mend();
+    cluster.finish(vec![near, far]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn nats_is_shown_the_password_in_the_address() {
+async fn a_line_to_nats_that_is_closed_costs_no_event_and_brings_them_again_when_it_is_back() {
+    loses_nats(Line::cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_to_nats_that_falls_silent_costs_no_event_and_brings_them_again_when_it_is_back() {
+    loses_nats(Line::silence).await;
+}
+
+/// Two nodes and a NATS server of this kind: an event goes from one to the other.
+async fn lets_in(prepare: fn(&mut Nats)) {
     let mut cluster = Cluster::without_nats(Route::Nats).await;
     if let Some(nats) = &mut cluster.nats {
-        nats.guard("driftless", "p@ss:w/rd");
+        prepare(nats);
         nats.run().await;
     }
-    let node = cluster.node().await;
-    hears(&node).await;
-    cluster.finish(vec![node]).await;
+    let nodes = [cluster.node().await, cluster.node().await];
+    for node in &nodes {
+        hears(node).await;
+    }
+    let mut socket = subscriber(&nodes[1]).await;
+    create(&nodes[0], "end").await;
+    Seen::default().until(&mut socket, "end").await;
+    cluster.finish(nodes.into()).await;
+}
+
+const PASSWORD: &str = "p@ss:w/rd";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_shown_the_password_in_the_address() {
+    lets_in(|nats| nats.guard("driftless", PASSWORD)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_shown_the_token_in_the_address() {
+    lets_in(|nats| nats.guard_by("t+k=n")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_over_tls_is_known_by_the_authority_that_is_named_and_shown_the_password() {
+    lets_in(|nats| {
+        nats.encrypt();
+        nats.guard("driftless", PASSWORD);
+    })
+    .await;
+}
+
+/// A server that does not take a node as it comes: what the node's log says of it, and that is goes on without.
+async fn refuses(prepare: fn(&mut Nats), told: &str) {
+    let database = Database::create().await;
+    let mut nats = Nats::absent();
+    prepare(&mut nats);
+    nats.run().await;
+    let node = Victim::node(&database.url, Some(&nats)).await.ready().await;
+    node.logs(told).await;
+    let (status, body) = crate::support::accounts::create("a")
+        .send(&node)
+        .await
+        .expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    for secret in ["p@ss", "p%40ss", "wrong"] {
+        assert!(!node.log().contains(secret), "{}", node.log());
+    }
+    drop(node);
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_wrong_password_for_nats_says_so_without_showing_it() {
+    let prepare = |nats: &mut Nats| {
+        nats.encrypt();
+        nats.guard("driftless", PASSWORD);
+        nats.show("driftless", Some("wrong"));
+    };
+    refuses(prepare, "look at the user, password or token in feed.url").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nats_server_of_an_unknown_authority_is_not_believed() {
+    let prepare = |nats: &mut Nats| {
+        nats.encrypt();
+        nats.guard("driftless", PASSWORD);
+        nats.feed.ca = None;
+    };
+    refuses(prepare, "name the file of its authority in feed.ca").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nats_server_that_speaks_in_clear_where_tls_is_asked_for_is_told_nothing() {
+    let prepare = |nats: &mut Nats| {
+        nats.guard("driftless", PASSWORD);
+        nats.feed.url = nats.feed.url.replacen("nats:", "tls:", 1);
+    };
+    refuses(prepare, "it does not speak TLS").await;
 }

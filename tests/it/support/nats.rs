@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use driftless::config::Feed;
+use driftless::tls::{Authority, local_hosts};
 use tempfile::TempDir;
 
-use super::server::PATIENCE;
+use super::server::{PATIENCE, provide_cryptography};
 
 /// A running server, or one that can be started again on the same port. It ends with this value.
 pub(crate) struct Nats {
-    /// Where it is.
-    pub(crate) url: String,
-    port: u16,
+    /// Where it is, and how to know it.
+    pub(crate) feed: Feed,
+    /// The port that it listens on.
+    pub(crate) port: u16,
     folder: TempDir,
-    /// Who may connect, if not everybody.
-    login: Vec<String>,
+    /// Who may connect, and how.
+    options: Vec<String>,
     process: Option<Child>,
 }
 
@@ -26,22 +29,53 @@ impl Nats {
         let free = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = free.local_addr().expect("an address").port();
         Nats {
-            url: format!("nats://127.0.0.1:{port}"),
+            feed: Feed::at(&format!("nats://127.0.0.1:{port}")),
             port,
             folder: tempfile::tempdir().expect("a folder"),
-            login: Vec::new(),
+            options: Vec::new(),
             process: None,
         }
     }
 
     /// Lets in only who shows this user and password, and puts them into the address.
     pub(crate) fn guard(&mut self, user: &str, password: &str) {
-        let login = ["--user", user, "--pass", password];
-        self.login = login.map(str::to_owned).to_vec();
-        let mut url = url::Url::parse(&self.url).expect("a URL");
+        self.ask_for(&["--user", user, "--pass", password]);
+        self.show(user, Some(password));
+    }
+
+    /// Lets in only who shows this token, and puts it into the address.
+    pub(crate) fn guard_by(&mut self, token: &str) {
+        self.ask_for(&["--auth", token]);
+        self.show(token, None);
+    }
+
+    /// Puts another login into the address.
+    pub(crate) fn show(&mut self, user: &str, password: Option<&str>) {
+        let mut url = url::Url::parse(&self.feed.url).expect("a URL");
         url.set_username(user).expect("a host");
-        url.set_password(Some(password)).expect("a host");
-        self.url = url.into();
+        url.set_password(password).expect("a host");
+        self.feed.url = url.into();
+    }
+
+    /// Lets nobody speak to it in clear; an authority of its own signs its certificate.
+    pub(crate) fn encrypt(&mut self) {
+        provide_cryptography();
+        let folder = self.folder.path().join("tls");
+        let authority = Authority::at(&folder);
+        let made = authority.server_config(&local_hosts(&[]));
+        made.expect("a certificate");
+        let file = |name: &str| folder.join(name).display().to_string();
+        let (leaf, key) = (file("leaf.pem"), file("leaf.key"));
+        self.ask_for(&["--tls", "--tlscert", &leaf, "--tlskey", &key]);
+        self.feed = Feed {
+            url: self.feed.url.replacen("nats:", "tls:", 1),
+            ca: Some(authority.certificate()),
+        };
+    }
+
+    fn ask_for(&mut self, options: &[&str]) {
+        let options = options.iter().copied().map(str::to_owned);
+        self.options.extend(options);
     }
 
     /// A running one.
@@ -58,7 +92,7 @@ impl Nats {
             .arg("--jetstream")
             .arg("--store_dir")
             .arg(self.folder.path())
-            .args(&self.login)
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

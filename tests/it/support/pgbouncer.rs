@@ -26,7 +26,8 @@ pub(crate) struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one with few connections, so that they change hands all the time.
+    /// Starts one with few connections, so that they change hands all the time; with more than a node holds that is cut off
+    /// in the middle of what it does besides serving.
     pub(crate) async fn before(database: &Database, settings: Settings) -> Pooler {
         let folder = tempfile::tempdir().expect("a temporary directory");
         owned_by_server_user(folder.path());
@@ -49,7 +50,7 @@ impl Pooler {
         let configuration = format!(
             "[databases]\n{name} = host={host} port={port} user={user} {password}\n[pgbouncer]\n\
              listen_addr =\nlisten_port = 6432\nunix_socket_dir = {at}\nauth_type = any\n\
-             pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 500\nlogfile = {at}/log\n{ignored}"
+             pool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 500\nlogfile = {at}/log\n{ignored}"
         );
         let file = folder.path().join("pgbouncer.ini");
         std::fs::write(&file, configuration).expect("a file");

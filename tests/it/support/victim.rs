@@ -1,13 +1,17 @@
 //! The server as a process of its own that stands still where a test wants it to die (`tests/src/bin/victim.rs`).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use driftless::config::Feed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::nats::Nats;
 use super::server::{DATASTORE, PATIENCE, Socket, provide_cryptography};
 
 /// The key that every victim takes.
@@ -45,10 +49,10 @@ impl Victim {
         Victim::of(SCHEMA.as_ref(), database, hold).await
     }
 
-    /// One of several nodes, which tell each other of writes by NATS if there is an address of it.
-    pub(crate) async fn node(database: &str, feed: Option<&str>) -> Victim {
+    /// One of several nodes, which tell each other of writes by NATS if there is a server of it.
+    pub(crate) async fn node(database: &str, nats: Option<&Nats>) -> Victim {
         let mut home = Home::of(SCHEMA.as_ref(), database);
-        home.feed = feed.map(str::to_owned);
+        home.feed = nats.map(|nats| nats.feed.clone());
         Victim::launch(home, "127.0.0.1:0", None).await
     }
 
@@ -170,6 +174,17 @@ impl Victim {
         std::fs::read_to_string(self.home.log()).expect("a log")
     }
 
+    /// Waits until it has logged something.
+    pub(crate) async fn logs(&self, what: &str) {
+        let waiting = async {
+            while !self.log().contains(what) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("never said: {what}\n{}", self.log()));
+    }
+
     /// A socket that has been acknowledged.
     pub(crate) async fn session(&self) -> Socket {
         let headers = [("x-api-key", KEY)];
@@ -230,7 +245,7 @@ struct Home {
     database: String,
     folder: TempDir,
     /// The NATS server that it is to use.
-    feed: Option<String>,
+    feed: Option<Feed>,
     /// What starts it, if it is not started directly.
     wrapper: Vec<String>,
 }
@@ -256,7 +271,15 @@ impl Home {
             .create(true)
             .append(true)
             .open(self.log());
-        let feed = self.feed.iter().flat_map(|feed| ["--feed", feed]);
+        let feed = self.feed.iter().flat_map(|feed| {
+            let ca = feed
+                .ca
+                .iter()
+                .flat_map(|ca| ["--feed-ca".into(), ca.into()]);
+            [OsString::from("--feed"), (&feed.url).into()]
+                .into_iter()
+                .chain(ca)
+        });
         // What writes to a full disk gets an error only if its process does not ask for a signal instead.
         let mut command = Command::new("/bin/sh");
         command

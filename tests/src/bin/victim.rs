@@ -1,6 +1,6 @@
 //! A server that stands still at a moment of its writes, so that a test can end it, or what it stands on, exactly then.
 //!
-//!     victim [--feed NATS] SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]
+//!     victim [--feed NATS [--feed-ca FILE]] SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]
 //!
 //! `SKIPPED` batches pass the moment first. It says `listening ADDRESS` and `ready`, `held` when it stands still, takes `go` to go on and
 //! `stop` to end in order.
@@ -64,13 +64,17 @@ fn moment(name: &str) -> Moment {
     }
 }
 
-fn config(arguments: &[String], go: watch::Receiver<bool>) -> Config {
-    if let [flag, feed, rest @ ..] = arguments
-        && flag == "--feed"
+fn config(mut arguments: &[String], go: watch::Receiver<bool>) -> Config {
+    let (mut feed, mut ca) = (None, None);
+    while let [flag, value, rest @ ..] = arguments
+        && let Some(flag) = flag.strip_prefix("--")
     {
-        let mut config = config(rest, go);
-        config.feed = Some(Feed(feed.clone()));
-        return config;
+        match flag {
+            "feed" => feed = Some(value.clone()),
+            "feed-ca" => ca = Some(value.into()),
+            other => panic!("there is no flag {other}"),
+        }
+        arguments = rest;
     }
     let [schema, database, address, hold @ ..] = arguments else {
         panic!("usage: victim SCHEMA DATABASE ADDRESS [MOMENT SKIPPED]");
@@ -85,6 +89,7 @@ fn config(arguments: &[String], go: watch::Receiver<bool>) -> Config {
         .auth
         .add_key(KeySetting::plain(KEY).expect("a good key"));
     config.drain = Duration::ZERO;
+    config.feed = feed.map(|url| Feed { url, ca });
     if let [name, skipped] = hold {
         config.moments = Moments::seen_by(Arc::new(Holder {
             moment: moment(name),

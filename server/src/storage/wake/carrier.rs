@@ -64,21 +64,25 @@ pub(super) async fn tell(board: Arc<Board>, carrier: Arc<dyn Carrier>) {
     }
 }
 
-/// Hears of other nodes' writes, for ever.
+/// Hears of other nodes' writes, for ever. A reason why nothing arrives is told once, until word arrives again or the
+/// reason is another one.
 pub(super) async fn hear(board: Arc<Board>, carrier: Arc<dyn Carrier>) {
-    let mut told = false;
+    let mut told = None;
     loop {
         let ended = carrier.hear(&board).await;
-        let heard = board.hears();
+        if board.hears() {
+            told = None;
+        }
         board.set_hears(false);
-        if let Err(error) = ended
-            && (heard || !told)
-        {
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "word of other nodes' writes does not arrive; the logs are looked at four times a second instead"
-            );
-            told = true;
+        if let Err(error) = ended {
+            let reason = format!("{error:#}");
+            if told.as_ref() != Some(&reason) {
+                tracing::warn!(
+                    error = reason,
+                    "word of other nodes' writes does not arrive; the logs are looked at four times a second instead"
+                );
+                told = Some(reason);
+            }
         }
         tokio::time::sleep(AGAIN).await;
     }

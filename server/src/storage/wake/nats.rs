@@ -5,17 +5,20 @@
 //! vanish. It is sealed with a secret of the database, so that NATS learns nothing of records and nobody else can make up
 //! events.
 
+mod servers;
+
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
+use async_nats::Event as Occurrence;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use async_nats::jetstream::{Context, Message};
-use async_nats::{ConnectOptions, Event as Occurrence, ServerAddr};
 use driftless_resolvers::Record;
 use driftless_resolvers::asked::Selected;
 use driftless_resolvers::feed::{Event, Seq};
@@ -26,9 +29,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
-use url::Url;
 use uuid::Uuid;
 
+use self::servers::Servers;
 use super::Board;
 use super::carrier::{Carrier, News};
 use crate::storage::statements::{letter, operation};
@@ -46,8 +49,7 @@ const LARGEST: usize = 512 << 10;
 
 /// The nodes of one database on a NATS server.
 pub(in crate::storage) struct Nats {
-    servers: Vec<ServerAddr>,
-    login: Option<Login>,
+    servers: Servers,
     /// The stream of this database, and its only subject.
     name: String,
     seal: Sealer,
@@ -57,12 +59,6 @@ pub(in crate::storage) struct Nats {
     context: Mutex<Option<Context>>,
     /// The place in the stream up to which this node has heard; 0 before the first word.
     heard: AtomicU64,
-}
-
-/// What a NATS server is shown.
-enum Login {
-    Token(String),
-    User(String, String),
 }
 
 /// What one message says.
@@ -93,19 +89,13 @@ impl Nats {
     /// The name of the secret that nodes of a database share.
     pub(in crate::storage) const SECRET: &'static str = "feed";
 
-    /// For a database with this secret, by the servers of an address.
-    pub(in crate::storage) fn new(address: &str, secret: [u8; 32]) -> anyhow::Result<Self> {
-        let unreadable = "the address of [feed] cannot be read; write nats://HOST:PORT";
-        let mut servers = Vec::new();
-        let mut login = None;
-        for server in address.split(',') {
-            let mut url: Url = server.trim().parse().context(unreadable)?;
-            login = login.or_else(|| Login::of(&url));
-            // The library does not look at it, and nobody else is to see it.
-            let stripped = url.set_username("").and_then(|()| url.set_password(None));
-            stripped.map_err(|()| anyhow!(unreadable))?;
-            servers.push(ServerAddr::from_url(url).context(unreadable)?);
-        }
+    /// For a database with this secret, by the servers of an address; their certificates are signed by the authorities in a
+    /// file, if not by one that the system trusts.
+    pub(in crate::storage) fn new(
+        address: &str,
+        authorities: Option<&Path>,
+        secret: [u8; 32],
+    ) -> anyhow::Result<Self> {
         let digest = Sha256::digest([b"driftless feed ".as_slice(), &secret].concat());
         let id: String = digest
             .iter()
@@ -113,8 +103,7 @@ impl Nats {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         Ok(Nats {
-            servers,
-            login,
+            servers: Servers::new(address, authorities)?,
             name: format!("driftless-{id}"),
             seal: Sealer::new(secret),
             node: Uuid::new_v4().to_string(),
@@ -160,14 +149,9 @@ impl Nats {
     /// Connects; tells when the connection is lost.
     async fn connect(&self) -> anyhow::Result<(Context, watch::Receiver<bool>)> {
         let (lost, is_lost) = watch::channel(false);
-        let options = match &self.login {
-            None => ConnectOptions::new(),
-            Some(Login::Token(token)) => ConnectOptions::with_token(token.clone()),
-            Some(Login::User(name, password)) => {
-                ConnectOptions::with_user_and_password(name.clone(), password.clone())
-            }
-        };
-        let options = options
+        let options = self
+            .servers
+            .options()
             .name("driftless")
             .connection_timeout(PROMPT)
             .ping_interval(PROMPT)
@@ -177,7 +161,7 @@ impl Nats {
                 }
                 std::future::ready(())
             });
-        let client = timeout(2 * PROMPT, options.connect(self.servers.clone()))
+        let client = timeout(2 * PROMPT, self.servers.connect(options))
             .await
             .context("it does not answer")??;
         let context = ContextBuilder::new()
@@ -297,30 +281,6 @@ impl Carrier for Nats {
     }
 }
 
-impl Login {
-    /// The login in an address: a user and a password, or a token alone.
-    fn of(url: &Url) -> Option<Login> {
-        let name = decoded(url.username());
-        let password = url.password().map(decoded);
-        match (name.is_empty(), password) {
-            (true, _) => None,
-            (false, None) => Some(Login::Token(name)),
-            (false, Some(password)) => Some(Login::User(name, password)),
-        }
-    }
-}
-
-/// The text of a part of an address. Forms are decoded alike but for their plus signs.
-fn decoded(part: &str) -> String {
-    let form = part
-        .replace('+', "%2B")
-        .replace('&', "%26")
-        .replace('=', "%3D");
-    url::form_urlencoded::parse(form.as_bytes())
-        .map(|(text, _)| text.into_owned())
-        .collect()
-}
-
 impl Told {
     fn of(event: &Event) -> Told {
         Told {
@@ -383,7 +343,7 @@ mod tests {
     use serde_json::json;
 
     fn nats(secret: u8) -> Nats {
-        Nats::new("nats://one:4222, nats://two:4222", [secret; 32]).unwrap()
+        Nats::new("nats://one:4222, nats://two:4222", None, [secret; 32]).unwrap()
     }
 
     fn event(seq: i64, note: &str) -> Event {
@@ -459,19 +419,6 @@ mod tests {
             .map(|event| event.seq.0)
             .collect();
         assert_eq!(seqs, [1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn the_login_in_an_address_is_decoded_and_kept_apart() {
-        let nats = Nats::new("nats://me:p%40ss+=%2F&@one:4222", [1; 32]).unwrap();
-        let login = nats.login.as_ref();
-        assert!(
-            matches!(login, Some(Login::User(name, word)) if name == "me" && word == "p@ss+=/&")
-        );
-        assert_eq!(nats.servers[0].as_url_str(), "nats://one:4222");
-        let nats = Nats::new("tls://token@one,tls://two", [1; 32]).unwrap();
-        assert!(matches!(&nats.login, Some(Login::Token(token)) if token == "token"));
-        assert!(Nats::new("nats://one", [1; 32]).unwrap().login.is_none());
     }
 
     #[test]
