@@ -10,3 +10,5 @@ mod nodes;
 mod postgres;
 mod power;
 mod server;
+mod takeover;
+mod writers;

@@ -99,7 +99,7 @@ impl Cluster {
     async fn without_nats(route: Route) -> Cluster {
         let database = Database::create().await;
         let pooler = if route.has_pooler() {
-            Some(Pooler::before(&database, Settings::Ignored).await)
+            Some(Pooler::before(&database.url, Settings::Ignored).await)
         } else {
             None
         };

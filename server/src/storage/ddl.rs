@@ -20,6 +20,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0005_conflict_journal.sql"),
             include_str!("../../../migrations/postgres/0006_lineage.sql"),
             include_str!("../../../migrations/postgres/0007_dismissals.sql"),
+            include_str!("../../../migrations/postgres/0008_lineage_replicated.sql"),
         ],
         Dialect::Sqlite => [
             include_str!("../../../migrations/sqlite/0001_system.sql"),
@@ -29,6 +30,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/sqlite/0005_conflict_journal.sql"),
             include_str!("../../../migrations/sqlite/0006_lineage.sql"),
             include_str!("../../../migrations/sqlite/0007_dismissals.sql"),
+            include_str!("../../../migrations/sqlite/0008_lineage_replicated.sql"),
         ],
     };
     let steps = steps.into_iter().zip(1..).map(|(sql, version)| {

@@ -2,7 +2,7 @@
 
 use driftless_resolvers::storage::StorageError;
 
-use super::database::{Arg, Statement};
+use super::database::{Arg, Row, Statement};
 use super::engine::Engine;
 use super::epoch;
 
@@ -11,6 +11,15 @@ use super::epoch;
 const HISTORY: &str = "select (select system_identifier::text from pg_control_system()) || '/' || \
     left(pg_walfile_name(pg_current_wal_lsn()), 8), (current_setting('synchronous_standby_names') <> '' \
     and current_setting('synchronous_commit') not in ('off', 'local'))::int::bigint";
+
+/// The history of a database at some time.
+#[derive(Debug, PartialEq, Eq)]
+struct History {
+    /// `SERVER/TIMELINE`.
+    name: String,
+    /// Whether commits waited for a replica.
+    replicated: bool,
+}
 
 /// What is known of a database's history.
 pub(super) struct Lineage {
@@ -23,13 +32,14 @@ impl Lineage {
         Lineage { told: true }
     }
 
-    /// Starts a new epoch if the log was written in another history than the present one.
+    /// Starts a new epoch if the log was written in another history than the present one, and something of it may be
+    /// missing here.
     pub(super) async fn check(&mut self, engine: &Engine) -> Result<(), StorageError> {
         if !self.told {
             return Ok(());
         }
         let now = match engine.rows(Statement::new(HISTORY, Vec::new())).await {
-            Ok(rows) => rows,
+            Ok(rows) => rows.first().map(History::read).transpose()?,
             Err(error @ StorageError::Corrupt(_)) => {
                 tracing::info!(%error, "the database does not tell its history; after a restore, run `driftless restored`");
                 self.told = false;
@@ -37,32 +47,59 @@ impl Lineage {
             }
             Err(error) => return Err(error),
         };
-        let Some(now) = now.first() else {
+        let Some(now) = now else {
             return Ok(());
         };
-        let (history, replicated) = (now.text(0)?, now.int(1)? != 0);
-        let written = "select history from lineage";
+        let written = "select history, replicated::int::bigint from lineage";
         let written = engine.rows(Statement::new(written, Vec::new())).await?;
-        let written = written.first().map(|row| row.text(0)).transpose()?;
-        match written {
-            Some(written) if written == history => return Ok(()),
-            Some(_) if !replicated => {
+        match written.first().map(History::read).transpose()? {
+            Some(written) if written == now => return Ok(()),
+            Some(written) if written.name == now.name => {}
+            Some(written) if written.is_whole_in(&now) => {
+                tracing::info!(
+                    history = now.name,
+                    "a replica that had every write took over"
+                );
+            }
+            Some(_) => {
                 let known = epoch::current(engine).await?;
                 if epoch::renew(engine, known).await? {
                     tracing::warn!(
-                        history,
+                        history = now.name,
                         "the database was restored or a replica took over, so writes may be missing that clients have \
                          seen: a new epoch has begun, every client fetches everything at its next sync"
                     );
                 }
             }
-            Some(_) => tracing::info!(history, "a replica that had every write took over"),
             None => {}
         }
-        let keep = "insert into lineage (one, history) values (1, $1) \
-                    on conflict (one) do update set history = excluded.history";
-        engine
-            .execute(Statement::new(keep, vec![Arg::Text(history)]))
-            .await
+        now.keep(engine).await
+    }
+}
+
+impl History {
+    fn read(row: &Row) -> Result<History, StorageError> {
+        Ok(History {
+            name: row.text(0)?,
+            replicated: row.int(1)? != 0,
+        })
+    }
+
+    /// Whether a later history has everything that was acknowledged in this one: a replica that commits waited for took
+    /// over. How the new primary commits says nothing of what it has; often it is alone by then.
+    fn is_whole_in(&self, later: &History) -> bool {
+        self.replicated && self.server() == later.server()
+    }
+
+    fn server(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// Notes that the log is now written in this history.
+    async fn keep(self, engine: &Engine) -> Result<(), StorageError> {
+        let sql = "insert into lineage (one, history, replicated) values (1, $1, $2 <> 0) on conflict (one) \
+                   do update set history = excluded.history, replicated = excluded.replicated";
+        let args = vec![Arg::Text(self.name), Arg::Int(i64::from(self.replicated))];
+        engine.execute(Statement::new(sql, args)).await
     }
 }

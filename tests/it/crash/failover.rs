@@ -1,7 +1,7 @@
 //! Postgres comes back without its last writes: a replica that lagged behind takes over, a backup is put back, a backup is
 //! recovered. Clients hold versions that the server never heard of again (`sync-design.md` 10, T28, T29).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use driftless::storage;
@@ -17,19 +17,21 @@ const FIELDS: &str = "id title rating status _version _lastChangedAt _deleted";
 /// No version from before may be as great.
 const EPOCH: u64 = 1_000_000;
 /// What the server says of it.
-const SAID: &str = "a new epoch has begun";
+pub(super) const SAID: &str = "a new epoch has begun";
 
 /// A device's copy, with each of the rules by which clients take what a sync brings: whatever comes (JavaScript), or only
 /// a greater version (iOS, Android).
 #[derive(Default)]
-struct Device {
-    blind: BTreeMap<String, Value>,
-    gated: BTreeMap<String, Value>,
+pub(super) struct Device {
+    pub(super) blind: BTreeMap<String, Value>,
+    pub(super) gated: BTreeMap<String, Value>,
     last_sync: Option<u64>,
 }
 
 impl Device {
-    async fn sync(&mut self, victim: &Victim) {
+    /// Syncs, and tells which records were brought.
+    pub(super) async fn sync(&mut self, victim: &Victim) -> BTreeSet<String> {
+        let mut brought = BTreeSet::new();
         let query = format!(
             "query operation($last: AWSTimestamp) {{ \
              syncPosts(limit: 1000, lastSync: $last) {{ items {{ {FIELDS} }} nextToken startedAt }} }}"
@@ -41,10 +43,12 @@ impl Device {
             self.blind.insert(id.clone(), item.clone());
             let held = self.gated.get(&id).map(version);
             if held.is_none_or(|held| held < version(item)) {
-                self.gated.insert(id, item.clone());
+                self.gated.insert(id.clone(), item.clone());
             }
+            brought.insert(id);
         }
         self.last_sync = page["startedAt"].as_u64();
+        brought
     }
 }
 

@@ -32,7 +32,7 @@ impl Place {
     /// Postgres behind a pooler that hands connections around after each transaction.
     pub(super) async fn pooled() -> Place {
         let database = Database::create().await;
-        let pooler = Pooler::before(&database, Settings::Ignored).await;
+        let pooler = Pooler::before(&database.url, Settings::Ignored).await;
         Place::Pooled(database, pooler)
     }
 

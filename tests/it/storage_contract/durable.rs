@@ -72,7 +72,7 @@ async fn a_restart_keeps_everything_behind_a_pooler() {
 #[tokio::test]
 async fn nodes_share_a_pooler_that_refuses_settings() {
     let database = crate::support::postgres::Database::create().await;
-    let pooler = Pooler::before(&database, Settings::Refused).await;
+    let pooler = Pooler::before(&database.url, Settings::Refused).await;
     let model = post();
     let schema = schema(&[&model]);
     let nodes: Vec<_> = join_all((0..3).map(|_| open(&pooler.url))).await;

@@ -283,6 +283,35 @@ async fn a_database_with_another_history_begins_a_new_epoch() {
     stand.finish().await;
 }
 
+/// `sync-design.md` 10: a replica that every commit waited for has lost nothing. Another server with the data of this one
+/// may have: it was restored from a copy.
+#[tokio::test]
+async fn only_a_replica_that_commits_waited_for_goes_on_in_the_epoch() {
+    for (before, expected) in [
+        (
+            "replicated = true, history = split_part(history, '/', 1) || '/0000'",
+            Version(1),
+        ),
+        (
+            "replicated = true, history = '1/00000001'",
+            Version(JUMP + 1),
+        ),
+        (
+            "history = split_part(history, '/', 1) || '/0000'",
+            Version(JUMP + 1),
+        ),
+    ] {
+        let stand = Stand::postgres().await;
+        let model = worked_on(&stand).await;
+        execute(&stand, &format!("update lineage set {before}")).await;
+        let stand = stand.restart().await;
+        ready(&stand).await;
+        let version = get(&stand, &model, "a").await.unwrap().version;
+        assert_eq!(version, expected, "{before}");
+        stand.finish().await;
+    }
+}
+
 /// `sync-design.md` L8, T42: the log loses what is old, and nothing but history is lost with it.
 async fn a_trimmed_log_loses_nothing_but_history(stand: Stand) {
     const DAY: i64 = 86_400_000;

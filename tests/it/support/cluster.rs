@@ -116,6 +116,30 @@ impl Cluster {
         waited.expect("the replica follows");
     }
 
+    /// Lets every commit wait for its replicas from now on, of which one must be running.
+    pub(crate) async fn wait_for_replicas(&self) {
+        let mut connection = self.connect().await;
+        execute(
+            &mut connection,
+            "alter system set synchronous_standby_names = '*'",
+        )
+        .await;
+        execute(&mut connection, "select pg_reload_conf()").await;
+        let waited_for = "select count(*) from pg_stat_replication where sync_state = 'sync'";
+        let waiting = async {
+            while sqlx::query_scalar::<_, i64>(waited_for)
+                .fetch_one(&mut connection)
+                .await
+                .expect("a count")
+                == 0
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(super::server::PATIENCE, waiting).await;
+        waited.expect("the replica follows");
+    }
+
     /// Makes a replica the primary.
     pub(crate) async fn promote(&self) {
         let mut connection = self.connect().await;
@@ -219,6 +243,7 @@ impl Address {
     /// One that leads to this cluster.
     pub(crate) fn of(cluster: &Cluster) -> Address {
         let folder = tempfile::tempdir().expect("a folder");
+        owned_by_server_user(folder.path());
         let address = Address {
             url: url_of(&folder.path().join("now")),
             folder,

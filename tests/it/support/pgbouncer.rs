@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::postgres::{Database, as_server_user, owned_by_server_user};
+use super::postgres::{as_server_user, owned_by_server_user};
 
 /// How it treats settings of sessions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,10 @@ pub(crate) struct Pooler {
 impl Pooler {
     /// Starts one with few connections, so that they change hands all the time; with more than a node holds that is cut off
     /// in the middle of what it does besides serving.
-    pub(crate) async fn before(database: &Database, settings: Settings) -> Pooler {
+    pub(crate) async fn before(database: &str, settings: Settings) -> Pooler {
         let folder = tempfile::tempdir().expect("a temporary directory");
         owned_by_server_user(folder.path());
-        let target = url::Url::parse(&database.url).expect("a URL");
+        let target = url::Url::parse(database).expect("a URL");
         let host = target
             .query_pairs()
             .find_map(|(name, value)| (name == "host").then(|| value.into_owned()))
@@ -46,11 +46,11 @@ impl Pooler {
             Settings::Refused => "",
         };
         let at = folder.path().display();
-        let name = database.name();
+        let name = target.path().trim_start_matches('/');
         let configuration = format!(
             "[databases]\n{name} = host={host} port={port} user={user} {password}\n[pgbouncer]\n\
              listen_addr =\nlisten_port = 6432\nunix_socket_dir = {at}\nauth_type = any\n\
-             pool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 500\nlogfile = {at}/log\n{ignored}"
+             pool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 500\nserver_login_retry = 1\nlogfile = {at}/log\n{ignored}"
         );
         let file = folder.path().join("pgbouncer.ini");
         std::fs::write(&file, configuration).expect("a file");

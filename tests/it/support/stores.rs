@@ -109,7 +109,7 @@ impl Stand {
     /// A Postgres database behind a pooler of transactions.
     pub(crate) async fn pooled() -> Stand {
         let database = Database::create().await;
-        let pooler = Pooler::before(&database, Settings::Ignored).await;
+        let pooler = Pooler::before(&database.url, Settings::Ignored).await;
         let clock = held_clock();
         let store = open(&pooler.url, &clock).await;
         Stand::over(store.clone(), clock, Home::Pooled(store, database, pooler))
