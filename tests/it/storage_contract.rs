@@ -18,7 +18,7 @@ use driftless_resolvers::{Fields, Record, Timestamp, Version};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::models::{model, schema};
+use crate::support::models::{model, owned, schema};
 use crate::support::stores::Stand;
 
 /// Runs each case on a fresh store of every kind.
@@ -66,7 +66,7 @@ fn post() -> Model {
         ("byScore", &["blog", "score"]),
         ("byStatus", &["blog", "status", "rating"]),
     ];
-    model("Post", &fields, &["id"], &indexes)
+    owned(model("Post", &fields, &["id"], &indexes), &["status"])
 }
 
 async fn ready(stand: &Stand) -> Model {

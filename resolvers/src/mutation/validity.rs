@@ -140,6 +140,14 @@ pub(super) fn check_sizes(model: &Model, key: &Key, fields: &Fields) -> Result<(
             return Err(oversized(&format!("index '{}'", index.name)));
         }
     }
+    for name in model.dividing_fields() {
+        if fields
+            .get(name)
+            .is_some_and(|value| bytes(value) > INDEXED_BYTES)
+        {
+            return Err(oversized(&format!("rule about '{name}'")));
+        }
+    }
     Ok(())
 }
 

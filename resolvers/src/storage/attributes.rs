@@ -57,6 +57,12 @@ impl Attributes {
 }
 
 impl Attribute {
+    /// The attribute that is one field of `model`.
+    #[must_use]
+    pub fn of_field(model: &Model, name: &str) -> Attribute {
+        Attribute::of(model, &[name.to_owned()])
+    }
+
     fn of(model: &Model, fields: &[String]) -> Attribute {
         let is_number = |name: &String| {
             model.fields.get(name).is_some_and(

@@ -18,27 +18,34 @@ use super::table::{self, Column, Table};
 /// How many values are looked for at most: each costs a walk of its own.
 const MOST: usize = 16;
 
-/// The records that pass a filter have one of these values in this column.
+/// The records that pass a filter are in one of these parts of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Narrowing {
+    /// At least one, each once. A record may be in several of them if their columns differ.
+    pub(super) parts: Vec<Part>,
+}
+
+/// The records that have a value in a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
     /// The quoted name of the column.
     pub(super) column: String,
-    /// At least one value, each once.
-    pub(super) values: Vec<Arg>,
-    is_key: bool,
-    /// Whether an index holds the column in the order of keys.
+    /// The value.
+    pub(super) value: Arg,
+    /// Whether an index holds the part in the order of keys.
     by_keys: bool,
 }
 
 /// What a filter can be narrowed by.
 struct Candidate {
     field: String,
+    /// `None` is the key.
     column: Option<Column>,
     by_keys: bool,
 }
 
 impl Narrowing {
-    /// The narrowest part that holds everything the filter lets through, if the schema has an index for one.
+    /// The narrowest parts that hold everything the filter lets through, if there is an index for them.
     pub(super) fn of(model: &Model, table: &Table, filter: &Filter) -> Option<Narrowing> {
         if filter.is_everything() {
             return None;
@@ -46,12 +53,21 @@ impl Narrowing {
         narrow(filter, &candidates(model, table))
     }
 
-    /// Whether a walk in the order of keys is a range of an index for each value.
-    pub(super) fn suits_keys(&self) -> bool {
-        self.is_key || self.by_keys
+    /// The same for a walk in the order of keys: it is a range of an index in each part.
+    pub(super) fn by_keys(model: &Model, table: &Table, filter: &Filter) -> Option<Narrowing> {
+        if filter.is_everything() {
+            return None;
+        }
+        let mut candidates = candidates(model, table);
+        candidates.retain(|candidate| candidate.by_keys);
+        narrow(filter, &candidates)
     }
 
-    /// Where a sync over the part begins. Its index is ordered by change, so that a base sync is a delta from the
+    fn suits_keys(&self) -> bool {
+        self.parts.iter().all(|part| part.by_keys)
+    }
+
+    /// Where a sync over the parts begins. Their indexes are ordered by change, so that a base sync is a delta from the
     /// beginning of time: each record once or, if it changes meanwhile, again (`sync-design.md` R3, R7).
     pub(super) fn turned(&self, place: SyncPlace) -> SyncPlace {
         match place {
@@ -62,7 +78,7 @@ impl Narrowing {
         }
     }
 
-    /// Whether a sync from here is a range of an index for each value.
+    /// Whether a sync from here is a range of an index in each part.
     pub(super) fn suits(&self, place: &SyncPlace) -> bool {
         matches!(place, SyncPlace::Delta(..)) || self.suits_keys()
     }
@@ -77,15 +93,18 @@ fn candidates(model: &Model, table: &Table) -> Vec<Candidate> {
             by_keys: true,
         });
     }
-    for index in table::indexes(model) {
-        let column = Column::of(index.partition);
+    let of_indexes = table::indexes(model).into_iter();
+    let of_indexes = of_indexes.map(|index| (index.partition, index.sort.is_none()));
+    let of_rules = table::parts(model).map(|part| (part, false));
+    for (attribute, by_keys) in of_indexes.chain(of_rules) {
+        let column = Column::of(attribute);
         let [field] = column.attribute.fields.as_slice() else {
             continue;
         };
         if !table.columns.contains(&column) {
             continue;
         }
-        let (field, by_keys) = (field.clone(), index.sort.is_none());
+        let field = field.clone();
         match candidates
             .iter_mut()
             .find(|known| known.column.as_ref() == Some(&column))
@@ -106,13 +125,12 @@ fn narrow(filter: &Filter, candidates: &[Candidate]) -> Option<Narrowing> {
         Filter::All(parts) => parts
             .iter()
             .filter_map(|part| narrow(part, candidates))
-            .min_by_key(|narrowing| narrowing.values.len()),
+            .min_by_key(|narrowing| narrowing.parts.len()),
         Filter::Any(parts) => {
             let mut parts = parts.iter().map(|part| narrow(part, candidates));
             let mut whole = parts.next()??;
             for part in parts {
-                let part = part.filter(|part| part.column == whole.column)?;
-                whole.add(part.values)?;
+                whole.add(part?.parts)?;
             }
             Some(whole)
         }
@@ -129,38 +147,42 @@ fn narrow(filter: &Filter, candidates: &[Candidate]) -> Option<Narrowing> {
 }
 
 impl Narrowing {
-    fn add(&mut self, values: Vec<Arg>) -> Option<()> {
-        for value in values {
-            if !self.values.contains(&value) {
-                self.values.push(value);
+    fn add(&mut self, parts: Vec<Part>) -> Option<()> {
+        for part in parts {
+            if !self.parts.contains(&part) {
+                self.parts.push(part);
             }
         }
-        (self.values.len() <= MOST).then_some(())
+        (self.parts.len() <= MOST).then_some(())
     }
 }
 
 impl Candidate {
     /// `None` where a value is of another type than the column: what is stored may be so, too.
     fn narrowing(&self, values: &[Value]) -> Option<Narrowing> {
-        let bound = |value: &Value| match &self.column {
-            // Two numbers that compare as equal may have different texts.
-            None => value
-                .is_string()
-                .then(|| Arg::Text(Key::from_values(std::slice::from_ref(value)).0)),
-            Some(column) => column_sql::bound(column.is_number(), value),
+        let part = |value: &Value| {
+            let (column, value) = match &self.column {
+                // Two numbers that compare as equal may have different texts.
+                None if !value.is_string() => return None,
+                None => {
+                    let key = Key::from_values(std::slice::from_ref(value));
+                    ("pk", Arg::Text(key.0))
+                }
+                Some(column) => {
+                    let value = column_sql::bound(column.is_number(), value)?;
+                    (column.name.as_str(), value)
+                }
+            };
+            Some(Part {
+                column: column.to_owned(),
+                value,
+                by_keys: self.by_keys,
+            })
         };
-        let values: Option<Vec<Arg>> = values.iter().map(bound).collect();
-        let mut narrowing = Narrowing {
-            column: match &self.column {
-                None => "pk".to_owned(),
-                Some(column) => column.name.clone(),
-            },
-            values: Vec::new(),
-            is_key: self.column.is_none(),
-            by_keys: self.by_keys,
-        };
-        narrowing.add(values?)?;
-        (!narrowing.values.is_empty()).then_some(narrowing)
+        let parts: Option<Vec<Part>> = values.iter().map(part).collect();
+        let mut narrowing = Narrowing { parts: Vec::new() };
+        narrowing.add(parts?)?;
+        (!narrowing.parts.is_empty()).then_some(narrowing)
     }
 }
 
@@ -197,7 +219,8 @@ mod tests {
     }
 
     fn values(filter: &Filter) -> Option<Vec<Arg>> {
-        narrow(filter, &candidates()).map(|narrowing| narrowing.values)
+        let parts = narrow(filter, &candidates())?.parts.into_iter();
+        Some(parts.map(|part| part.value).collect())
     }
 
     fn texts(texts: &[&str]) -> Option<Vec<Arg>> {
@@ -225,7 +248,7 @@ mod tests {
         let narrower = Filter::All(vec![two.clone(), field("id", Test::Eq(json!("a")))]);
         assert_eq!(values(&narrower), texts(&["[\"a\"]"]));
         let mixed = Filter::Any(vec![two, field("id", Test::Eq(json!("a")))]);
-        assert_eq!(values(&mixed), None);
+        assert_eq!(values(&mixed), texts(&["x", "y", "[\"a\"]"]));
     }
 
     #[test]

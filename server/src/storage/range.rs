@@ -11,7 +11,7 @@ use driftless_resolvers::storage::{Key, Position, Scope, StorageError, SyncPlace
 use super::column_sql::{self, Operand};
 use super::database::{Arg, Dialect};
 use super::filter_sql::prefilter;
-use super::narrow::Narrowing;
+use super::narrow::{Narrowing, Part};
 use super::statements::Range;
 use super::table::{Column, Table};
 
@@ -50,9 +50,7 @@ impl<'a> Walk<'a> {
         filter: &Filter,
     ) -> Result<Self, StorageError> {
         let scope = match scope {
-            Scope::Table => {
-                Way::Table(Narrowing::of(model, table, filter).filter(Narrowing::suits_keys))
-            }
+            Scope::Table => Way::Table(Narrowing::by_keys(model, table, filter)),
             Scope::Index {
                 index: None,
                 partition,
@@ -223,11 +221,24 @@ pub(super) fn changes(
 
 /// A condition in each part of a table that a filter leaves.
 fn branches(narrowing: Option<&Narrowing>, condition: &str, args: &mut Vec<Arg>) -> Vec<String> {
-    let Some(Narrowing { column, values, .. }) = narrowing else {
+    let Some(Narrowing { parts }) = narrowing else {
         return vec![condition.to_owned()];
     };
-    let branch = |value: &Arg| format!("{column} = {} and {condition}", push(args, value.clone()));
-    values.iter().map(branch).collect()
+    let values: Vec<_> = parts
+        .iter()
+        .map(|part| push(args, part.value.clone()))
+        .collect();
+    let branch = |(at, part): (usize, &Part)| {
+        let mut branch = format!("{} = {} and {condition}", part.column, values[at]);
+        // A record that is in several parts belongs to the first.
+        for (former, value) in parts[..at].iter().zip(&values) {
+            if former.column != part.column {
+                branch.push_str(&format!(" and {} is distinct from {value}", former.column));
+            }
+        }
+        branch
+    };
+    parts.iter().enumerate().map(branch).collect()
 }
 
 fn after_key(after: Option<&Position>, args: &mut Vec<Arg>) -> Option<String> {

@@ -74,6 +74,13 @@ pub(super) fn indexes(model: &Model) -> Vec<Attributes> {
         .collect()
 }
 
+/// The attributes by which rules divide a model among its callers, so that a sync walks over one part
+/// (`sync-design.md` R7).
+pub(super) fn parts(model: &Model) -> impl Iterator<Item = Attribute> {
+    let fields = model.dividing_fields();
+    fields.map(|name| Attribute::of_field(model, name))
+}
+
 /// An identifier that means itself, whatever it holds.
 pub(super) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))

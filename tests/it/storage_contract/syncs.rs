@@ -171,14 +171,14 @@ async fn an_old_last_sync_gets_a_delta_and_none_gets_everything(stand: &Stand) {
     }
 }
 
-/// Selective sync by the field of an index, by two of its values, and by the key: base, then delta, while records move
-/// from part to part and go.
+/// Syncs by the field of an index, by two of its values, by the key, by the field of a rule, and by either of two fields:
+/// base, then delta, while records move from part to part and go.
 async fn a_sync_of_a_part_brings_what_its_filter_lets_through(stand: &Stand) {
     let model = ready(stand).await;
     let blog = |n: u32| json!(["x", "y", "z"][n as usize % 3]);
+    let status = |n: u32| json!([Some("x"), Some("s"), None][n as usize / 2 % 3]);
     for n in 0..12 {
-        let document =
-            json!({"id": format!("{n:02}"), "blog": blog(n), "title": "t", "rating": n % 2});
+        let document = json!({"id": format!("{n:02}"), "blog": blog(n), "title": "t", "rating": n % 2, "status": status(n)});
         create(stand, &model, document).await;
     }
     let field = |name: &str, test| Filter::Field {
@@ -196,6 +196,12 @@ async fn a_sync_of_a_part_brings_what_its_filter_lets_through(stand: &Stand) {
         of(&["y", "x"]),
         Filter::All(vec![field("rating", Test::Eq(json!(1))), of(&["x"])]),
         field("id", Test::In(vec![json!("03"), json!("04"), json!("99")])),
+        field("status", Test::Eq(json!("s"))),
+        Filter::Any(vec![
+            of(&["x", "z"]),
+            field("status", Test::In(vec![json!("s"), json!("x")])),
+            field("id", Test::Eq(json!("05"))),
+        ]),
     ];
     for (round, filter) in filters.into_iter().enumerate() {
         let mut replica: BTreeMap<String, Record> = BTreeMap::new();
@@ -224,8 +230,7 @@ async fn a_sync_of_a_part_brings_what_its_filter_lets_through(stand: &Stand) {
                     let n = (step * 5 + turn * 3) % 12;
                     let id = format!("{n:02}");
                     let Version(version) = get(stand, &model, &id).await.unwrap().version;
-                    let moved =
-                        json!({"id": id, "blog": blog(n + turn), "title": "u", "rating": turn % 2});
+                    let moved = json!({"id": id, "blog": blog(n + turn), "title": "u", "rating": turn % 2, "status": status(n + turn)});
                     update(stand, &model, version, moved).await;
                 }
                 match page.next {

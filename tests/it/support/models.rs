@@ -1,8 +1,10 @@
 //! Models built by hand, for tests below the schema loader.
 
+use driftless_resolvers::identity::AuthMode;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{
-    Base, Field, FieldType, Index, KeyFields, Model, Origin, Scalar,
+    Allow, AuthRule, Base, Field, FieldType, Index, KeyFields, Model, ModelOperation, Origin,
+    Scalar,
 };
 
 /// A model with these fields (all nullable) and this key.
@@ -30,6 +32,23 @@ pub(crate) fn model(
             })
             .collect(),
         ..Model::new(name, Default::default())
+    }
+}
+
+/// The same model, whose records belong to whom these fields name.
+pub(crate) fn owned(model: Model, fields: &[&str]) -> Model {
+    let rule = |field: &&str| AuthRule {
+        allow: Allow::Owner {
+            field: (*field).to_owned(),
+            claim: "sub::username".to_owned(),
+        },
+        provider: AuthMode::UserPool,
+        operations: vec![ModelOperation::Sync],
+        span: Default::default(),
+    };
+    Model {
+        auth: fields.iter().map(rule).collect(),
+        ..model
     }
 }
 

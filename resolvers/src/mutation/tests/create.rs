@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use super::image;
 use crate::api::error::ErrorType;
-use crate::fixtures::World;
+use crate::engine::Strategies;
+use crate::fixtures::{self, World};
+use crate::identity::AuthMode;
+use crate::schema::model::{Allow, AuthRule};
 
 #[tokio::test]
 async fn the_server_adds_id_defaults_and_both_timestamps() {
@@ -141,6 +144,32 @@ async fn a_condition_is_tested_against_nothing() {
     );
     let error = create(json!({"title": {"eq": "x"}})).await.unwrap_err();
     assert_eq!(error.record.unwrap().version.0, 1);
+}
+
+/// What rules find records by is in an index (`sync-design.md` R7).
+#[tokio::test]
+async fn names_that_rules_ask_for_have_a_limit() {
+    let mut schema = fixtures::schema();
+    let mut post = fixtures::post();
+    post.auth.push(AuthRule {
+        allow: Allow::Owner {
+            field: "title".to_owned(),
+            claim: "sub::username".to_owned(),
+        },
+        provider: AuthMode::UserPool,
+        ..post.auth[0].clone()
+    });
+    schema.models.insert("Post".to_owned(), post.into());
+    let world = World::over(schema, Strategies::default());
+    let named = |bytes: usize| json!({"id": "p", "title": "x".repeat(bytes), "_version": 1});
+    world.create("Post", named(1_024)).await.unwrap();
+    for refused in [
+        world.create("Post", named(1_025)).await,
+        world.update("Post", named(1_025)).await,
+    ] {
+        let message = "The fields of the rule about 'title' hold more than 1024 bytes.";
+        assert_eq!(refused.unwrap_err().message, message);
+    }
 }
 
 #[tokio::test]

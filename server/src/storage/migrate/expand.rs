@@ -8,7 +8,7 @@ use super::index::wanted;
 use super::inventory::Inventory;
 use super::{Session, Step};
 use crate::storage::database::{Arg, Dialect, Statement};
-use crate::storage::table::{Column, Table, indexes};
+use crate::storage::table::{Column, Table, indexes, parts};
 use crate::storage::{ddl, write_sql};
 
 /// Adds what a schema's models lack, without touching a stored record.
@@ -76,12 +76,12 @@ async fn expand(
 /// The index columns of a model that its table lacks, each once.
 pub(super) fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
     let mut missing = Vec::new();
-    for index in indexes(model) {
-        for attribute in std::iter::once(index.partition).chain(index.sort) {
-            let column = Column::of(attribute);
-            if !table.columns.contains(&column) && !missing.contains(&column) {
-                missing.push(column);
-            }
+    let of_indexes = indexes(model).into_iter();
+    let of_indexes =
+        of_indexes.flat_map(|index| std::iter::once(index.partition).chain(index.sort));
+    for column in of_indexes.chain(parts(model)).map(Column::of) {
+        if !table.columns.contains(&column) && !missing.contains(&column) {
+            missing.push(column);
         }
     }
     missing

@@ -4,7 +4,7 @@ use driftless_resolvers::schema::model::Model;
 
 use crate::storage::database::{Dialect, Statement};
 use crate::storage::ddl::Index;
-use crate::storage::table::{Column, Table, indexes};
+use crate::storage::table::{Column, Table, indexes, parts};
 
 /// The indexes of a model's table, each once.
 pub(super) fn wanted(model: &Model, table: &Table) -> Vec<Index> {
@@ -23,6 +23,10 @@ pub(super) fn wanted(model: &Model, table: &Table) -> Vec<Index> {
         add(Index::new(table, "by", &columns));
         // For syncs of one partition (`sync-design.md` R7).
         add(Index::new(table, "by", &[&partition, "changed_ms", "seq"]));
+    }
+    for part in parts(model) {
+        let part = Column::of(part).name;
+        add(Index::new(table, "by", &[&part, "changed_ms", "seq"]));
     }
     wanted
 }
