@@ -71,6 +71,7 @@ struct FeedSection {
 struct Limits {
     body: Option<usize>,
     page: Option<usize>,
+    page_bytes: Option<usize>,
     depth: Option<usize>,
     fields: Option<usize>,
     roots: Option<usize>,
@@ -288,6 +289,11 @@ fn listen(config: &mut Config, listen: Listen) -> Result<(), ConfigError> {
 fn limits(config: &mut Config, limits: &Limits) {
     set(&mut config.limits.body, limits.body);
     set(&mut config.engine.page_limit, limits.page);
+    // Every page holds a record.
+    set(
+        &mut config.page_bytes,
+        limits.page_bytes.map(|bytes| bytes.max(1)),
+    );
     set(&mut config.engine.depth_limit, limits.depth);
     set(&mut config.engine.field_limit, limits.fields);
     set(&mut config.engine.root_limit, limits.roots);

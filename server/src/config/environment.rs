@@ -68,6 +68,12 @@ const VARIABLES: &[(&str, &str, Form, bool)] = &[
     ),
     ("LIMITS_ROOTS", "limits.roots", Form::Number, false),
     ("LIMITS_PAGE", "limits.page", Form::Number, false),
+    (
+        "LIMITS_PAGE_BYTES",
+        "limits.page_bytes",
+        Form::Number,
+        false,
+    ),
     ("LIMITS_SOCKETS", "limits.sockets", Form::Number, false),
     (
         "LIMITS_SUBSCRIPTIONS",

@@ -61,6 +61,8 @@ pub struct Config {
     pub feed: Option<Feed>,
     /// How long the log keeps what was written, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
+    /// How much the records of a page weigh at most, in bytes.
+    pub page_bytes: usize,
     /// How long to wait for a database server that is not there yet; `None` is for ever.
     pub database_patience: Option<Duration>,
     /// Who decides conflicts.
@@ -195,6 +197,7 @@ impl Config {
             direct_database: None,
             feed: None,
             log_ttl: Some(driftless_resolvers::tombstone::DEFAULT_TTL),
+            page_bytes: crate::storage::PAGE_BYTES,
             database_patience: None,
             conflict: Conflicts::default(),
             username_claim: false,
@@ -288,6 +291,7 @@ impl Config {
         crate::storage::Place {
             moments: self.moments.clone(),
             log_ttl: self.log_ttl,
+            page_bytes: self.page_bytes,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
             feed: self.feed.as_ref().map(|feed| feed.url.clone()),
             feed_ca: self.feed.as_ref().and_then(|feed| feed.ca.clone()),

@@ -11,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 use tokio::time::timeout;
 
-use super::database::Row;
+use super::database::{Allowance, Row, collect};
 use super::pooler::{self, Found};
 use super::write_sql;
 
@@ -95,12 +95,13 @@ impl Connections {
     pub(super) async fn fetch(
         &self,
         query: Query<'_, Postgres, PgArguments>,
+        allowance: Option<Allowance>,
     ) -> Result<Vec<Row>, sqlx::Error> {
         let mut lent = Lent {
             connection: self.pool.acquire().await?,
             answered: false,
         };
-        match timeout(LONGEST, self.ask(&mut lent.connection, query)).await {
+        match timeout(LONGEST, self.ask(&mut lent.connection, query, allowance)).await {
             Ok(answer) => {
                 lent.answered = true;
                 answer
@@ -113,15 +114,16 @@ impl Connections {
         &self,
         connection: &mut PgConnection,
         query: Query<'_, Postgres, PgArguments>,
+        allowance: Option<Allowance>,
     ) -> Result<Vec<Row>, sqlx::Error> {
         if !self.pooled {
-            let rows = query.fetch(connection).map_ok(Row::Postgres);
-            return rows.try_collect().await;
+            return collect(query.fetch(connection).map_ok(Row::Postgres), allowance).await;
         }
         let mut transaction = connection.begin_with(pooler::BEGIN).await?;
-        let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
+        let rows = query.persistent(false).fetch(&mut *transaction);
+        let rows = collect(rows.map_ok(Row::Postgres), allowance).await?;
         transaction.commit().await?;
-        Ok(rows.into_iter().map(Row::Postgres).collect())
+        Ok(rows)
     }
 
     /// A connection of its own, for what takes as long as it takes: whoever makes an index, or waits for a node that

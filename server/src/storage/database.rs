@@ -1,5 +1,6 @@
 //! The little that differs when a statement is sent: how arguments are bound, rows are read and errors are called.
 
+use futures_util::{Stream, TryStreamExt};
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
@@ -34,6 +35,15 @@ pub(super) enum Arg {
 pub(super) struct Statement {
     pub(super) sql: String,
     pub(super) args: Vec<Arg>,
+    /// When no more rows of the answer are taken.
+    pub(super) allowance: Option<Allowance>,
+}
+
+/// How much the texts in one column of an answer may weigh together: the row with which they reach it is the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowance {
+    pub(super) column: usize,
+    pub(super) bytes: usize,
 }
 
 impl Statement {
@@ -41,6 +51,15 @@ impl Statement {
         Statement {
             sql: sql.into(),
             args,
+            allowance: None,
+        }
+    }
+
+    /// The same for an answer that may be cut.
+    pub(super) fn within(self, allowance: Allowance) -> Self {
+        Statement {
+            allowance: Some(allowance),
+            ..self
         }
     }
 
@@ -95,6 +114,15 @@ impl Row {
             .ok_or_else(|| StorageError::Corrupt(format!("column {column} of an answer is NULL")))
     }
 
+    /// The bytes of the text in a column.
+    fn weight(&self, column: usize) -> Result<usize, sqlx::Error> {
+        let text: Option<&str> = match self {
+            Row::Postgres(row) => row.try_get_unchecked(column)?,
+            Row::Sqlite(row) => row.try_get_unchecked(column)?,
+        };
+        Ok(text.map_or(0, str::len))
+    }
+
     pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, StorageError> {
         match self {
             Row::Postgres(row) => row.try_get_unchecked(column),
@@ -102,6 +130,24 @@ impl Row {
         }
         .map_err(|error| storage_error(&error))
     }
+}
+
+/// Takes the rows of an answer, as far as they are allowed.
+pub(super) async fn collect(
+    mut rows: impl Stream<Item = Result<Row, sqlx::Error>> + Unpin,
+    allowance: Option<Allowance>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let Some(Allowance { column, bytes }) = allowance else {
+        return rows.try_collect().await;
+    };
+    let (mut taken, mut weight) = (Vec::new(), 0);
+    while weight < bytes
+        && let Some(row) = rows.try_next().await?
+    {
+        weight += row.weight(column)?;
+        taken.push(row);
+    }
+    Ok(taken)
 }
 
 /// What a driver's error means to the caller: trouble that passes, slowness, or wrong data.

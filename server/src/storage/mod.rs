@@ -223,6 +223,8 @@ pub struct Place {
     pub feed_ca: Option<PathBuf>,
     /// How long the log keeps rows, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
+    /// How much the records of a page weigh at most, in bytes: a page that would be larger is cut, and goes on with a token.
+    pub page_bytes: usize,
     /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
     pub clock: Arc<dyn Clock>,
     /// Who looks at its writes: nobody, but in tests of crashes.
@@ -239,11 +241,15 @@ impl Place {
             feed: None,
             feed_ca: None,
             log_ttl: None,
+            page_bytes: PAGE_BYTES,
             clock: Arc::new(System),
             moments: Moments::default(),
         }
     }
 }
+
+/// The records of a page weigh at most so many bytes unless something else is said (`errata.md` row 39).
+pub const PAGE_BYTES: usize = 32 << 20;
 
 /// Opens the store of a URL.
 pub async fn open(url: &str) -> anyhow::Result<Store> {
@@ -264,7 +270,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
         Some("sqlite") => {
             let sqlite = Sqlite::open(place).await?;
             let engine = Arc::new(Engine::Sqlite(sqlite));
-            let mut store = store(Arc::clone(&engine), Arc::new(Board::alone()));
+            let mut store = store(place, Arc::clone(&engine), Arc::new(Board::alone()));
             if let Engine::Sqlite(sqlite) = &*engine
                 && let Some(path) = sqlite.mark()
             {
@@ -288,7 +294,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
                 }
             };
             let board = Arc::new(Board::shared(way.carries_events()));
-            let store = store(Arc::clone(&engine), Arc::clone(&board));
+            let store = store(place, Arc::clone(&engine), Arc::clone(&board));
             wake::start(&mut store.waking(), &engine, &board, way);
             Ok(store)
         }
@@ -299,8 +305,8 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
     }
 }
 
-fn store(engine: Arc<Engine>, board: Arc<Board>) -> Store {
-    let sql = Arc::new(SqlStore::new(engine, Arc::clone(&board)));
+fn store(place: &Place, engine: Arc<Engine>, board: Arc<Board>) -> Store {
+    let sql = Arc::new(SqlStore::new(engine, Arc::clone(&board), place.page_bytes));
     Store {
         storage: Arc::clone(&sql) as Arc<dyn Storage>,
         feed: Arc::clone(&sql) as Arc<dyn Feed>,

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use driftless_resolvers::Record;
 use driftless_resolvers::filter::Filter;
 
+use super::database::Allowance;
 use super::filter_sql::Tested;
-use super::rows::Hit;
+use super::rows::{self, Hit};
 use super::statements::SCAN_BOUND;
 
 /// How many times one page asks the database for more, before it is sent as short as it is.
@@ -24,6 +25,8 @@ pub(super) struct Reader {
     /// Whether rows are left out that whoever asks must not learn of.
     secretive: bool,
     limit: usize,
+    /// How much the documents that the database sends at once may weigh.
+    most: usize,
     kept: Vec<Hit>,
     rounds: usize,
     /// Whether the last answer ended because it had looked at enough rows, and not because it was full.
@@ -43,12 +46,13 @@ pub(super) enum Collected {
 }
 
 impl Reader {
-    /// A page of the records among `rows` that pass a filter.
-    pub(super) fn new(rows: &Filter, filter: &Filter, limit: usize) -> Self {
+    /// A page of the records among `rows` that pass a filter; it ends where its documents weigh `most` bytes.
+    pub(super) fn new(rows: &Filter, filter: &Filter, limit: usize, most: usize) -> Self {
         Reader {
             filter: rows.clone().and(filter.clone()),
             secretive: !rows.is_everything(),
             limit: limit.max(1),
+            most,
             kept: Vec::new(),
             rounds: 0,
             bounded: true,
@@ -80,7 +84,9 @@ impl Reader {
         hits: Vec<Hit>,
         passes: impl Fn(&Hit) -> bool,
     ) -> Collected {
-        let full_answer = hits.len() == want;
+        // The database was stopped there: what else it holds is for other pages.
+        let cut = self.is_cut(&hits);
+        let full_answer = hits.len() == want || cut;
         let mut seen = None;
         for hit in hits {
             let matches = self.filter.matches(&hit.record);
@@ -107,7 +113,7 @@ impl Reader {
         self.rounds += 1;
         self.bounded = at_bound;
         match seen {
-            Some(hit) if self.goes_on(at_bound) => Collected::More(hit),
+            Some(hit) if !cut && self.goes_on(at_bound) => Collected::More(hit),
             seen => self.page(seen),
         }
     }
@@ -120,6 +126,16 @@ impl Reader {
         } else {
             !at_bound && self.rounds < ROUNDS
         }
+    }
+
+    /// Whether an answer ends there because it weighs enough.
+    pub(super) fn is_cut(&self, hits: &[Hit]) -> bool {
+        hits.iter().map(|hit| hit.weight).sum::<usize>() >= self.most
+    }
+
+    /// How much the documents of an answer may weigh whose records' columns start with the `at`-th.
+    pub(super) fn allowance(&self, at: usize) -> Allowance {
+        rows::allowance(at, self.most)
     }
 
     /// The records so far.

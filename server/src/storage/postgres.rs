@@ -92,7 +92,12 @@ impl Postgres {
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
         let mut attempt = 1;
         loop {
-            let answer = self.connections.fetch(statement.clone().postgres()).await;
+            let statement = statement.clone();
+            let allowance = statement.allowance;
+            let answer = self
+                .connections
+                .fetch(statement.postgres(), allowance)
+                .await;
             match answer {
                 Err(error) if connections::lost(&error) && attempt < READS => attempt += 1,
                 answer => return answer.map_err(failed),
@@ -161,7 +166,7 @@ impl Postgres {
     }
 
     async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
-        self.connections.fetch(call(table, writes)).await
+        self.connections.fetch(call(table, writes), None).await
     }
 
     fn newest(&self, table: &Table) -> Option<Arc<Table>> {

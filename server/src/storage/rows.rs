@@ -6,7 +6,7 @@ use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, S
 use driftless_resolvers::sync::LogState;
 use driftless_resolvers::{Record, Timestamp, Version};
 
-use super::database::Row;
+use super::database::{Allowance, Row};
 use super::group::Outcome;
 use super::statements::{self, STATE_COLUMNS};
 
@@ -18,6 +18,19 @@ pub(super) struct Hit {
     pub(super) seq: Seq,
     /// How many rows had been looked at when this one was found; 0 where nobody counts.
     pub(super) looked: i64,
+    /// The bytes of its document.
+    pub(super) weight: usize,
+}
+
+/// Where a record's document is among its columns.
+const DOCUMENT: usize = 5;
+
+/// How much the documents of an answer may weigh whose records' columns start with the `at`-th.
+pub(super) fn allowance(at: usize, bytes: usize) -> Allowance {
+    Allowance {
+        column: at + DOCUMENT,
+        bytes,
+    }
 }
 
 /// Reads a record's columns, starting with the `at`-th.
@@ -26,7 +39,7 @@ pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
     let key = Key(row.text(at)?);
     let version = u32::try_from(row.int(at + 1)?)
         .map_err(|_| corrupt(format!("record {} has no valid version", key.0)))?;
-    let doc = row.text(at + 5)?;
+    let doc = row.text(at + DOCUMENT)?;
     let fields = serde_json::from_str(&doc)
         .map_err(|error| corrupt(format!("record {} is no JSON object: {error}", key.0)))?;
     Ok(Hit {
@@ -39,6 +52,7 @@ pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
         seq: Seq(row.int(at + 4)?),
         key,
         looked: 0,
+        weight: doc.len(),
     })
 }
 
@@ -54,9 +68,13 @@ fn in_order(hits: Vec<Hit>) -> Result<Vec<Hit>, StorageError> {
     if hits.windows(2).all(is_in_turn) {
         return Ok(hits);
     }
-    Err(StorageError::Corrupt(
+    Err(out_of_turn())
+}
+
+fn out_of_turn() -> StorageError {
+    StorageError::Corrupt(
         "the database answers rows in another order than it was asked for".to_owned(),
-    ))
+    )
 }
 
 fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
@@ -83,18 +101,29 @@ pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, Stor
     Ok(branches)
 }
 
-/// The page's rows of [`statements::sync_start`] in the order of the sync; an empty page is one row of NULLs.
-pub(super) fn page_hits(rows: &[Row], place: &SyncPlace) -> Result<Vec<Hit>, StorageError> {
+/// The page's rows of [`statements::sync_start`] in the order of the sync; an empty page is one row of NULLs. They come in
+/// order, which costs one look at each; where they are `cut`, those that do not would be missing.
+pub(super) fn page_hits(
+    rows: &[Row],
+    place: &SyncPlace,
+    cut: impl Fn(&[Hit]) -> bool,
+) -> Result<Vec<Hit>, StorageError> {
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         if row.maybe_text(STATE_COLUMNS)?.is_some() {
             found.push(scanned(row, STATE_COLUMNS)?);
         }
     }
-    // They come in order; what is in order costs one look at each.
-    match place {
-        SyncPlace::Base(_) => found.sort_by(|one, other| one.key.cmp(&other.key)),
-        SyncPlace::Delta(..) => found.sort_by_key(|hit| (hit.record.last_changed_at, hit.seq)),
+    let changed = |hit: &Hit| (hit.record.last_changed_at, hit.seq);
+    let order = |one: &Hit, other: &Hit| match place {
+        SyncPlace::Base(_) => one.key.cmp(&other.key),
+        SyncPlace::Delta(..) => changed(one).cmp(&changed(other)),
+    };
+    if !found.is_sorted_by(|one, other| order(one, other).is_le()) {
+        if cut(&found) {
+            return Err(out_of_turn());
+        }
+        found.sort_by(order);
     }
     in_order(found)
 }

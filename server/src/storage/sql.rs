@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use driftless_resolvers::feed::{Feed, Seq, Stretch};
+use driftless_resolvers::filter::Filter;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{
@@ -27,7 +28,7 @@ use super::page::{Collected, Reader};
 use super::range;
 use super::rows::{Hit, hit, hits, log_state, logged, page_hits};
 use super::shelf::Shelf;
-use super::statements::{self, Range};
+use super::statements::{self, Range, STATE_COLUMNS};
 use super::table::Table;
 use super::wake::Board;
 
@@ -36,14 +37,17 @@ pub(super) struct SqlStore {
     engine: Arc<Engine>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
     board: Arc<Board>,
+    /// How much the documents of a page weigh at most, in bytes.
+    page_bytes: usize,
 }
 
 impl SqlStore {
-    pub(super) fn new(engine: Arc<Engine>, board: Arc<Board>) -> Self {
+    pub(super) fn new(engine: Arc<Engine>, board: Arc<Board>, page_bytes: usize) -> Self {
         SqlStore {
             engine,
             shelves: RwLock::default(),
             board,
+            page_bytes,
         }
     }
 
@@ -128,6 +132,11 @@ impl SqlStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
+    /// A page on its way.
+    pub(super) fn reader(&self, rows: &Filter, filter: &Filter, limit: usize) -> Reader {
+        Reader::new(rows, filter, limit, self.page_bytes)
+    }
+
     pub(super) async fn query_page(
         &self,
         model: &Model,
@@ -135,7 +144,7 @@ impl SqlStore {
     ) -> Result<Page, StorageError> {
         let table = self.table(model)?;
         let dialect = self.engine.dialect();
-        let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
+        let mut reader = self.reader(&query.rows, &query.filter, query.limit);
         let walk = range::Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
         let mut after = query.after.clone();
         loop {
@@ -143,7 +152,8 @@ impl SqlStore {
             let tested = range.tested();
             let want = reader.want(tested);
             let sql = statements::scan(dialect, &table, &range, want);
-            let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
+            let scan = Statement::new(sql, range.args).within(reader.allowance(0));
+            let rows = self.engine.rows(scan).await?;
             let passes = |hit: &Hit| walk.passes(&hit.record);
             match reader.take(want, tested, hits(&rows)?, passes) {
                 Collected::More(last) => after = Some(walk.position(&last)),
@@ -157,7 +167,7 @@ impl SqlStore {
 
     async fn sync_page(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
         let table = self.table(model)?;
-        let mut reader = Reader::new(&query.rows, &query.filter, query.limit);
+        let mut reader = self.reader(&query.rows, &query.filter, query.limit);
         let way = Way {
             narrowing: Narrowing::of(model, &table, reader.filter()),
             table: &table,
@@ -214,7 +224,8 @@ impl SqlStore {
         let tested = range.tested();
         let want = reader.want(tested);
         let sql = statements::scan(dialect, way.table, &range, want);
-        let rows = self.engine.rows(Statement::new(sql, range.args)).await?;
+        let scan = Statement::new(sql, range.args).within(reader.allowance(0));
+        let rows = self.engine.rows(scan).await?;
         Ok(Answer {
             want,
             tested,
@@ -238,7 +249,8 @@ impl SqlStore {
             let want = reader.want(tested);
             let statement =
                 statements::sync_start(dialect, way.table, range, want, self.engine.wall());
-            let rows = self.engine.rows(statement).await?;
+            let allowance = reader.allowance(STATE_COLUMNS);
+            let rows = self.engine.rows(statement.within(allowance)).await?;
             let (log, head) = log_state(&rows)?;
             if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
                 match self.engine.tick(way.table).await {
@@ -258,7 +270,7 @@ impl SqlStore {
                 place = chosen;
                 continue;
             }
-            let hits = page_hits(&rows, &place)?;
+            let hits = page_hits(&rows, &place, |hits| reader.is_cut(hits))?;
             let cursor = SyncCursor {
                 place,
                 horizon: head,

@@ -24,7 +24,7 @@ use driftless_resolvers::storage::{StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp};
 
 use super::Place;
-use super::database::{Dialect, Row, Statement, storage_error};
+use super::database::{Dialect, Row, Statement, collect, storage_error};
 use super::group::Batch;
 use super::migrate::{Session, Step};
 use super::moment::{Moment, Moments};
@@ -121,8 +121,10 @@ impl Sqlite {
     }
 
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
+        let allowance = statement.allowance;
         let rows = statement.sqlite().fetch(&self.readers);
-        rows.map_ok(Row::Sqlite).try_collect().await.map_err(failed)
+        let rows = rows.map_ok(Row::Sqlite);
+        collect(rows, allowance).await.map_err(failed)
     }
 
     /// Runs a statement as a transaction of the writer.

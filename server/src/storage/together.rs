@@ -4,7 +4,7 @@ use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{Page, Query, StorageError};
 
 use super::database::{Arg, Statement};
-use super::page::{Collected, Reader};
+use super::page::Collected;
 use super::range::Walk;
 use super::rows;
 use super::sql::SqlStore;
@@ -49,7 +49,7 @@ impl SqlStore {
             if args.len() > ARGUMENTS {
                 break;
             }
-            let reader = Reader::new(&query.rows, &query.filter, query.limit);
+            let reader = self.reader(&query.rows, &query.filter, query.limit);
             let walk = Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
             let range = walk.range_after(query.after.as_ref(), reader.filter(), args);
             let tested = range.tested();

@@ -281,3 +281,43 @@ mod where_only_whole_identities_own {
     }
     }
 }
+
+/// `errata.md` row 18: a page token belongs to a user, not to the user's token, and to no other user.
+async fn page_tokens_outlive_restarts_and_the_tokens_of_their_callers(site: Site) {
+    for id in ["n1", "n2", "n3"] {
+        create(&site, A, "Note", &format!("id: \"{id}\""))
+            .await
+            .value();
+    }
+    let page = |field: &str, token: &str| {
+        format!("{{ {field}(limit: 1{token}) {{ items {{ id }} nextToken }} }}")
+    };
+    let mut pages = Vec::new();
+    for field in ["listNotes", "syncNotes"] {
+        let first = A.asks(&site, &page(field, "")).await.value();
+        assert_eq!(first["items"], json!([{"id": "n1"}]));
+        pages.push(page(field, &format!(", nextToken: {}", first["nextToken"])));
+    }
+    let site = site.restarted(GUESSES).await;
+    for page in pages {
+        let next = AliceById.asks(&site, &page).await.value();
+        assert_eq!(next["items"], json!([{"id": "n2"}]), "{page}");
+        let refused = B.asks(&site, &page).await;
+        assert_eq!(
+            refused.refusal()["errorType"],
+            "DynamoDB:UserIllegalArgumentException"
+        );
+    }
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn page_tokens_outlive_restarts_on_sqlite() {
+    page_tokens_outlive_restarts_and_the_tokens_of_their_callers(Site::sqlite(GUESSES).await).await;
+}
+
+#[tokio::test]
+async fn page_tokens_outlive_restarts_on_postgres() {
+    page_tokens_outlive_restarts_and_the_tokens_of_their_callers(Site::postgres(GUESSES).await)
+        .await;
+}

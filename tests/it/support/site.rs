@@ -83,7 +83,7 @@ impl Site {
     /// A server over a SQLite file.
     pub(crate) async fn sqlite(plan: Plan) -> Site {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let url = format!("sqlite:{}", directory.path().join("data.db").display());
+        let url = url_in(&directory);
         Site::start(plan, url, Home::File(directory)).await
     }
 
@@ -108,6 +108,27 @@ impl Site {
         match &self.home {
             Home::Database(database) => serve(plan, database.url.clone()).await,
             Home::File(_) => panic!("a SQLite file belongs to one process"),
+        }
+    }
+
+    /// Ends the server and starts another one over the same database.
+    pub(crate) async fn restarted(self, plan: Plan) -> Site {
+        let Site {
+            server,
+            home,
+            client,
+            headers,
+        } = self;
+        server.app.stop().await;
+        let database = match &home {
+            Home::Database(database) => database.url.clone(),
+            Home::File(directory) => url_in(directory),
+        };
+        Site {
+            server: serve(plan, database).await,
+            home,
+            client,
+            headers,
         }
     }
 
@@ -213,6 +234,10 @@ impl Site {
         }
         panic!("the pages do not end: {query}");
     }
+}
+
+fn url_in(directory: &TempDir) -> String {
+    format!("sqlite:{}", directory.path().join("data.db").display())
 }
 
 async fn serve(plan: Plan, database: String) -> Server {
