@@ -284,7 +284,8 @@ impl Socket {
         while let Some(output) = todo.pop_front() {
             match output {
                 Output::Send(frame) => self.write(frame, true).await?,
-                Output::Admit(start) => todo.extend(self.admit(*start).await?),
+                // In a box, since every waiting socket would keep room for what it seldom does.
+                Output::Admit(start) => todo.extend(Box::pin(self.admit(*start)).await?),
                 Output::Release(id) => drop(self.registrations.remove(&id)),
                 Output::AwaitBurstEnd => self.burst_end = Some(Instant::now() + BURST),
                 Output::Close => return Err(End::Return),
