@@ -66,7 +66,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether it asks for a mutation, which some ways to ask are not for (`errata.md` 2.9).
+    /// Whether it asks for a mutation, which some ways to ask are not for (`errata.md` 2.9). Reads the whole document:
+    /// where an API is at hand, [`Api::mutates`] knows it at once.
     #[must_use]
     pub fn is_mutation(&self) -> bool {
         document::mutates(&self.query, self.operation_name.as_deref())
@@ -161,6 +162,13 @@ impl Api {
         let written = projection.root(&plan.root, &layer);
         let data = written.is_ok().then_some(projection.out.as_slice());
         Ok(Reply::Answer(respond::body(data, &projection.errors)))
+    }
+
+    /// Whether a request asks for a mutation. One that cannot be planned does nothing, so it is none.
+    #[must_use]
+    pub fn mutates(&self, request: &Request) -> bool {
+        let plan = self.plan(request);
+        plan.is_ok_and(|plan| plan.operation == OperationType::Mutation)
     }
 
     /// The plan of a request: cached, or made now.

@@ -160,6 +160,7 @@ fn whole(operation: Operation) -> Result<Operation, Refusal> {
 }
 
 async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[u8]) -> Response {
+    let operation = Arc::new(operation);
     let farewell = Farewell::of(head, &operation);
     let address = Peer::address(&head.extensions, &head.headers, state.limits.proxies);
     let closed = state.closed.is_cancelled();

@@ -23,27 +23,31 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How to turn the client of one request away.
 pub(super) struct Farewell {
-    /// Set where an answer would do harm: the connection is cut instead.
+    operation: Arc<Operation>,
+    /// Of a native client, whose connection can be cut.
     scissors: Option<Scissors>,
 }
 
 impl Farewell {
-    /// Native clients give up their sync for good after any status but 200, and try again after a broken connection;
-    /// everybody's mutations, and everything of other clients, outlive a 503 of the right form.
-    pub(super) fn of(head: &Parts, operation: &Operation) -> Farewell {
+    /// Of the client that sent a request.
+    pub(super) fn of(head: &Parts, operation: &Arc<Operation>) -> Farewell {
         let family = Credentials::from_headers(&head.headers).agents.family();
         let native = matches!(family, Family::Android | Family::Swift | Family::Flutter);
         let connection = head.extensions.get::<ConnectInfo<Peer>>();
         Farewell {
+            operation: Arc::clone(operation),
             scissors: connection
-                .filter(|_| native && !operation.is_mutation())
+                .filter(|_| native)
                 .map(|ConnectInfo(peer)| peer.scissors.clone()),
         }
     }
 
-    /// Says it.
+    /// Says it. Native clients give up their sync for good after any status but 200, and try again after a broken
+    /// connection; everybody's mutations, and everything of other clients, outlive a 503 of the right form.
     pub(super) fn say(self) -> Response {
-        if let Some(scissors) = self.scissors {
+        if let Some(scissors) = self.scissors
+            && !self.operation.is_mutation()
+        {
             scissors.cut();
         }
         Refusal::Unavailable.into_response()
@@ -54,12 +58,12 @@ impl Farewell {
 /// as long as there is time. A mutation is not: its client repeats it as it is, and repeats are known by that.
 pub(super) async fn execute(
     state: &Arc<State>,
-    operation: Operation,
+    operation: Arc<Operation>,
     caller: Caller,
 ) -> Option<Reply> {
     let deadline = Instant::now() + state.limits.answer_time;
     let api = timeout_at(deadline, opened(state)).await.ok().flatten()?;
-    let reply = if operation.is_mutation() {
+    let reply = if api.mutates(&operation) {
         timeout_at(deadline, mutation(state, api, operation, caller)).await
     } else {
         let running = query(Arc::clone(state), api, operation, caller, deadline);
@@ -78,7 +82,7 @@ pub(super) async fn execute(
 async fn mutation(
     state: &Arc<State>,
     api: Arc<Api>,
-    operation: Operation,
+    operation: Arc<Operation>,
     caller: Caller,
 ) -> Reply {
     let ticket = Ticket::of(&caller, &operation);
@@ -123,7 +127,7 @@ async fn opened(state: &State) -> Option<Arc<Api>> {
 async fn query(
     state: Arc<State>,
     api: Arc<Api>,
-    operation: Operation,
+    operation: Arc<Operation>,
     caller: Caller,
     deadline: Instant,
 ) -> Reply {

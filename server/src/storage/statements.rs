@@ -131,13 +131,14 @@ pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: Stri
     args
 }
 
-/// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function).
+/// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function). `or fail`, since a failure
+/// ends the whole transaction anyway: to undo one statement of several rows, SQLite would keep every page it touches.
 pub(super) fn record_rows(table: &Table, rows: usize) -> String {
     let mut names = vec!["version", "deleted", "changed_ms", "seq", "doc"];
     names.extend(table.columns.iter().map(|column| column.name.as_str()));
     let set = |name: &&str| format!("{name} = excluded.{name}");
     format!(
-        "insert into {} (pk, {}) values {} on conflict (pk) do update set {}",
+        "insert or fail into {} (pk, {}) values {} on conflict (pk) do update set {}",
         table.name,
         names.join(", "),
         placeholders(rows, 1 + names.len()),
@@ -187,10 +188,10 @@ pub(super) fn log_row(table: &Table, write: &Write, place: &Stored, doc: String)
     ]
 }
 
-/// Adds so many rows to the log (SQLite; Postgres does it inside a function).
+/// Adds so many rows to the log (SQLite; Postgres does it inside a function); `or fail` as in [`record_rows`].
 pub(super) fn log_rows(rows: usize) -> String {
     format!(
-        "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request) values {}",
+        "insert or fail into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request) values {}",
         placeholders(rows, 10)
     )
 }

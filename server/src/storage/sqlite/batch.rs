@@ -176,8 +176,8 @@ mod tests {
         };
         assert_eq!(last, Version(2));
         let (log, record) = (
-            "insert into change_log".to_owned(),
-            "insert into t".to_owned(),
+            "insert or fail into change_log".to_owned(),
+            "insert or fail into t".to_owned(),
         );
         assert_eq!(heads(&decided), [(log.clone(), 20), (log, 10), (record, 6)]);
     }
