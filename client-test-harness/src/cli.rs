@@ -13,16 +13,19 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     bench::{limit, plan},
     crash::{self, Plan},
+    deployment,
     family::Family,
     http::Target,
     oracle::Strategy,
+    report::Report,
+    restore,
     scenario::{
         Ending, Stage,
         mix::{self, Mix, Size},
         play,
         purpose::Purpose,
     },
-    schema::Schema,
+    schema::{Model, Schema},
     shrink::shrink,
     trace::Trace,
 };
@@ -44,6 +47,9 @@ pub enum Command {
     /// Writers send every mutation until it is done while somebody kills the server; then everything acknowledged must be
     /// stored, once.
     Ledger(Ledger),
+    /// Devices go on with what they hold after a backup was put back, or a replica that lagged behind took over; then
+    /// nothing from before the backup may be missing, and every device must agree with the server.
+    Restore(Restore),
     /// Measures a release build against the least program that could do the same work.
     Bench(plan::Arguments),
     /// That least program.
@@ -104,16 +110,13 @@ pub struct Converge {
     pub shrink: usize,
 }
 
-/// Arguments of `ledger`.
+/// The deployment that a command writes to, and what it writes.
 #[derive(Clone, Debug, Args)]
-pub struct Ledger {
-    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`; given several times, mutations go to one node after the
+pub struct Deployed {
+    /// GraphQL endpoint, e.g. `https://127.0.0.1:4000/graphql`; given several times, requests go to one node after the
     /// other.
     #[arg(long, required = true)]
     pub endpoint: Vec<String>,
-    /// A node that is not killed, for a subscriber that must be told of everything in order and once.
-    #[arg(long)]
-    pub witness: Option<String>,
     /// API key.
     #[arg(long)]
     pub api_key: String,
@@ -126,21 +129,77 @@ pub struct Ledger {
     /// The model to write: with one key field and a required text or number.
     #[arg(long, default_value = "Post")]
     pub model: String,
+    /// Seconds that the server may be away.
+    #[arg(long, default_value_t = 60)]
+    pub patience: u64,
+}
+
+/// Arguments of `ledger`.
+#[derive(Clone, Debug, Args)]
+pub struct Ledger {
+    /// Where to write.
+    #[command(flatten)]
+    pub at: Deployed,
+    /// A node that is not killed, for a subscriber that must be told of everything in order and once.
+    #[arg(long)]
+    pub witness: Option<String>,
     /// Number of writers.
     #[arg(long, default_value_t = 4)]
     pub writers: usize,
     /// Number of mutations, all writers together.
     #[arg(long, default_value_t = 3000)]
     pub writes: u64,
-    /// A shell command that kills the server, and starts it again unless somebody else does; without one, kill it by hand.
+    /// A shell command that kills the server, and starts it again unless somebody else does, or lets a replica take over
+    /// that commits wait for; without one, do it by hand.
     #[arg(long)]
     pub kill: Option<String>,
     /// How often that command runs.
     #[arg(long, default_value_t = 3)]
     pub kills: u64,
-    /// Seconds that the server may be away.
-    #[arg(long, default_value_t = 60)]
-    pub patience: u64,
+}
+
+/// Arguments of `restore`.
+#[derive(Clone, Debug, Args)]
+pub struct Restore {
+    /// Where to write.
+    #[command(flatten)]
+    pub at: Deployed,
+    /// How many records to make before the backup.
+    #[arg(long, default_value_t = 100)]
+    pub records: u64,
+    /// A shell command that takes the backup, or stops a replica from following.
+    #[arg(long)]
+    pub backup: String,
+    /// A shell command that puts the backup back, or lets the replica take over, with everything that belongs to it; the
+    /// server must run again afterwards.
+    #[arg(long)]
+    pub restore: String,
+}
+
+impl Deployed {
+    fn node(&self, endpoint: &str) -> anyhow::Result<Target> {
+        Target::new(endpoint, &self.api_key, self.ca.clone())
+    }
+
+    fn nodes(&self) -> anyhow::Result<Vec<Target>> {
+        let endpoints = self.endpoint.iter();
+        endpoints.map(|endpoint| self.node(endpoint)).collect()
+    }
+
+    fn model(&self) -> anyhow::Result<Model> {
+        let schema = schema(self.models.as_ref())?;
+        let model = schema.model(&self.model).context("--model")?.clone();
+        anyhow::ensure!(
+            model.key.len() == 1,
+            "{} has no single key field",
+            model.name
+        );
+        Ok(model)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
 }
 
 /// Runs the command; false means that the server was found wrong.
@@ -148,6 +207,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<bool> {
     match cli.command {
         Command::Converge(arguments) => converge(&arguments).await,
         Command::Ledger(arguments) => ledger(&arguments).await,
+        Command::Restore(arguments) => restore(&arguments).await,
         Command::Bench(arguments) => {
             say(&plan::run(&arguments).await?)?;
             Ok(true)
@@ -195,27 +255,40 @@ async fn converge(arguments: &Converge) -> anyhow::Result<bool> {
 }
 
 async fn ledger(arguments: &Ledger) -> anyhow::Result<bool> {
-    let schema = schema(arguments.models.as_ref())?;
-    let model = schema.model(&arguments.model).context("--model")?.clone();
-    anyhow::ensure!(
-        model.key.len() == 1,
-        "{} has no single key field",
-        model.name
-    );
-    let node = |endpoint: &String| Target::new(endpoint, &arguments.api_key, arguments.ca.clone());
-    let targets = arguments.endpoint.iter().map(node);
+    let at = &arguments.at;
+    let witness = arguments.witness.as_ref();
     let plan = Plan {
-        targets: targets.collect::<anyhow::Result<_>>()?,
-        witness: arguments.witness.as_ref().map(node).transpose()?,
-        model,
+        targets: at.nodes()?,
+        witness: witness.map(|endpoint| at.node(endpoint)).transpose()?,
+        model: at.model()?,
         writers: arguments.writers.max(1),
         writes: arguments.writes,
         kill: arguments.kill.clone(),
         kills: arguments.kills,
-        patience: Duration::from_secs(arguments.patience),
+        patience: at.patience(),
     };
     let started = Instant::now();
     let report = crash::run(&plan).await?;
+    verdict(&report, started, "everything acknowledged is stored once")
+}
+
+async fn restore(arguments: &Restore) -> anyhow::Result<bool> {
+    let plan = restore::Plan {
+        targets: arguments.at.nodes()?,
+        model: arguments.at.model()?,
+        records: arguments.records,
+        patience: arguments.at.patience(),
+    };
+    let started = Instant::now();
+    let backup = async || deployment::run(&arguments.backup).await;
+    let restore = async || deployment::run(&arguments.restore).await;
+    let report = restore::run(&plan, backup, restore).await?;
+    let fine = "what the backup held is there and every device agrees with the server";
+    verdict(&report, started, fine)
+}
+
+/// Says what a run has found.
+fn verdict(report: &Report, started: Instant, fine: &str) -> anyhow::Result<bool> {
     let counts: Vec<_> = report
         .counts()
         .into_iter()
@@ -224,9 +297,7 @@ async fn ledger(arguments: &Ledger) -> anyhow::Result<bool> {
     let (seconds, counts) = (started.elapsed().as_secs_f64(), counts.join(", "));
     let violations = report.violations();
     if violations.is_empty() {
-        say(&format!(
-            "everything acknowledged is stored once, after {seconds:.1} s: {counts}\n"
-        ))?;
+        say(&format!("{fine}, after {seconds:.1} s: {counts}\n"))?;
     } else {
         say(&format!(
             "FAILED after {seconds:.1} s ({counts}):\n  {}\n",

@@ -10,6 +10,8 @@
 //! * [`chaos`] – breaking connections;
 //! * [`trace`], [`scenario`], [`converge`], [`shrink`] – seeded runs, their verdicts and their smallest failures;
 //! * [`crash`], [`witness`] – writers and a subscriber that nodes must not betray when some are killed;
+//! * [`restore`] – devices that must agree with a server again that fell back to an older state;
+//! * [`deployment`], [`writes`] – sending until it is answered, and what is sent;
 //! * [`bench`] – measuring a server against the least program that could do its work;
 //! * [`report`], [`cli`] – counting and commands.
 
@@ -18,6 +20,7 @@ pub mod chaos;
 pub mod cli;
 pub mod converge;
 pub mod crash;
+pub mod deployment;
 pub mod document;
 pub mod engine;
 pub mod family;
@@ -31,9 +34,11 @@ pub mod outbox;
 pub mod realtime;
 pub mod record;
 pub mod report;
+pub mod restore;
 pub mod scenario;
 pub mod schema;
 pub mod shrink;
 pub mod sync;
 pub mod trace;
 pub mod witness;
+pub mod writes;

@@ -17,7 +17,7 @@ use crate::{
 /// `startedAt` may lag by the server's idle tick (`sync-semantics` CL-1).
 const MOST_LAG_MS: u64 = 15_000;
 /// Client and server share a clock here; this much later than the answer is "in the future".
-const MOST_LEAD_MS: u64 = 1_000;
+pub const MOST_LEAD_MS: u64 = 1_000;
 /// Pause before asking again after a transient refusal.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -48,6 +48,18 @@ pub async fn fetch(
     last_sync: Option<u64>,
     limit: u32,
 ) -> Result<Synced, SyncError> {
+    fetch_ahead(http, model, last_sync, limit, MOST_LEAD_MS).await
+}
+
+/// The same from a server whose `startedAt` may be so many milliseconds ahead: after it lost writes, it begins anew later
+/// than any time that it may have given before.
+pub async fn fetch_ahead(
+    http: &Http,
+    model: &Model,
+    last_sync: Option<u64>,
+    limit: u32,
+    most_lead: u64,
+) -> Result<Synced, SyncError> {
     let mut synced = Synced {
         items: Vec::new(),
         started_at: 0,
@@ -64,7 +76,7 @@ pub async fn fetch(
             variables.insert("lastSync".into(), last_sync.into());
         }
         let page = page(http, model, &document, variables).await?;
-        token = take(&mut synced, model, &page, limit).map_err(SyncError::Wrong)?;
+        token = take(&mut synced, model, &page, limit, most_lead).map_err(SyncError::Wrong)?;
         if token.is_null() {
             check_order(&synced.items).map_err(SyncError::Wrong)?;
             return Ok(synced);
@@ -94,7 +106,13 @@ async fn page(
 }
 
 /// Adds a page and returns the next token.
-fn take(synced: &mut Synced, model: &Model, page: &Value, limit: u32) -> Result<Value, String> {
+fn take(
+    synced: &mut Synced,
+    model: &Model,
+    page: &Value,
+    limit: u32,
+    most_lead: u64,
+) -> Result<Value, String> {
     let name = document::sync_field(model);
     let items = page["items"]
         .as_array()
@@ -108,7 +126,7 @@ fn take(synced: &mut Synced, model: &Model, page: &Value, limit: u32) -> Result<
     let started_at = page["startedAt"]
         .as_u64()
         .ok_or_else(|| format!("{name}: startedAt is {}", page["startedAt"]))?;
-    check_started_at(started_at).map_err(|problem| format!("{name}: {problem}"))?;
+    check_started_at(started_at, most_lead).map_err(|problem| format!("{name}: {problem}"))?;
     if synced.pages > 0 && started_at != synced.started_at {
         return Err(format!(
             "{name}: startedAt changed between pages from {} to {started_at}",
@@ -130,9 +148,9 @@ fn take(synced: &mut Synced, model: &Model, page: &Value, limit: u32) -> Result<
     }
 }
 
-fn check_started_at(started_at: u64) -> Result<(), String> {
+fn check_started_at(started_at: u64, most_lead: u64) -> Result<(), String> {
     let now = now_ms();
-    if started_at > now + MOST_LEAD_MS || started_at + MOST_LAG_MS < now {
+    if started_at > now + most_lead || started_at + MOST_LAG_MS < now {
         return Err(format!("startedAt {started_at} is not near the time {now}"));
     }
     Ok(())
@@ -192,7 +210,8 @@ mod tests {
             started_at: 0,
             pages: 0,
         };
-        take(&mut synced, schema.model("User").unwrap(), page, 10)
+        let model = schema.model("User").unwrap();
+        take(&mut synced, model, page, 10, MOST_LEAD_MS)
     }
 
     #[test]

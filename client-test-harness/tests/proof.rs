@@ -7,6 +7,7 @@ use driftless_client_test_harness::{
     crash::{self, Plan},
     family::Family,
     oracle::Strategy,
+    restore,
     scenario::{
         Stage,
         mix::{Mix, Size, draw},
@@ -94,6 +95,49 @@ async fn the_ledger_finds_what_was_acknowledged_and_not_stored_and_nothing_else(
     assert!(ledger_finds(Bug::AcknowledgesWithoutStoring).await);
     assert!(ledger_finds(Bug::LeavesTombstonesOutOfDeltas).await);
     assert!(!ledger_finds(Bug::Nothing).await);
+}
+
+/// What the scenario with a backup finds at a server that puts it back.
+async fn restore_finds(bug: Bug) -> Vec<String> {
+    let (stage, stub) = stub::start_with_backups(Strategy::Automerge, bug).await;
+    let plan = restore::Plan {
+        model: stage.schema.model("Post").expect("a model").clone(),
+        targets: vec![stage.target],
+        records: 24,
+        patience: stage.patience,
+    };
+    let backup = async || {
+        stub.back_up();
+        Ok(())
+    };
+    let restore = async || {
+        stub.restore();
+        Ok(())
+    };
+    let report = restore::run(&plan, backup, restore).await;
+    report.expect("the stub is reachable").violations()
+}
+
+#[tokio::test]
+async fn a_server_that_begins_anew_after_a_restore_is_right() {
+    assert_eq!(restore_finds(Bug::Nothing).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn whatever_a_server_does_wrong_about_a_restore_is_found() {
+    for (bug, told) in [
+        (Bug::LosesWhatWasBackedUp, "was in the backup and is gone"),
+        (Bug::CountsOnAfterARestore, "stood for"),
+        (Bug::HidesARestoreFromDeltas, "holds"),
+        (Bug::ForgetsSubscribersAtARestore, "was not told of"),
+        (Bug::AcknowledgesWithoutStoring, "holds"),
+    ] {
+        let found = restore_finds(bug).await;
+        assert!(
+            found.iter().any(|text| text.contains(told)),
+            "{bug:?}: {found:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod migration;
 mod nodes;
 mod postgres;
 mod power;
+mod restore;
 mod server;
 mod takeover;
 mod writers;

@@ -35,6 +35,14 @@ pub(crate) enum Bug {
     StartsTooLate,
     LosesAPage,
     PublishesRefusedWrites,
+    /// A backup that is put back lacks a record.
+    LosesWhatWasBackedUp,
+    /// After a backup was put back, versions go on from where it ends.
+    CountsOnAfterARestore,
+    /// After a backup was put back, nobody is shown that everything is new.
+    HidesARestoreFromDeltas,
+    /// Sockets stay open when a backup is put back, and hear no more.
+    ForgetsSubscribersAtARestore,
 }
 
 /// The stub's data and subscribers.
@@ -50,6 +58,7 @@ struct State {
     head: u64,
     writes: u64,
     rows: BTreeMap<RecordId, Record>,
+    backup: BTreeMap<RecordId, Record>,
     requests: BTreeMap<(RecordId, u64), Mutation>,
     subscribers: Vec<(String, String, mpsc::UnboundedSender<Value>)>,
     held: Option<(RecordId, String, Value)>,
@@ -57,20 +66,56 @@ struct State {
 
 /// Starts a stub on a free port.
 pub(crate) async fn start(strategy: Strategy, bug: Bug) -> Stage {
+    start_with_backups(strategy, bug).await.0
+}
+
+/// Starts a stub that takes backups and puts them back.
+pub(crate) async fn start_with_backups(strategy: Strategy, bug: Bug) -> (Stage, Arc<Stub>) {
     let stub = Arc::new(Stub {
         schema: Schema::whitepaper(),
         strategy,
         bug,
         state: Mutex::default(),
     });
-    let address = wire::serve(stub).await;
+    let address = wire::serve(Arc::clone(&stub)).await;
     let target = Target::new(&format!("http://{address}/graphql"), "key", None).unwrap();
     let mut stage = Stage::new(target, Schema::whitepaper(), strategy);
     stage.patience = Duration::from_secs(2);
-    stage
+    (stage, stub)
 }
 
 impl Stub {
+    /// Keeps a copy of everything.
+    pub(crate) fn back_up(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.backup = state.rows.clone();
+    }
+
+    /// Puts the copy back, as a new history: greater versions, new times, no subscribers.
+    pub(crate) fn restore(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.rows = state.backup.clone();
+        state.requests.clear();
+        state.head = now_ms().max(state.head) + 1;
+        if self.bug == Bug::LosesWhatWasBackedUp {
+            state.rows.pop_first();
+        }
+        let head = state.head;
+        for record in state.rows.values_mut() {
+            if self.bug != Bug::CountsOnAfterARestore {
+                record.version += 1_000_000;
+            }
+            if self.bug != Bug::HidesARestoreFromDeltas {
+                record.last_changed = head;
+            }
+        }
+        for (_, _, sender) in std::mem::take(&mut state.subscribers) {
+            if self.bug != Bug::ForgetsSubscribersAtARestore {
+                let _ = sender.send(wire::CLOSE);
+            }
+        }
+    }
+
     fn subscribe(&self, field: &str, id: &str, sender: &mpsc::UnboundedSender<Value>) {
         let mut state = self.state.lock().unwrap();
         state

@@ -20,6 +20,9 @@ use tokio_tungstenite::{
 
 use super::Stub;
 
+/// A frame that is not sent but ends its socket.
+pub(super) const CLOSE: Value = Value::Null;
+
 /// Serves until the test's runtime ends.
 pub(super) async fn serve(stub: Arc<Stub>) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -117,6 +120,9 @@ async fn socket(
         tokio::select! {
             Some(frame) = frames.recv() => {
                 let frame: Value = frame;
+                if frame == CLOSE {
+                    return Ok(());
+                }
                 to_client.send(Message::text(frame.to_string())).await?;
             }
             message = from_client.next() => match message {

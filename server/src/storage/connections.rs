@@ -1,6 +1,7 @@
 //! The connections to Postgres: made, tried out, given up in time, and used in the way that what lies between allows.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 use tokio::time::timeout;
 
 use super::database::{Allowance, Row, collect};
+use super::doubt::Doubt;
 use super::pooler::{self, Found};
 use super::write_sql;
 
@@ -47,6 +49,8 @@ pub(super) struct Connections {
     /// Whether a pooler hands connections around between transactions.
     pooled: bool,
     options: Box<PgConnectOptions>,
+    /// Raised by every new connection.
+    doubt: Arc<Doubt>,
 }
 
 impl Connections {
@@ -64,8 +68,14 @@ impl Connections {
         if pooled {
             tracing::info!("the database is reached through a pooler of transactions");
         }
+        let doubt = Arc::new(Doubt::default());
+        let raise = Arc::clone(&doubt);
         let pool = PgPoolOptions::new()
             .max_connections(MOST)
+            .after_connect(move |_, _| {
+                raise.raise();
+                std::future::ready(Ok(())).boxed()
+            })
             .acquire_timeout(ACQUIRE)
             .test_before_acquire(false)
             .before_acquire(|connection, metadata| works(connection, metadata).boxed())
@@ -76,7 +86,13 @@ impl Connections {
             pool,
             pooled,
             options: Box::new(options),
+            doubt,
         })
+    }
+
+    /// Whether they lead to the database whose log was looked at.
+    pub(super) fn doubt(&self) -> &Arc<Doubt> {
+        &self.doubt
     }
 
     /// How to connect to where notifications arrive; `None` where a pooler is between and no other address is known.
@@ -97,8 +113,38 @@ impl Connections {
         query: Query<'_, Postgres, PgArguments>,
         allowance: Option<Allowance>,
     ) -> Result<Vec<Row>, sqlx::Error> {
+        self.run(self.pool.acquire().await?, query, allowance).await
+    }
+
+    /// The same for what clients are shown afterwards, where nothing can have been lost since the logs were looked at.
+    pub(super) async fn write(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Vec<Row>, sqlx::Error> {
+        let trusted = async {
+            loop {
+                let connection = self.pool.acquire().await?;
+                if self.doubt.is_settled() {
+                    return Ok(connection);
+                }
+                // Whoever looks needs one, too.
+                drop(connection);
+                self.doubt.settled().await;
+            }
+        };
+        let connection = timeout(ACQUIRE, trusted).await;
+        let connection = connection.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        self.run(connection, query, None).await
+    }
+
+    async fn run(
+        &self,
+        connection: PoolConnection<Postgres>,
+        query: Query<'_, Postgres, PgArguments>,
+        allowance: Option<Allowance>,
+    ) -> Result<Vec<Row>, sqlx::Error> {
         let mut lent = Lent {
-            connection: self.pool.acquire().await?,
+            connection,
             answered: false,
         };
         match timeout(LONGEST, self.ask(&mut lent.connection, query, allowance)).await {

@@ -8,7 +8,7 @@
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
 //! * `statements`, `range`, `narrow`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
-//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed; `trim` – how the log stays small;
+//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed, `doubt` – when nothing is written before it is; `trim` – how the log stays small;
 //! * `drift` – what is said of a clock that jumps;
 //! * `dismissals` – word to other nodes that somebody's sockets are to be closed;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
@@ -20,6 +20,7 @@ mod connections;
 mod database;
 mod ddl;
 mod dismissals;
+mod doubt;
 mod drift;
 mod engine;
 mod epoch;
@@ -284,6 +285,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
         Some("postgres" | "postgresql") => {
             let postgres = Postgres::open(&place.url, place.moments.clone()).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
+            let doubt = postgres.doubt();
             let engine = Arc::new(Engine::Postgres(postgres));
             Lineage::new().check(&engine).await?;
             let way = match &place.feed {
@@ -295,7 +297,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             };
             let board = Arc::new(Board::shared(way.carries_events()));
             let store = store(place, Arc::clone(&engine), Arc::clone(&board));
-            wake::start(&mut store.waking(), &engine, &board, way);
+            wake::start(&mut store.waking(), &engine, &board, way, doubt);
             Ok(store)
         }
         _ => bail!(

@@ -15,6 +15,7 @@ use driftless_resolvers::{Record, Timestamp, Version};
 use super::connections::{self, Connections};
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::ddl;
+use super::doubt::Doubt;
 use super::group::{Batch, Outcome};
 use super::migrate::{Session, Step};
 use super::moment::{Moment, Moments};
@@ -65,6 +66,11 @@ impl Postgres {
             .await
             .context("cannot bring the database up to date")?;
         Ok(postgres)
+    }
+
+    /// Whether this is still the database whose log was looked at.
+    pub(super) fn doubt(&self) -> Arc<Doubt> {
+        Arc::clone(self.connections.doubt())
     }
 
     pub(super) fn moments(&self) -> &Moments {
@@ -166,7 +172,7 @@ impl Postgres {
     }
 
     async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
-        self.connections.fetch(call(table, writes), None).await
+        self.connections.write(call(table, writes)).await
     }
 
     fn newest(&self, table: &Table) -> Option<Arc<Table>> {

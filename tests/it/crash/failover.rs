@@ -168,6 +168,8 @@ async fn writes_are_lost(copied: Copied, runs: bool, behind: i64) {
     // The device goes on with what it holds.
     let edit = answered(&victim, &update("a", 4)).await;
     assert!(edit.get("errors").is_none(), "the edit is merged: {edit}");
+    // No version that was lost is given away again, not for a moment.
+    assert!(version(&edit["data"]["updatePost"]) > EPOCH, "{edit}");
     let orphan = answered(&victim, &update("lost", 1)).await;
     assert_eq!(
         orphan["errors"][0]["errorType"], "ConditionalCheckFailedException",

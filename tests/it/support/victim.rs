@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use driftless::config::Feed;
+use driftless_client_test_harness::http::Target;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -201,6 +202,12 @@ impl Victim {
 }
 
 impl Door {
+    /// The same for the harness.
+    pub(crate) fn target(&self) -> Target {
+        let url = format!("http://{}/graphql", self.address);
+        Target::new(&url, KEY, None).expect("a URL")
+    }
+
     /// A request, as a client makes it that is free to send it again: the answer's status and body, or the text of
     /// why there is none.
     pub(crate) fn request(

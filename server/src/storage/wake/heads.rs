@@ -6,6 +6,7 @@ use std::time::Duration;
 use driftless_resolvers::storage::StorageError;
 
 use super::Board;
+use crate::storage::doubt::Doubt;
 use crate::storage::engine::Engine;
 use crate::storage::epoch::{self, Mark};
 use crate::storage::lineage::Lineage;
@@ -18,8 +19,9 @@ const HEARING: Duration = Duration::from_secs(1);
 /// How often to look while nobody waits for anything.
 const UNFOLLOWED: Duration = Duration::from_secs(2);
 
-/// Looks at the heads of all logs, for ever; and whether they are still those that were seen before.
-pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>) {
+/// Looks at the heads of all logs, for ever; and whether they are still those that were seen before. Where there is doubt
+/// about that, at once.
+pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>, doubt: Arc<Doubt>) {
     let mut watch = Watch {
         board,
         engine,
@@ -28,12 +30,21 @@ pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>) {
     };
     let mut failing = false;
     loop {
-        tokio::time::sleep(pace(&watch.board)).await;
+        // While there is no answer, writes may be waiting for one.
+        let rest = if failing { DEAF } else { pace(&watch.board) };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = doubt.raised(), if !failing => {}
+        }
+        let level = doubt.level();
         let looked = watch.look().await;
         if let Err(error) = &looked
             && !failing
         {
             tracing::warn!(%error, "the logs cannot be looked at; trying again");
+        }
+        if looked.is_ok() {
+            doubt.settle(level);
         }
         failing = looked.is_err();
     }

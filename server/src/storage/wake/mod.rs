@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 pub(super) use board::Board;
 pub(super) use nats::Nats;
 
+use super::doubt::Doubt;
 use super::engine::Engine;
 use carrier::Carrier;
 use notify::Notifier;
@@ -39,7 +40,13 @@ impl Way {
 }
 
 /// Starts to tell other nodes of writes and to hear of theirs. Everything ends with the set.
-pub(super) fn start(tasks: &mut JoinSet<()>, engine: &Arc<Engine>, board: &Arc<Board>, way: Way) {
+pub(super) fn start(
+    tasks: &mut JoinSet<()>,
+    engine: &Arc<Engine>,
+    board: &Arc<Board>,
+    way: Way,
+    doubt: Arc<Doubt>,
+) {
     let carrier: Arc<dyn Carrier> = match way {
         Way::Nats(nats) => Arc::new(nats),
         Way::Notifications(listening) => {
@@ -53,7 +60,7 @@ pub(super) fn start(tasks: &mut JoinSet<()>, engine: &Arc<Engine>, board: &Arc<B
             Arc::new(Notifier::new(Arc::clone(engine), listening))
         }
     };
-    tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(engine)));
+    tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(engine), doubt));
     tasks.spawn(carrier::tell(Arc::clone(board), Arc::clone(&carrier)));
     tasks.spawn(carrier::hear(Arc::clone(board), carrier));
 }
