@@ -87,7 +87,8 @@ impl Reader {
         // The database was stopped there: what else it holds is for other pages.
         let cut = self.is_cut(&hits);
         let full_answer = hits.len() == want || cut;
-        let mut seen = None;
+        let begun = self.kept.len();
+        let mut left_out = None;
         for hit in hits {
             let matches = self.filter.matches(&hit.record);
             debug_assert!(
@@ -102,10 +103,14 @@ impl Reader {
                 return self.page(last);
             }
             if stays {
-                self.kept.push(hit.clone());
+                self.kept.push(hit);
+                left_out = None;
+            } else {
+                left_out = Some(hit);
             }
-            seen = Some(hit);
         }
+        let taken = self.kept.get(begun..).and_then(<[Hit]>::last);
+        let seen = left_out.or_else(|| taken.cloned());
         let at_bound = seen.as_ref().is_some_and(|hit| hit.looked == SCAN_BOUND);
         if !full_answer && !at_bound {
             return self.page(None);

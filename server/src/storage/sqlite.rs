@@ -33,6 +33,11 @@ use super::table::Table;
 
 /// How many reads may run at the same time.
 const READERS: u32 = 4;
+/// What the writer keeps of the file's pages, in the units of SQLite (less than zero: KiB). New records have random keys: each
+/// touches another page.
+const WRITER_CACHE: &str = "-16384";
+/// The same for each reader: SQLite's default.
+const READER_CACHE: &str = "-2000";
 /// How long to wait for a tool that holds the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -88,12 +93,17 @@ impl Sqlite {
             })
             .busy_timeout(BUSY);
         let open = || format!("cannot open the SQLite file {}", path.display());
+        let options = options.pragma("cache_size", WRITER_CACHE);
         let mut writer = options.connect().await.with_context(open)?;
         super::ddl::migrations(Dialect::Sqlite)
             .run_direct(None, &mut writer, false)
             .await
             .with_context(|| format!("cannot bring {} up to date", path.display()))?;
-        let for_reading = options.clone().read_only(true).create_if_missing(false);
+        let for_reading = options
+            .clone()
+            .read_only(true)
+            .create_if_missing(false)
+            .pragma("cache_size", READER_CACHE);
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY)
@@ -175,7 +185,7 @@ impl Sqlite {
         let stored = stored(&mut transaction, table, writes).await?;
         let changed = Timestamp(head.time(self.now()));
         let decided = batch::decide(writes, stored, changed, head.seq);
-        for statement in decided.statements(table) {
+        if let Some(statement) = decided.statement(table) {
             let query = statement.sqlite();
             query.execute(&mut *transaction).await.map_err(failed)?;
         }

@@ -1,7 +1,8 @@
 //! A batch of writes on SQLite: what it comes to is decided in memory, then written in as few statements as possible.
 //!
-//! A statement costs a change of threads and its own start; a row in it costs little. So rows go in groups whose sizes
-//! are powers of two: few enough different statements to be kept prepared, and every row's values bound as they are.
+//! A statement costs its own start, and whatever is sent by itself a change of threads; a row in it costs little. So rows go
+//! in groups whose sizes are powers of two, and all statements of a batch are sent as one text: few enough different ones
+//! to be kept prepared, and every row's values bound as they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -69,8 +70,19 @@ pub(super) fn decide(
 }
 
 impl Decided<'_> {
-    /// The statements that write it.
-    pub(super) fn statements(&self, table: &Table) -> Vec<Statement> {
+    /// What writes it, in one; `None` if there is nothing to write.
+    pub(super) fn statement(&self, table: &Table) -> Option<Statement> {
+        let mut all = self.statements(table).into_iter();
+        let mut one = all.next()?;
+        for Statement { sql, args, .. } in all {
+            one.sql.push_str("; ");
+            one.sql.push_str(&sql);
+            one.args.extend(args);
+        }
+        Some(one)
+    }
+
+    fn statements(&self, table: &Table) -> Vec<Statement> {
         let documents: Vec<String> = self
             .done
             .iter()
