@@ -16,13 +16,12 @@ use super::engine::Engine;
 use super::migrate::{Session, Step, patiently};
 use super::table::Table;
 
-/// How far versions and the log jump: further than writes can have been lost.
+/// How far versions and the log jump: further than writes can have been lost. A database that fell back before its last
+/// epoch jumps over that epoch, too: what was given away in it is not given away again.
 pub(super) const JUMP: i64 = 1_000_000;
 /// How far, in milliseconds, the clock of a former primary may have been ahead of this one: times that it gave to devices
 /// must lie before the epoch. What was further ahead is taken for a wrong clock by itself.
 const SKEW: i64 = FUTURE_TOLERANCE;
-/// A record whose version is above this keeps it: `_version` has 31 bits.
-const HIGHEST: i64 = i32::MAX as i64 - JUMP;
 
 /// The last row of a model's log that somebody knew of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +31,19 @@ pub(super) struct Mark {
     pub(super) changed: i64,
 }
 
-/// Starts a new epoch for all models, unless the epoch is another one than `known`: then somebody else has done it.
-pub(super) async fn renew(engine: &Engine, known: i64) -> Result<bool, StorageError> {
-    let wall = engine.wall();
-    patiently(engine, &Renewal { known, wall }).await
+/// Starts a new epoch for all models, unless the epoch is another one than `known`: then somebody else has done it. The
+/// marks are of rows that clients have seen.
+pub(super) async fn renew(
+    engine: &Engine,
+    known: i64,
+    marks: &[Mark],
+) -> Result<bool, StorageError> {
+    let renewal = Renewal {
+        known,
+        wall: engine.wall(),
+        marks: marks.to_vec(),
+    };
+    patiently(engine, &renewal).await
 }
 
 /// The epoch of a store.
@@ -86,6 +94,7 @@ fn look(dialect: Dialect) -> &'static str {
 struct Renewal {
     known: i64,
     wall: Option<Arg>,
+    marks: Vec<Mark>,
 }
 
 impl Step for Renewal {
@@ -105,9 +114,24 @@ impl Step for Renewal {
 }
 
 impl Renewal {
+    /// How far a model jumps whose log ends here: beyond what was seen of it.
+    fn jump(&self, shard: i64, head: i64) -> i64 {
+        let seen = self.marks.iter().filter(|mark| mark.shard == shard);
+        let furthest = seen.map(|mark| mark.seq).max().unwrap_or(0);
+        let epochs = (furthest - head).max(0) / JUMP;
+        (epochs + 1) * JUMP
+    }
+
     async fn renew(&self, session: &mut Session<'_>, model: &Row) -> Result<(), StorageError> {
         let shard = model.int(0)?;
         session.lock(shard).await?;
+        let head = "select coalesce(max(seq), 0) from change_log where shard = $1";
+        let head = Statement::new(head, vec![Arg::Int(shard)]);
+        let head = session.rows(head).await?;
+        let head = head.first().map_or(Ok(0), |row| row.int(0))?;
+        let jump = self.jump(shard, head);
+        // A record whose version is above this keeps it: `_version` has 31 bits.
+        let highest = i64::from(i32::MAX) - jump;
         let table = Table::name_for(shard, &model.text(1)?);
         let (of_shard, wall) = (vec![Arg::Int(shard)], self.wall.clone());
         let wall_sql = if wall.is_some() { "$2" } else { "wall_ms()" };
@@ -119,23 +143,23 @@ impl Renewal {
         for (sql, args) in [
             (
                 format!(
-                    "update {table} set version = version + {JUMP} where version <= {HIGHEST}"
+                    "update {table} set version = version + {jump} where version <= {highest}"
                 ),
                 Vec::new(),
             ),
             (
                 format!(
-                    "update change_log set version = version + {JUMP} \
-                     where shard = $1 and op <> 't' and version <= {HIGHEST}"
+                    "update change_log set version = version + {jump} \
+                     where shard = $1 and op <> 't' and version <= {highest}"
                 ),
                 of_shard.clone(),
             ),
             (
                 format!(
                     "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc) \
-                     select s.shard, h.seq + {JUMP} + 1, 1 + {latest}(h.changed_ms, s.floor_ms, {wall_sql} + {SKEW}), \
-                     't', '', 0, {falsehood}, '' from shards s cross join (select coalesce(max(seq), 0) as seq, \
-                     coalesce(max(changed_ms), 0) as changed_ms from change_log where shard = $1) h \
+                     select s.shard, {head} + {jump} + 1, 1 + {latest}(h.changed_ms, s.floor_ms, {wall_sql} + {SKEW}), \
+                     't', '', 0, {falsehood}, '' from shards s cross join (select coalesce(max(changed_ms), 0) \
+                     as changed_ms from change_log where shard = $1) h \
                      where s.shard = $1"
                 ),
                 with_wall,
@@ -151,5 +175,35 @@ impl Renewal {
             session.execute(Statement::new(sql, args)).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_jumps_over_every_epoch_that_somebody_has_seen() {
+        let mark = |shard, seq| Mark {
+            shard,
+            seq,
+            changed: 1,
+        };
+        let renewal = Renewal {
+            known: 1,
+            wall: None,
+            marks: vec![
+                mark(1, 7),
+                mark(2, JUMP + 9),
+                mark(3, 2 * JUMP + 9),
+                mark(3, 4),
+            ],
+        };
+        assert_eq!(renewal.jump(1, 5), JUMP);
+        assert_eq!(renewal.jump(2, 5), 2 * JUMP);
+        assert_eq!(renewal.jump(2, JUMP + 5), JUMP);
+        assert_eq!(renewal.jump(3, 5), 3 * JUMP);
+        assert_eq!(renewal.jump(4, 5), JUMP, "nothing is known of it");
+        assert_eq!(renewal.jump(1, 900), JUMP, "others have written since");
     }
 }

@@ -4,7 +4,7 @@ use driftless_resolvers::storage::StorageError;
 
 use super::database::{Arg, Row, Statement};
 use super::engine::Engine;
-use super::epoch;
+use super::epoch::{self, Mark};
 
 /// The database server's identity and the history it is on, which changes when a replica takes over or a backup is
 /// recovered; and whether a commit waits for a replica, so that a take-over loses nothing.
@@ -33,8 +33,12 @@ impl Lineage {
     }
 
     /// Starts a new epoch if the log was written in another history than the present one, and something of it may be
-    /// missing here.
-    pub(super) async fn check(&mut self, engine: &Engine) -> Result<(), StorageError> {
+    /// missing here. The marks are of rows that clients have seen.
+    pub(super) async fn check(
+        &mut self,
+        engine: &Engine,
+        marks: &[Mark],
+    ) -> Result<(), StorageError> {
         if !self.told {
             return Ok(());
         }
@@ -63,7 +67,7 @@ impl Lineage {
             }
             Some(_) => {
                 let known = epoch::current(engine).await?;
-                if epoch::renew(engine, known).await? {
+                if epoch::renew(engine, known, marks).await? {
                     tracing::warn!(
                         history = now.name,
                         "the database was restored or a replica took over, so writes may be missing that clients have \

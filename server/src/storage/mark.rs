@@ -31,7 +31,7 @@ impl Marker {
         };
         if epoch::is_lost(&self.engine, &marks).await? {
             let known = epoch::current(&self.engine).await?;
-            epoch::renew(&self.engine, known).await?;
+            epoch::renew(&self.engine, known, &marks).await?;
             tracing::warn!(
                 "the database file is older than it was, so writes are missing that clients have seen: a new epoch has \
                  begun, every client fetches everything at its next sync"

@@ -131,7 +131,7 @@ impl Store {
     /// becomes greater than any that was shown, and every client fetches everything at its next sync.
     pub async fn begin_epoch(&self) -> Result<bool, StorageError> {
         let known = epoch::current(self.sql.engine()).await?;
-        epoch::renew(self.sql.engine(), known).await
+        epoch::renew(self.sql.engine(), known, &[]).await
     }
 
     /// Whether records, log and indexes tell one story. Servers may go on meanwhile.
@@ -287,7 +287,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let doubt = postgres.doubt();
             let engine = Arc::new(Engine::Postgres(postgres));
-            Lineage::new().check(&engine).await?;
+            Lineage::new().check(&engine, &[]).await?;
             let way = match &place.feed {
                 None => Way::Notifications(listening),
                 Some(feed) => {

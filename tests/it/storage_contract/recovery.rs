@@ -233,6 +233,46 @@ async fn an_older_copy_of_a_sqlite_file_begins_a_new_epoch() {
     store.close().await;
 }
 
+/// F2 of `sync-design.md`: the same backup is put back again and again, each time after writes.
+#[tokio::test]
+async fn a_copy_of_a_sqlite_file_that_is_put_back_again_gives_no_version_away_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("data.db").display());
+    let model = post();
+    let mut backup = None;
+    let mut seen = Version(0);
+    for round in 0..4 {
+        if let Some(backup) = &backup {
+            std::fs::write(folder.path().join("data.db"), backup).unwrap();
+        }
+        let store = open(&url).await.unwrap();
+        store.storage.prepare(&schema(&[&model])).await.unwrap();
+        if round == 0 {
+            let first = write(&model, Expected::Absent, json!({"id": "a"}));
+            done(store.storage.put(&model, first).await.unwrap());
+            store.close().await;
+            backup = Some(std::fs::read(folder.path().join("data.db")).unwrap());
+            continue;
+        }
+        let found = store.storage.get(&model, &[key("a")]).await.unwrap();
+        let mut stored = found.into_iter().next().flatten().unwrap();
+        assert!(
+            round == 1 || stored.version > seen,
+            "{stored:?} after {seen:?}"
+        );
+        for _ in 0..round {
+            let next = write(
+                &model,
+                Expected::Version(stored.version),
+                json!({"id": "a"}),
+            );
+            stored = done(store.storage.put(&model, next).await.unwrap());
+        }
+        seen = stored.version;
+        store.close().await;
+    }
+}
+
 /// `sync-design.md` T28: the last acknowledged writes are gone, as after a fail-over to a replica that lagged behind.
 #[tokio::test]
 async fn a_node_notices_that_acknowledged_writes_are_gone() {

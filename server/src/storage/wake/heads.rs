@@ -26,7 +26,6 @@ pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>, doubt: Arc<Dou
         board,
         engine,
         lineage: Lineage::new(),
-        epoch: 1,
     };
     let mut failing = false;
     loop {
@@ -54,19 +53,18 @@ struct Watch {
     board: Arc<Board>,
     engine: Arc<Engine>,
     lineage: Lineage,
-    /// The epoch when the marks were made.
-    epoch: i64,
 }
 
 impl Watch {
     async fn look(&mut self) -> Result<(), StorageError> {
         // Taken before the logs are looked at: what is committed meanwhile is no loss.
         let marks = self.board.marks();
-        self.lineage.check(&self.engine).await?;
+        self.lineage.check(&self.engine, &marks).await?;
+        // Read before: if another node begins a new epoch in between, nothing is missing any more.
+        let epoch = epoch::current(&self.engine).await?;
         if epoch::is_lost(&self.engine, &marks).await? {
-            self.recover().await?;
+            self.recover(epoch, &marks).await?;
         }
-        self.epoch = epoch::current(&self.engine).await?;
         for row in self.engine.rows(statements::heads()).await? {
             self.board.looked(Mark {
                 shard: row.int(0)?,
@@ -78,9 +76,9 @@ impl Watch {
     }
 
     /// Writes that this node knew of are gone.
-    async fn recover(&self) -> Result<(), StorageError> {
+    async fn recover(&self, epoch: i64, marks: &[Mark]) -> Result<(), StorageError> {
         self.board.forget();
-        if epoch::renew(&self.engine, self.epoch).await? {
+        if epoch::renew(&self.engine, epoch, marks).await? {
             tracing::warn!(
                 "writes are missing that were acknowledged before, as after a restore or a fail-over to a replica that \
                  lagged behind: a new epoch has begun, every client fetches everything at its next sync"
