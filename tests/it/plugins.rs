@@ -4,5 +4,6 @@ mod admin;
 mod examples;
 mod functions;
 mod journal;
+mod renamed;
 mod sandbox;
 mod seen_by_clients;

@@ -62,14 +62,14 @@ impl SqlStore {
 
     /// The record as the client saw it, if the log still holds that version.
     async fn seen(&self, conflict: &Recorded) -> Result<Option<Record>, StorageError> {
-        let Some(version) = conflict.client_version else {
+        let (Some(version), Some(shard)) = (conflict.client_version, self.number(&conflict.model))
+        else {
             return Ok(None);
         };
-        let sql = "select l.doc, l.changed_ms, cast(case when l.deleted then 1 else 0 end as bigint) \
-                   from change_log l join shards s on s.shard = l.shard \
-                   where s.model = $1 and l.pk = $2 and l.version = $3 and l.op <> 't' order by l.seq limit 1";
+        let sql = "select doc, changed_ms, cast(case when deleted then 1 else 0 end as bigint) from change_log \
+                   where shard = $1 and pk = $2 and version = $3 and op <> 't' order by seq limit 1";
         let args = vec![
-            Arg::Text(conflict.model.clone()),
+            Arg::Int(shard),
             Arg::Text(conflict.key.clone()),
             Arg::Int(i64::from(version.0)),
         ];

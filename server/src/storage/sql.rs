@@ -37,6 +37,8 @@ pub(super) struct SqlStore {
     engine: Arc<Engine>,
     shelves: RwLock<HashMap<String, Arc<Shelf>>>,
     board: Arc<Board>,
+    /// The numbers of models by their names in the schema, which their tables may not have (`@mapsTo`).
+    numbers: RwLock<HashMap<String, i64>>,
     /// How much the documents of a page weigh at most, in bytes.
     page_bytes: usize,
 }
@@ -47,6 +49,7 @@ impl SqlStore {
             engine,
             shelves: RwLock::default(),
             board,
+            numbers: RwLock::default(),
             page_bytes,
         }
     }
@@ -62,6 +65,12 @@ impl SqlStore {
         })
     }
 
+    /// The number of a model by its name in a schema that was served.
+    pub(super) fn number(&self, model: &str) -> Option<i64> {
+        let numbers = self.numbers.read().unwrap_or_else(PoisonError::into_inner);
+        numbers.get(model).copied()
+    }
+
     pub(super) fn table(&self, model: &Model) -> Result<Arc<Table>, StorageError> {
         Ok(self.shelf(model)?.table())
     }
@@ -69,7 +78,9 @@ impl SqlStore {
     /// Starts the queues of new models and gives known ones their new columns.
     fn install(&self, schema: &Schema, tables: Vec<Table>) {
         let mut shelves = self.shelves.write().unwrap_or_else(PoisonError::into_inner);
+        let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
         for (model, table) in schema.models.values().zip(tables) {
+            numbers.insert(model.name.clone(), table.shard);
             let model = model.stored_name();
             if let Some(shelf) = shelves.get(model) {
                 shelf.replace(table);

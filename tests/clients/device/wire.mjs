@@ -80,6 +80,7 @@ export class Wire {
   async #fetch(fetch, url, init) {
     this.#failWhenCut();
     const request = typeof init?.body === 'string' ? parsed(init.body) : undefined;
+    const asked = performance.now();
     const response = await fetch(url, init);
     if (!request?.query) return response;
     const body = parsed(await response.clone().text());
@@ -92,6 +93,7 @@ export class Wire {
       status: response.status,
       data: body?.data?.[op] ?? null,
       errors: body?.errors ?? [],
+      took: performance.now() - asked,
     });
     if (this.#holding) await new Promise((pass) => this.#held.push(pass));
     return response;

@@ -10,7 +10,7 @@ use crate::support::site::{Plan, Site, on_both_stores};
 
 const SCHEMA: &str = "type Product @model @auth(rules: [{allow: public}]) { id: ID! name: String! count: Int! note: String }";
 const FIELDS: &str = "id name count note _version _deleted";
-const ADMIN: &str = "the operator's secret";
+pub(super) const ADMIN: &str = "the operator's secret";
 
 fn counted() -> Plan {
     Plan::decided_by(SCHEMA, examples::component("stock-counter"))
@@ -58,7 +58,7 @@ async fn stale_count(site: &Site) -> crate::support::site::Answer {
 }
 
 /// What has been left in the notebook is written a little later.
-async fn written(site: &Site) -> Vec<Value> {
+pub(super) async fn written(site: &Site) -> Vec<Value> {
     loop {
         let listed = read(site, "/admin/v1/conflicts").await;
         let conflicts = listed["conflicts"].as_array().expect("a list").clone();

@@ -1,5 +1,7 @@
 //! What a client sees of plugins, over HTTP.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::examples;
@@ -74,5 +76,21 @@ async fn a_plugin_that_fails_is_a_conflict_error_that_shows_the_record_and_block
             (&json!(2), &json!(3))
         );
         site.finish().await;
+    }
+}
+
+/// The plugins of the scenarios with real clients: each has one answer for every conflict. `DRIFTLESS_TEST_UPDATE=1` writes
+/// them.
+#[test]
+fn the_plugins_of_real_clients_are_what_their_answers_make() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/plugins");
+    for (name, case) in [("rejects", 1), ("removes", 2)] {
+        let made = guest("", "", &plain_answer(case));
+        let file = folder.join(format!("{name}.wasm"));
+        if std::env::var("DRIFTLESS_TEST_UPDATE").is_ok() {
+            std::fs::write(&file, &made).expect("a file");
+        }
+        let committed = std::fs::read(&file).expect("a committed component");
+        assert!(made == committed, "{name}.wasm is another one");
     }
 }
