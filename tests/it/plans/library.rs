@@ -225,8 +225,8 @@ impl Library {
         changed
     }
 
-    /// The last read walked this index and no other way, and sorted nothing.
-    pub(super) fn expect_range(&self, what: &str, walk: &Walk) {
+    /// The last read walked this index and no other way, and sorted nothing; answers what it was.
+    pub(super) fn expect_range(&self, what: &str, walk: &Walk) -> String {
         let plans = std::mem::take(&mut *self.reader.0.lock().unwrap());
         let plan = plans
             .iter()
@@ -272,6 +272,7 @@ impl Library {
             };
             assert!(expected, "`{step}` is no range of {walk:?}. {shown}");
         }
+        plan.sql.clone()
     }
 
     /// What a step says that walks so.
