@@ -1,6 +1,7 @@
 //! Profiles: many switches by one word, laid under whatever else is configured.
 
 use driftless_resolvers::engine::{MissingVersion, Published, RejectionData};
+use driftless_resolvers::tombstone;
 use serde::Deserialize;
 
 use super::Config;
@@ -34,6 +35,7 @@ const LARGEST_EVENT: EventLimit = EventLimit {
 fn appsync(config: &mut Config) {
     let engine = &mut config.engine;
     engine.delta_window = Some(30 * 60_000);
+    engine.tombstone_ttl = Some(tombstone::DEFAULT_TTL);
     engine.own_clock_overlap = 0;
     engine.create_replay = false;
     engine.update_replay = false;
@@ -64,7 +66,7 @@ mod tests {
         fn(&Config) -> String,
     );
 
-    const SWITCHES: [Switch; 15] = [
+    const SWITCHES: [Switch; 16] = [
         Switch("sync", "delta_ttl", "", "30", |config| {
             config
                 .engine
@@ -73,6 +75,10 @@ mod tests {
         }),
         Switch("sync", "own_clock_overlap", "180", "0", |config| {
             (config.engine.own_clock_overlap / 60_000).to_string()
+        }),
+        Switch("sync", "tombstone_ttl", "\"never\"", "43200", |config| {
+            let minutes = config.engine.tombstone_ttl.map(|ttl| ttl / 60_000);
+            minutes.map_or("\"never\"".to_owned(), |minutes| minutes.to_string())
         }),
         Switch("sync", "create_replay", "true", "false", |config| {
             config.engine.create_replay.to_string()
@@ -170,6 +176,23 @@ mod tests {
             config.realtime.subscriptions.to_string()
         }),
     ];
+
+    /// Every switch that the page lists is walked; this one says nothing without another.
+    #[test]
+    fn every_documented_switch_is_one_of_the_profile() {
+        let rows = include_str!("../../../docs/switches.md").lines();
+        let keys: Vec<&str> = rows
+            .filter_map(|row| Some(row.strip_prefix("| `")?.split_once('`')?.0))
+            .filter(|key| *key != "realtime.over_event_limit")
+            .collect();
+        assert!(keys.len() > 10, "{keys:?}");
+        for key in keys {
+            let walked = SWITCHES
+                .iter()
+                .any(|Switch(section, name, ..)| key == format!("{section}.{name}"));
+            assert!(walked, "{key} is not walked");
+        }
+    }
 
     fn load(file: &str) -> Config {
         let loaded = config::tests::load(file, &[]);

@@ -1,6 +1,7 @@
 //! The switches of syncs, each in both positions: as it comes, all the better ones, and the profile of AppSync.
 
 use driftless::config::Compat;
+use driftless_resolvers::engine::MissingVersion;
 use serde_json::{Value, json};
 
 use crate::support::server::DATASTORE;
@@ -10,6 +11,7 @@ const PLAIN: Plan = Plan::of(include_str!("../../schemas/keys.graphql"));
 const BETTER: Plan = PLAIN.configured(|config| {
     config.engine.revive = true;
     config.engine.hide_tombstones = true;
+    config.engine.missing_version = MissingVersion::Latest;
 });
 const APPSYNC: Plan = PLAIN.configured(|config| Compat::AppSync.apply(config));
 
@@ -36,6 +38,12 @@ struct Seen {
     delta_after_an_hour: bool,
     /// What changed a moment ago is told to a device that has just subscribed.
     repairs: bool,
+    /// A write without a version counts.
+    takes_unversioned: bool,
+    /// A device that sends the time of its own clock gets what changed before that time, too.
+    reaches_back: bool,
+    /// A client that repeats a refused delete is answered later and later.
+    slows_down: bool,
 }
 
 /// A client without a store.
@@ -63,6 +71,9 @@ async fn look(site: &Site) -> Seen {
         delta_after_an_hour: delta_after_an_hour(site).await,
         repairs: repairs(site).await,
         tells_whole_records: tells_whole_records(site).await,
+        takes_unversioned: takes_unversioned(site).await,
+        reaches_back: reaches_back(site).await,
+        slows_down: slows_down(site).await,
     }
 }
 
@@ -149,6 +160,41 @@ async fn tells_large_records(site: &Site) -> bool {
     frame["payload"]["data"]["onCreateOrder"]["number"] == 1
 }
 
+async fn takes_unversioned(site: &Site) -> bool {
+    for mutation in ["createCoupon", "updateCoupon"] {
+        let percent = i64::from(mutation == "updateCoupon");
+        let coupon = json!({"code": "u", "percent": percent});
+        site.mutate(mutation, coupon, "code").await.value();
+    }
+    let stored = site.read("{ getCoupon(code: \"u\") { percent } }").await;
+    stored["percent"] == 1
+}
+
+async fn reaches_back(site: &Site) -> bool {
+    let coupon = site.read("{ getCoupon(code: \"u\") { _lastChangedAt } }");
+    let last = coupon.await["_lastChangedAt"].clone();
+    let query = format!("{{ syncCoupons(lastSync: {last}) {{ items {{ code }} }} }}");
+    let headers = [
+        ("user-agent", "amplify-android/2.40.0 (Android 14)"),
+        ("x-api-key", &site.server.key),
+    ];
+    let answer = site.server.ask(&query, &headers).await.text().await;
+    answer.expect("an answer").contains("\"u\"")
+}
+
+/// The fifth and the sixth time it takes 400 and 800 milliseconds.
+async fn slows_down(site: &Site) -> bool {
+    let mut took = Vec::new();
+    for _ in 0..6 {
+        let begun = std::time::Instant::now();
+        let stale = json!({"code": "u", "_version": 1});
+        let error = site.mutate("deleteCoupon", stale, "code").await.refusal();
+        assert_eq!(error["errorType"], "ConflictUnhandled");
+        took.push(begun.elapsed().as_millis());
+    }
+    took[4..].iter().all(|took| *took >= 400)
+}
+
 async fn tells_whole_records(site: &Site) -> bool {
     let mut socket = site.server.session().await;
     let authorization = site.server.authorization(PLAIN_CLIENT);
@@ -181,16 +227,16 @@ on_both_stores! { PLAIN;
 
 /// `errata.md` row 31: what loses nothing is on, what a client could trip over is off.
 async fn as_it_comes_repetitions_and_repairs_are_on(site: &Site) {
-    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: false, hides: false, delta_after_an_hour: true, repairs: true, takes_unversioned: false, reaches_back: true, slows_down: true };
     assert_eq!(look(site).await, seen);
 }
 }
 
 on_both_stores! { BETTER;
 
-/// `create_on_tombstone = "revive"` and `hide_tombstones = true`.
+/// `create_on_tombstone = "revive"`, `hide_tombstones = true` and `missing_version = "latest"`.
 async fn deleted_records_can_be_hidden_and_their_ids_used_again(site: &Site) {
-    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true };
+    let seen = Seen { replays: true, replays_updates: true, explains: true, denies_gently: true, tells_large_records: true, tells_whole_records: true, revives: true, hides: true, delta_after_an_hour: true, repairs: true, takes_unversioned: true, reaches_back: true, slows_down: true };
     assert_eq!(look(site).await, seen);
 }
 }
@@ -199,7 +245,7 @@ on_both_stores! { APPSYNC;
 
 /// `compat = "appsync"` (`errata.md` 2.15).
 async fn the_profile_of_appsync_has_its_side_of_every_switch(site: &Site) {
-    let seen = Seen { replays: false, replays_updates: false, explains: false, denies_gently: false, tells_large_records: false, tells_whole_records: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false };
+    let seen = Seen { replays: false, replays_updates: false, explains: false, denies_gently: false, tells_large_records: false, tells_whole_records: false, revives: false, hides: false, delta_after_an_hour: false, repairs: false, takes_unversioned: false, reaches_back: false, slows_down: false };
     assert_eq!(look(site).await, seen);
 }
 }
