@@ -11,6 +11,7 @@ use crate::authz::{self, Rules};
 use crate::clock::{Clock, IdSource};
 use crate::journal::Notebook;
 use crate::notice::Bulletin;
+use crate::pacing::Pacing;
 use crate::page::Sealer;
 use crate::schema::Schema;
 use crate::storage::Storage;
@@ -40,6 +41,8 @@ pub struct Engine {
     pub journal: Notebook,
     /// Who is told of the results of hand-written mutations.
     pub bulletin: Arc<dyn Bulletin>,
+    /// What was asked in vain.
+    pub pacing: Pacing,
     /// Switches and limits.
     pub settings: Settings,
 }

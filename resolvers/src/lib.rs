@@ -11,6 +11,7 @@
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
 //! * [`tombstone`] – when a deleted record is gone for good;
 //! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens; [`asked`] – what the log keeps of a request;
+//!   [`pacing`] – clients in a loop;
 //! * [`storage`], [`feed`], [`notice`], [`journal`], [`clock`] – the ports.
 
 pub mod api;
@@ -26,7 +27,7 @@ pub mod identity;
 pub mod journal;
 pub mod mutation;
 pub mod notice;
-mod pacing;
+pub mod pacing;
 pub mod page;
 pub mod query;
 pub mod relation;

@@ -26,7 +26,7 @@ use crate::authz::{Approved, WritePermit};
 use crate::engine::Engine;
 use crate::feed::Operation;
 use crate::identity::Caller;
-use crate::pacing::{Question, pace};
+use crate::pacing::Question;
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Expected, Key, Put, StorageError, Write};
 use decision::{Next, Verdict};
@@ -169,18 +169,15 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
         unversioned::warn(permit);
     }
     let mut mediation = Mediation::new(permit, request);
-    let mut replay_ruled_out = !permit.engine().settings.update_replay;
     let mut turn = None;
     for round in 0..ROUNDS {
         if round == FREE_ROUNDS {
             turn = take_turn(&mediation, &request.key).await;
         }
-        if let Some(record) = stored.take_if(|record| !replay_ruled_out && request.trails(record)) {
-            if replay::of_write(permit, request, &record).await? {
+        if let Some(record) = stored.take_if(|record| request.trails(record)) {
+            if mediation.repeats(&record).await? {
                 return Ok(shown(record));
             }
-            // Versions below the stored one never change again, so one look is enough.
-            replay_ruled_out = true;
             stored = Some(record);
         }
         let next = match decide(&mut mediation, request, stored.as_ref()).await? {
@@ -191,10 +188,12 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             }
             Verdict::Refuse(refusal) => {
                 mediation.conclude(Err(&refusal));
-                if matches!(refusal, Refusal::Conflict(_)) && permit.engine().settings.slow_loops {
+                let engine = permit.engine();
+                if matches!(refusal, Refusal::Conflict(_)) && engine.settings.slow_loops {
                     let actor = permit.identity().actor();
                     let what = (actor, &permit.model().name, &request.key, &request.digest);
-                    pace(Question::Conflict, what, permit.engine().clock.as_ref()).await;
+                    let clock = engine.clock.as_ref();
+                    engine.pacing.pace(Question::Conflict, what, clock).await;
                 }
                 return Err(refusal::error(permit, &refusal, stored).into());
             }

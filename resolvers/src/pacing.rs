@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -39,18 +39,22 @@ impl Question {
 /// How often each question was repeated, and when last.
 type Asked = HashMap<u64, (u32, i64)>;
 
-static ASKED: LazyLock<Mutex<Asked>> = LazyLock::new(Mutex::default);
+/// What was asked of one API in vain.
+#[derive(Debug, Default)]
+pub struct Pacing(Mutex<Asked>);
 
-/// Waits before a question is answered that was asked before. `what` is who asks what, exactly.
-pub(crate) async fn pace(question: Question, what: impl Hash, clock: &dyn Clock) {
-    let mut hasher = DefaultHasher::new();
-    (question, what).hash(&mut hasher);
-    let delay = {
-        let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
-        delay(&mut asked, question, hasher.finish(), clock.now().0)
-    };
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+impl Pacing {
+    /// Waits before a question is answered that was asked before. `what` is who asks what, exactly.
+    pub(crate) async fn pace(&self, question: Question, what: impl Hash, clock: &dyn Clock) {
+        let mut hasher = DefaultHasher::new();
+        (question, what).hash(&mut hasher);
+        let delay = {
+            let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            delay(&mut asked, question, hasher.finish(), clock.now().0)
+        };
+        if !delay.is_zero() {
+            clock.sleep(delay).await;
+        }
     }
 }
 

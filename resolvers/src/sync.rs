@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::feed::Seq;
 use crate::filter::Filter;
 use crate::identity::{Caller, Family};
-use crate::pacing::{Question, pace};
+use crate::pacing::Question;
 use crate::page;
 use crate::schema::model::{Model, ModelOperation};
 use crate::storage::{Key, SyncCursor, SyncFrom, SyncPlace, SyncQuery};
@@ -85,12 +85,8 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     if let Some(token) = args.get("nextToken").and_then(Value::as_str)
         && engine.settings.slow_loops
     {
-        pace(
-            Question::Page,
-            (permit.principal(), token),
-            engine.clock.as_ref(),
-        )
-        .await;
+        let (what, clock) = ((permit.principal(), token), engine.clock.as_ref());
+        engine.pacing.pace(Question::Page, what, clock).await;
     }
     let from = match page::resume(&engine.sealer, &purpose, args)? {
         Some(content) => SyncFrom::Next(cursor(&content).ok_or_else(page::invalid_token)?),

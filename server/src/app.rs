@@ -115,6 +115,7 @@ impl App {
             limits: config.limits.clone(),
             authenticator: Arc::clone(&authenticator),
             limiter: Limiter::new(config.limits.rates),
+            clock: Arc::new(System),
             admin: config.admin.clone(),
             development_keys: development_keys(&config)?,
             api: api_now,

@@ -171,6 +171,7 @@ pub(super) fn serve_configured(schema: Schema, settings: Settings) -> Served {
         strategies: Strategies::default(),
         journal: crate::journal::Notebook::default(),
         bulletin: Arc::new(crate::notice::Nobody),
+        pacing: crate::pacing::Pacing::default(),
         settings,
     };
     Served {

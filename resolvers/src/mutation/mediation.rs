@@ -3,7 +3,7 @@
 
 use driftless_conflict_handlers::{
     self as handlers, Conflict, Decision, Fault, Fields, Handler, Kinds, Needs, Recorded,
-    Resolution, Version, past,
+    Resolution, Step, Version, past,
 };
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::decision::{self, Verdict};
 use super::past::Past;
 use super::refusal::Refusal;
 use super::request::{Intent, Request};
-use super::{document, principal, validity};
+use super::{document, principal, replay, validity};
 use crate::Record;
 use crate::authz::WritePermit;
 use crate::clock::Deadline;
@@ -70,6 +70,15 @@ impl<'a> Mediation<'a> {
         self.deadline.left()
     }
 
+    /// Whether the request has been carried out already, behind the version it is based on.
+    pub(super) async fn repeats(&mut self, stored: &Record) -> Result<bool, StorageError> {
+        let (permit, request) = (self.permit, self.request);
+        if !permit.engine().settings.update_replay {
+            return Ok(false);
+        }
+        replay::of_write(permit, request, stored, &mut self.past).await
+    }
+
     /// The version the request counts as based on: the one it names, or by option the stored one.
     pub(super) async fn base(&mut self, stored: &Record) -> Result<Option<Version>, StorageError> {
         let settings = &self.permit.engine().settings;
@@ -90,7 +99,7 @@ impl<'a> Mediation<'a> {
             };
             let (permit, request) = (self.permit, self.request);
             self.past.read(permit, request, stored, needs).await?;
-            if past::is_all_own(self.past.steps(), &writer) {
+            if past::is_all_own(&self.past.steps(stored), &writer) {
                 return Ok(Some(stored.version));
             }
         }
@@ -107,9 +116,13 @@ impl<'a> Mediation<'a> {
         let (permit, request) = (self.permit, self.request);
         let needs = self.handler.needs();
         self.past.read(permit, request, stored, needs).await?;
-        let resolution = self.ask(stored).await;
+        let steps = match needs.steps {
+            true => self.past.steps(stored),
+            false => Vec::new(),
+        };
+        let resolution = self.ask(stored, &steps).await;
         let resolution = resolution.and_then(|resolution| self.examined(stored, resolution));
-        self.note(stored, &resolution);
+        self.note(stored, steps, &resolution);
         Ok(match resolution {
             Ok(resolution) => decision::decided(
                 permit.model(),
@@ -131,7 +144,7 @@ impl<'a> Mediation<'a> {
         })
     }
 
-    async fn ask(&mut self, stored: &Record) -> Result<Resolution, Fault> {
+    async fn ask(&mut self, stored: &Record, steps: &[Step]) -> Result<Resolution, Fault> {
         let (permit, request) = (self.permit, self.request);
         let context = self
             .context
@@ -148,7 +161,7 @@ impl<'a> Mediation<'a> {
             change,
             proposed: &proposed,
             base: self.past.base(),
-            steps: self.past.steps(),
+            steps,
             kinds: &context.kinds,
             request: &context.request,
             attempt: self.attempts,
@@ -218,7 +231,7 @@ impl<'a> Mediation<'a> {
         }
     }
 
-    fn note(&mut self, stored: &Record, resolution: &Result<Resolution, Fault>) {
+    fn note(&mut self, stored: &Record, steps: Vec<Step>, resolution: &Result<Resolution, Fault>) {
         let Some(context) = &self.context else { return };
         if !self.permit.engine().journal.is_read() {
             return;
@@ -251,7 +264,7 @@ impl<'a> Mediation<'a> {
             attempts: self.attempts,
             client_version: request.base(),
             base: self.past.base().cloned(),
-            steps: self.past.steps().to_vec(),
+            steps,
             stored: stored.clone(),
             incoming,
             result: None,

@@ -1,5 +1,5 @@
-//! What the log tells of the time between the version a client saw and the stored one. Read only where a strategy or an
-//! option asks for it.
+//! What the log tells of the time between the version a client saw and the stored one. Read only where a strategy, an
+//! option or the search for repetitions asks for it.
 
 use driftless_conflict_handlers::{Needs, Record, Step, Version};
 
@@ -8,13 +8,14 @@ use crate::authz::WritePermit;
 use crate::storage::{Revision, StorageError};
 
 /// How many versions are looked back at most: one read of the log for each.
-const LOOK_BACK: u32 = 64;
+const LOOK_BACK: usize = 64;
 
 /// What has been read so far; versions below the stored one never change again, so nothing is read twice.
 #[derive(Default)]
 pub(super) struct Past {
     base: Option<Option<Record>>,
-    steps: Vec<Step>,
+    /// The versions after the client's, oldest first; `None` for those that the log does not hold any more.
+    later: Vec<Option<Revision>>,
 }
 
 impl Past {
@@ -33,20 +34,27 @@ impl Past {
             let revision = permit.revision(&request.key, seen).await?;
             self.base = Some(revision.map(|revision| revision.record));
         }
-        if needs.steps && stored.version.0 - seen.0 <= LOOK_BACK {
-            let known = self.steps.last().map_or(seen, |step| step.record.version);
-            for version in known.0 + 1..=stored.version.0 {
-                match permit.revision(&request.key, Version(version)).await? {
-                    Some(revision) => self.steps.push(step(revision)),
-                    None => {
-                        // The log is cut: what is left of it would tell half the story.
-                        self.steps.clear();
-                        break;
-                    }
-                }
-            }
+        // More would tell half the story.
+        if needs.steps && between(seen, stored.version) <= LOOK_BACK {
+            self.later(permit, request, stored.version).await?;
         }
         Ok(())
+    }
+
+    /// The versions after the client's up to this one, oldest first, as far as is looked back.
+    pub(super) async fn later(
+        &mut self,
+        permit: &WritePermit<'_>,
+        request: &Request,
+        last: Version,
+    ) -> Result<&[Option<Revision>], StorageError> {
+        let seen = request.base().unwrap_or(last);
+        let wanted = between(seen, last).min(LOOK_BACK);
+        for version in (seen.0 + 1..=last.0).take(wanted).skip(self.later.len()) {
+            let revision = permit.revision(&request.key, Version(version)).await?;
+            self.later.push(revision);
+        }
+        Ok(&self.later[..wanted])
     }
 
     /// The record as the client saw it.
@@ -54,10 +62,20 @@ impl Past {
         self.base.as_ref()?.as_ref()
     }
 
-    /// Every version since then, oldest first.
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// Every version since then up to the stored one, oldest first; none where one of them is not known.
+    pub(super) fn steps(&self, stored: &Record) -> Vec<Step> {
+        let newest = self.later.last().and_then(Option::as_ref);
+        if newest.is_none_or(|newest| newest.record.version != stored.version) {
+            return Vec::new();
+        }
+        let steps = self.later.iter().cloned().map(|row| row.map(step));
+        steps.collect::<Option<_>>().unwrap_or_default()
     }
+}
+
+/// How many versions lie after one, up to another.
+fn between(seen: Version, last: Version) -> usize {
+    usize::try_from(last.0.saturating_sub(seen.0)).unwrap_or(usize::MAX)
 }
 
 fn step(revision: Revision) -> Step {

@@ -3,6 +3,7 @@
 use driftless_conflict_handlers::Version;
 
 use super::document;
+use super::past::Past;
 use super::request::{Create, Intent, Request};
 use crate::Record;
 use crate::asked::Asked;
@@ -84,33 +85,29 @@ pub(super) async fn of_write(
     permit: &WritePermit<'_>,
     request: &Request,
     stored: &Record,
+    past: &mut Past,
 ) -> Result<bool, StorageError> {
     let Some(made) = request.base().and_then(Version::next) else {
         return Ok(false);
     };
     let identity = permit.identity();
     if !permit.handler().accumulates() {
-        let revision = permit.revision(&request.key, made).await?;
-        return Ok(revision.is_some_and(|made| {
+        let later = past.later(permit, request, made).await?;
+        return Ok(later.iter().flatten().any(|made| {
             made.actor
                 .as_deref()
                 .is_some_and(|actor| identity.is_actor(actor))
-                && made_by(&made, request)
+                && made_by(made, request)
         }));
     }
     let Some(device) = identity.device() else {
         return Ok(false);
     };
-    for version in (made.0..=stored.version.0).take(LOOK_BACK) {
-        let revision = permit.revision(&request.key, Version(version)).await?;
-        let same = |made: Revision| {
-            made.actor.as_deref() == Some(device.as_str()) && made_by(&made, request)
-        };
-        if revision.is_some_and(same) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let later = past.later(permit, request, stored.version).await?;
+    Ok(later
+        .iter()
+        .flatten()
+        .any(|made| made.actor.as_deref() == Some(device.as_str()) && made_by(made, request)))
 }
 
 /// Whether a request like this one made the revision.

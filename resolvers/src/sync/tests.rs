@@ -73,6 +73,26 @@ async fn a_delta_holds_what_changed_since() {
     assert_eq!(ids(&later), ["p0", "p1"]);
 }
 
+/// `client-js` 13.3: a page may be lost on its way once or twice; who asks for it without end is in a loop.
+#[tokio::test]
+async fn a_page_that_is_asked_for_again_and_again_comes_later_each_time() {
+    let mut world = World::new();
+    posts(&world, 3).await;
+    let first = sync(&world, json!({"limit": 1})).await.unwrap();
+    let args = json!({"limit": 1, "nextToken": first.next_token});
+    let answered_after = async |world: &World| {
+        let begun = world.age();
+        let page = sync(world, args.clone()).await.unwrap();
+        assert_eq!(ids(&page), ["p1"]);
+        world.age() - begun
+    };
+    for wait in [0, 0, 0, 50, 100, 200, 400, 800, 1_000, 1_000] {
+        assert_eq!(answered_after(&world).await, wait);
+    }
+    world.engine.settings.slow_loops = false;
+    assert_eq!(answered_after(&world).await, 0);
+}
+
 #[tokio::test]
 async fn every_page_tells_when_the_first_one_started() {
     let world = World::new();

@@ -9,6 +9,7 @@ use driftless_resolvers::clock::System;
 use driftless_resolvers::engine::{Engine, Strategies};
 use driftless_resolvers::journal::Notebook;
 use driftless_resolvers::notice::Nobody;
+use driftless_resolvers::pacing::Pacing;
 use driftless_resolvers::page::Sealer;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::diff::Change;
@@ -172,6 +173,7 @@ pub async fn engine(
         strategies: strategies.clone(),
         journal: Notebook::default(),
         bulletin: Arc::new(Nobody),
+        pacing: Pacing::default(),
         settings: config.engine.clone(),
     })
 }

@@ -1,6 +1,7 @@
 //! `/graphql`: a body becomes a request, a request an answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State as From};
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use driftless_resolvers::api::{Reply, Request as Operation};
-use driftless_resolvers::clock::{Clock, System};
+use driftless_resolvers::clock::Clock;
 use driftless_resolvers::identity::Caller;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -164,7 +165,8 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
     let farewell = Farewell::of(head, &operation);
     let address = Peer::address(&head.extensions, &head.headers, state.limits.proxies);
     let closed = state.closed.is_cancelled();
-    if closed || !waited(state.limiter.address(address, System.now())).await {
+    let clock = state.clock.as_ref();
+    if closed || !waited(state.limiter.address(address, clock.now()), clock).await {
         return farewell.say();
     }
     let caller = match recognise(state, head, &operation, body).await {
@@ -174,8 +176,8 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
     };
     let turn = state
         .limiter
-        .principal(&caller.identity, address, System.now());
-    if !waited(turn).await {
+        .principal(&caller.identity, address, clock.now());
+    if !waited(turn, clock).await {
         tracing::warn!(principal = caller.identity.principal(), "asks too often");
         return farewell.say();
     }
@@ -201,10 +203,10 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
 }
 
 /// Waits for a caller's turn; whether it comes.
-async fn waited(turn: Option<std::time::Duration>) -> bool {
+async fn waited(turn: Option<Duration>, clock: &dyn Clock) -> bool {
     let Some(wait) = turn else { return false };
     if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+        clock.sleep(wait).await;
     }
     true
 }
@@ -234,7 +236,51 @@ async fn recognise(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use driftless_resolvers::Timestamp;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::http::rate::{Limiter, Rates};
+
+    /// A clock that nothing but waiting moves.
+    #[derive(Default)]
+    struct Waiting(AtomicI64);
+
+    impl Clock for Waiting {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::SeqCst))
+        }
+
+        fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+            let time = i64::try_from(time.as_millis()).expect("a short time");
+            self.0.fetch_add(time, Ordering::SeqCst);
+            std::future::ready(()).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_too_often_waits_for_its_turn_by_the_clock() {
+        let clock = Waiting::default();
+        let limiter = Limiter::new(Rates {
+            principal: None,
+            address: Some(10),
+        });
+        let address = Some([127, 0, 0, 1].into());
+        let mut waits = Vec::new();
+        for _ in 0..250 {
+            let begun = clock.now().0;
+            assert!(waited(limiter.address(address, clock.now()), &clock).await);
+            waits.push(clock.now().0 - begun);
+        }
+        // What a burst may use at once, then ten a second.
+        let (at_once, later) = waits.split_at(101);
+        assert!(at_once.iter().all(|wait| *wait == 0), "{at_once:?}");
+        assert!(later.iter().all(|wait| *wait == 100), "{later:?}");
+        assert!(!waited(None, &clock).await);
+    }
 
     #[test]
     fn bodies_that_hold_no_request_are_unparsable() {

@@ -24,6 +24,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use driftless_resolvers::api::Api;
+use driftless_resolvers::clock::Clock;
 use driftless_resolvers::journal::Journal;
 use driftless_resolvers::storage::Storage;
 use tokio::sync::watch;
@@ -72,6 +73,8 @@ pub struct State {
     pub authenticator: Arc<Authenticator>,
     /// How often somebody asked.
     pub limiter: Limiter,
+    /// The time by which they wait.
+    pub clock: Arc<dyn Clock>,
     /// What operators show; without it there is no `/admin`.
     pub admin: Option<Secret>,
     /// The keys of the development issuer, where there is one.

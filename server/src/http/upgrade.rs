@@ -9,7 +9,6 @@ use axum::extract::{FromRequestParts, Request, State as From};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use driftless_resolvers::clock::{Clock, System};
 use tracing::Instrument;
 
 use super::error::Refusal;
@@ -41,7 +40,7 @@ pub async fn socket(From(state): From<Arc<State>>, request: Request) -> Response
         request.headers(),
         state.limits.proxies,
     );
-    if state.limiter.address(address, System.now()).is_none() {
+    if state.limiter.address(address, state.clock.now()).is_none() {
         return Refusal::Unavailable.into_response();
     }
     let Some(place) = Place::take(&state, parts.realtime.settings.sockets) else {

@@ -162,6 +162,47 @@ async fn a_signed_in_device_that_repeats_itself_counts_once_behind_others_change
     assert_eq!(rating(&world).await, json!(98));
 }
 
+/// What the search for repetitions has read is not read again for a strategy that looks back too.
+#[tokio::test]
+async fn each_version_between_is_read_once_however_many_ask_for_it() {
+    let mut world = signed_in(Strategies::all(counter()));
+    world.caller = device("ada", "phone");
+    let created = json!({"id": "p", "rating": 100});
+    world.create("Post", created).await.unwrap();
+    world.caller = device("ada", "tablet");
+    for version in 1..=3 {
+        let update = json!({"id": "p", "title": version.to_string(), "_version": version});
+        world.update("Post", update).await.unwrap();
+    }
+    world.caller = device("ada", "phone");
+    world.store.calls();
+    let sold = json!({"id": "p", "rating": 99, "_version": 1});
+    world.update("Post", sold).await.unwrap();
+    let calls = world.store.calls();
+    let read = calls.iter().filter(|call| **call == "revision").count();
+    // The version that the phone saw, and the three after it.
+    assert_eq!(read, 4, "{calls:?}");
+}
+
+/// A repetition may overtake the request that it repeats, where equal changes add up.
+#[tokio::test]
+async fn a_repetition_is_noticed_that_is_carried_out_between_two_rounds() {
+    let mut world = signed_in(Strategies::all(counter()));
+    world.caller = device("ada", "phone");
+    let created = json!({"id": "p", "rating": 100});
+    world.create("Post", created).await.unwrap();
+    let sold = json!({"id": "p", "rating": 99, "_version": 1});
+    world.caller = device("ada", "tablet");
+    world.update("Post", sold.clone()).await.unwrap();
+    world.caller = device("ada", "phone");
+    let (first, second) = tokio::join!(
+        world.update("Post", sold.clone()),
+        world.update("Post", sold.clone())
+    );
+    assert_eq!(first.unwrap().version, second.unwrap().version);
+    assert_eq!(rating(&world).await, json!(98));
+}
+
 #[tokio::test]
 async fn an_operation_that_was_carried_out_before_is_only_answered() {
     let mut world = world(counter());

@@ -67,6 +67,40 @@ async fn replay_can_be_switched_off() {
     assert_eq!(error.error_type, Some(ErrorType::ConditionalCheckFailed));
 }
 
+/// `errata.md` row 29, by the clock that the client's patience goes by.
+#[tokio::test]
+async fn a_stale_delete_that_is_repeated_in_vain_is_answered_later_each_time() {
+    let mut world = World::new();
+    world.create("Post", sent()).await.unwrap();
+    let update = json!({"id": "p", "title": "u", "_version": 1});
+    world.update("Post", update).await.unwrap();
+    let answered_after = async |world: &World| {
+        let begun = world.age();
+        let delete = json!({"id": "p", "_version": 1});
+        world.delete("Post", delete).await.unwrap_err();
+        world.age() - begun
+    };
+    for wait in [0, 50, 100, 200, 400, 800, 1_000, 1_000] {
+        assert_eq!(answered_after(&world).await, wait);
+    }
+    world.pass(10_001);
+    assert_eq!(answered_after(&world).await, 0, "that is no loop");
+    assert_eq!(answered_after(&world).await, 50);
+    let elsewhere = World::new();
+    elsewhere.create("Post", sent()).await.unwrap();
+    elsewhere
+        .update("Post", json!({"id": "p", "title": "u", "_version": 1}))
+        .await
+        .unwrap();
+    assert_eq!(
+        answered_after(&elsewhere).await,
+        0,
+        "another API knows nothing of it"
+    );
+    world.engine.settings.slow_loops = false;
+    assert_eq!(answered_after(&world).await, 0);
+}
+
 #[tokio::test]
 async fn replay_of_updates_can_be_switched_off() {
     let mut world = World::new();
