@@ -12,4 +12,5 @@ mod power;
 mod restore;
 mod server;
 mod takeover;
+mod unknown;
 mod writers;

@@ -44,11 +44,13 @@ macro_rules! on_every_store {
 }
 
 mod batches;
+mod clocks;
 mod durable;
 mod filters;
 mod queries;
 mod recovery;
 mod syncs;
+mod trimming;
 mod writes;
 
 fn post() -> Model {

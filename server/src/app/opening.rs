@@ -126,7 +126,6 @@ impl Opening {
         };
         self.api.send_replace(Some(Arc::new(Api::new(engine))));
         self.parts.send_replace(Some(Parts {
-            storage: Arc::clone(&store.storage),
             store: store.clone(),
             realtime: Arc::new(realtime),
             journal: store.journal(),

@@ -1,4 +1,4 @@
-//! `driftless check` and `driftless restored`: what an operator asks of a database, and tells it.
+//! `driftless check`, `driftless clock` and `driftless restored`: what an operator asks of a database, and tells it.
 
 use std::path::PathBuf;
 
@@ -69,6 +69,35 @@ impl Check {
         }
         let lines: Vec<_> = verdict.findings.iter().map(ToString::to_string).collect();
         Err(Failure::Wrong(lines.join("\n")))
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Clock {
+    #[command(flatten)]
+    which: Which,
+    /// Tell every server that the clock is right
+    #[arg(long)]
+    right: bool,
+}
+
+impl Clock {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let store = self.which.open().await?;
+        let ahead = store.clock_ahead();
+        let told = self.right && store.believe_clock().await?;
+        store.close().await;
+        output::say(&match ahead {
+            _ if told => {
+                "every server believes the clock of the database within seconds".to_owned()
+            }
+            Some(ahead) => format!(
+                "the clock of the database is {} s ahead of what servers believe. If it is right, say so: --right",
+                ahead.as_secs()
+            ),
+            None => "the clock is believed".to_owned(),
+        });
+        Ok(())
     }
 }
 

@@ -56,6 +56,8 @@ enum Command {
     Health(health::Health),
     /// Check that records, log and indexes of a database tell one story
     Check(check::Check),
+    /// Tell whether servers believe the clock of a database, or that they should
+    Clock(check::Clock),
     /// Tell a database that an older copy of it was restored: clients then fetch everything anew
     Restored(check::Restored),
     /// Show the state of the local cloud of this folder
@@ -114,6 +116,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Trust(trust) => trust.run(),
         Command::Health(health) => health.run(),
         Command::Check(check) => asynchronous(check.run()),
+        Command::Clock(clock) => asynchronous(clock.run()),
         Command::Restored(restored) => asynchronous(restored.run()),
         Command::Status(status) => status.run(),
     }

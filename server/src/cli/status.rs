@@ -39,6 +39,12 @@ impl Status {
                 text("database"),
                 text("api_key"),
             ));
+            let clock = parts["clock"].as_str().unwrap_or("ok");
+            if clock != "ok" {
+                output::say(&format!(
+                    "  clock     {clock}: set it right, or start the server anew if it is right"
+                ));
+            }
         }
         if status == 200 {
             return Ok(());

@@ -60,11 +60,12 @@ async fn only_with_secret(From(state): From<Arc<State>>, request: Request, next:
 
 /// What was counted, in the text form that Prometheus reads.
 async fn figures(From(state): From<Arc<State>>) -> Response {
-    let subscriptions = state
-        .parts
-        .borrow()
+    let parts = state.parts.borrow().clone();
+    let subscriptions = parts
         .as_ref()
         .map(|parts| parts.realtime.hub.subscriptions());
+    let ahead = parts.and_then(|parts| parts.store.clock_ahead());
+    let ahead = ahead.map(|ahead| usize::try_from(ahead.as_secs()).unwrap_or(usize::MAX));
     let text = state.metrics.text(&[
         (
             "driftless_sockets",
@@ -75,6 +76,11 @@ async fn figures(From(state): From<Arc<State>>) -> Response {
             "driftless_subscriptions",
             "Subscriptions on them.",
             subscriptions.unwrap_or_default(),
+        ),
+        (
+            "driftless_clock_ahead_seconds",
+            "How far the clock of the store is ahead of what is believed, where it jumped.",
+            ahead.unwrap_or_default(),
         ),
     ]);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()

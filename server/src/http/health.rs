@@ -32,14 +32,10 @@ pub async fn started(From(state): From<Arc<State>>) -> Response {
 
 /// Whether requests are answered.
 pub async fn ready(From(state): From<Arc<State>>) -> Response {
-    let storage = state
-        .parts
-        .borrow()
-        .as_ref()
-        .map(|parts| Arc::clone(&parts.storage));
-    let store = match storage {
+    let open = state.parts.borrow().as_ref().map(|it| it.store.clone());
+    let store = match &open {
         None => "starting".to_owned(),
-        Some(storage) => match tokio::time::timeout(PATIENCE, storage.ping()).await {
+        Some(open) => match tokio::time::timeout(PATIENCE, open.storage.ping()).await {
             Ok(Ok(())) => "ok".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "does not answer".to_owned(),
@@ -48,7 +44,15 @@ pub async fn ready(From(state): From<Arc<State>>) -> Response {
     let draining = state.drain.is_cancelled();
     let traffic = if draining { "draining" } else { "ok" };
     let ready = store == "ok" && !draining;
-    report(ready, &json!({"store": store, "traffic": traffic}))
+    // Such a clock is held back, and requests are answered all the same.
+    let clock = match open.and_then(|open| open.clock_ahead()) {
+        None => "ok".to_owned(),
+        Some(ahead) => format!("{} s ahead, not believed", ahead.as_secs()),
+    };
+    report(
+        ready,
+        &json!({"store": store, "traffic": traffic, "clock": clock}),
+    )
 }
 
 fn report(good: bool, parts: &serde_json::Value) -> Response {

@@ -26,7 +26,6 @@ use axum::routing::get;
 use driftless_resolvers::api::Api;
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::journal::Journal;
-use driftless_resolvers::storage::Storage;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -100,9 +99,7 @@ pub struct State {
 /// What exists once the store is open.
 #[derive(Clone)]
 pub struct Parts {
-    /// The store, for readiness.
-    pub storage: Arc<dyn Storage>,
-    /// The same, for what operators tell other nodes.
+    /// The store, for readiness and for what operators tell other nodes.
     pub store: Store,
     /// What sockets work with.
     pub realtime: Arc<Realtime>,

@@ -69,7 +69,21 @@ pub(super) async fn check(engine: &Engine) -> Result<Verdict, StorageError> {
             columns: Vec::new(),
             layout: row.maybe_text(2)?.unwrap_or_default(),
         };
-        match check_model(engine, &bare, &mut verdict).await {
+        let found = loop {
+            let bounds = Bounds::read(engine, &bare).await?;
+            let (first, mut counted) = (bounds.first, Verdict::default());
+            let checked = check_model(engine, &bare, bounds, &mut counted).await;
+            if let Err(Stop::Found(_)) = &checked
+                && Bounds::read(engine, &bare).await?.first != first
+            {
+                // The log was trimmed meanwhile: what is missing may be what went.
+                continue;
+            }
+            verdict.records += counted.records;
+            verdict.log_rows += counted.log_rows;
+            break checked;
+        };
+        match found {
             Ok(()) => {}
             Err(Stop::Found(what)) => verdict.findings.push(Finding { model, what }),
             Err(Stop::Failed(error)) => return Err(error),
@@ -78,11 +92,16 @@ pub(super) async fn check(engine: &Engine) -> Result<Verdict, StorageError> {
     Ok(verdict)
 }
 
-async fn check_model(engine: &Engine, table: &Table, verdict: &mut Verdict) -> Result<(), Stop> {
+async fn check_model(
+    engine: &Engine,
+    table: &Table,
+    bounds: Bounds,
+    verdict: &mut Verdict,
+) -> Result<(), Stop> {
     let check = Check {
         engine,
         columns: filled_columns(engine, table).await?,
-        bounds: Bounds::read(engine, table).await?,
+        bounds,
         table,
     };
     let mut after = Some(String::new());

@@ -11,8 +11,8 @@ use super::table::{Column, Table};
 
 /// The system tables, step by step. A step that was shipped is never edited.
 pub(super) fn migrations(dialect: Dialect) -> Migrator {
-    let steps = match dialect {
-        Dialect::Postgres => [
+    let steps: &[&str] = match dialect {
+        Dialect::Postgres => &[
             include_str!("../../../migrations/postgres/0001_system.sql"),
             include_str!("../../../migrations/postgres/0002_layout.sql"),
             include_str!("../../../migrations/postgres/0003_schemas.sql"),
@@ -21,8 +21,9 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0006_lineage.sql"),
             include_str!("../../../migrations/postgres/0007_dismissals.sql"),
             include_str!("../../../migrations/postgres/0008_lineage_replicated.sql"),
+            include_str!("../../../migrations/postgres/0009_clock.sql"),
         ],
-        Dialect::Sqlite => [
+        Dialect::Sqlite => &[
             include_str!("../../../migrations/sqlite/0001_system.sql"),
             include_str!("../../../migrations/sqlite/0002_layout.sql"),
             include_str!("../../../migrations/sqlite/0003_schemas.sql"),
@@ -33,7 +34,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/sqlite/0008_lineage_replicated.sql"),
         ],
     };
-    let steps = steps.into_iter().zip(1..).map(|(sql, version)| {
+    let steps = steps.iter().copied().zip(1..).map(|(sql, version)| {
         let kind = MigrationType::Simple;
         Migration::new(version, "system".into(), kind, sql.into_sql_str(), false)
     });

@@ -1,15 +1,16 @@
-//! Whether the clock that changes are stamped with goes as time does (`sync-design.md` 10).
+//! Whether the clock that changes are stamped with goes as time does, and what is done and said where it does not
+//! (`sync-design.md` 10).
 //!
-//! No write is lost when it does not: no change gets an earlier time than the one before it, and `startedAt` is never ahead
-//! of the clock. But whoever reads times should know, so it is said.
+//! No write is lost then: no change gets an earlier time than the one before it, and `startedAt` is never ahead of the
+//! clock. But whoever reads times should know.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_resolvers::storage::StorageError;
-use tokio::time::Instant;
 
-use super::database::Statement;
+use super::belief::{Reading, Ruling, Word};
+use super::database::{Arg, Row, Statement};
 use super::engine::Engine;
 use super::statements;
 
@@ -17,66 +18,128 @@ use super::statements;
 const PERIOD: Duration = Duration::from_secs(5);
 /// How many milliseconds a clock may be behind the newest change: clocks are corrected by less all the time.
 const CORRECTED: i64 = 1_000;
-/// How many milliseconds a clock may gain between two looks.
-const GAINED: i64 = 60_000;
 
 /// Looks at the clock of a store, for ever.
 pub(super) async fn watch(engine: Arc<Engine>) {
     let mut watch = Watch::default();
     loop {
         // A store that cannot be asked says so elsewhere.
-        if let Ok(reading) = read(&engine).await
-            && let Some(finding) = watch.judge(reading)
+        if let Ok(sight) = look(&engine).await
+            && let Some(finding) = watch.judge(sight)
         {
             finding.tell();
         }
-        tokio::time::sleep(PERIOD).await;
+        engine.clock().sleep(PERIOD).await;
     }
 }
 
-/// What is known at one moment, times in milliseconds.
+/// What is seen at one moment, times in milliseconds.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
-    wall: i64,
+struct Sight {
+    reading: Reading,
     /// The time of the newest change.
     newest: i64,
-    /// The moment by a clock that nobody sets.
-    at: Instant,
+    /// How far the clock is ahead of what is believed.
+    ahead: i64,
+    /// Whether it gained no more than the clock of this machine says that it should.
+    was_corrected: bool,
 }
 
-async fn read(engine: &Engine) -> Result<Reading, StorageError> {
+async fn look(engine: &Engine) -> Result<Sight, StorageError> {
     // In this order: a change that is committed meanwhile is not ahead of the clock.
+    let newest = newest(engine).await?;
+    let (reading, ruling) = engine.reading().await?;
+    let belief = engine.belief();
+    let word = belief.look(reading, ruling);
+    if let Some(word) = word
+        && let Some(pardons) = tell(engine, word, ruling).await?
+    {
+        belief.pardoned(pardons);
+    }
+    Ok(Sight {
+        reading,
+        newest,
+        ahead: belief.ahead(),
+        was_corrected: word == Some(Word::Right),
+    })
+}
+
+/// The time of the newest change, unless it belongs to a new epoch: that begins ahead of the clock, on purpose, and what
+/// follows is stamped with its beginning until then.
+async fn newest(engine: &Engine) -> Result<i64, StorageError> {
     let mut newest = 0;
     for row in engine.rows(statements::heads()).await? {
         newest = newest.max(row.int(2)?);
     }
-    // A new epoch begins ahead of the clock, on purpose; what follows is stamped with its beginning until then.
     let starts = "select cast(coalesce(max(epoch_start_ms), 0) as bigint) from shards";
     let starts = engine.rows(Statement::new(starts, Vec::new())).await?;
     let start = starts.first().map_or(Ok(0), |row| row.int(0))?;
-    if newest <= start + 1 {
-        newest = 0;
-    }
-    Ok(Reading {
-        newest,
-        wall: engine.now().await?,
-        at: Instant::now(),
-    })
+    Ok(if newest <= start + 1 { 0 } else { newest })
 }
 
-/// What was seen before.
+/// The clock of Postgres, and what its servers have found out about it.
+pub(super) fn asked() -> Statement {
+    Statement::new(
+        "select wall_ms(), ahead_ms, pardons from store_clock",
+        Vec::new(),
+    )
+}
+
+/// The answer to [`asked`].
+pub(super) fn told(rows: &[Row]) -> Result<(i64, Ruling), StorageError> {
+    let row = rows
+        .first()
+        .ok_or_else(|| StorageError::Corrupt("store_clock is empty".to_owned()))?;
+    let ruling = Ruling {
+        ahead: row.int(1)?,
+        pardons: row.int(2)?,
+    };
+    Ok((row.int(0)?, ruling))
+}
+
+/// Tells the other servers, unless one of them was faster; answers how often the clock has been found right by then.
+async fn tell(engine: &Engine, word: Word, known: Ruling) -> Result<Option<i64>, StorageError> {
+    if !engine.is_shared() {
+        return Ok(None);
+    }
+    let mut args = vec![Arg::Int(known.pardons)];
+    let sql = match word {
+        Word::Ahead(by) => {
+            args.push(Arg::Int(by));
+            "update store_clock set ahead_ms = $2 where pardons = $1 and ahead_ms = 0 returning pardons"
+        }
+        Word::Right => {
+            "update store_clock set ahead_ms = 0, pardons = pardons + 1 where pardons = $1 returning pardons"
+        }
+    };
+    let rows = engine.rows(Statement::new(sql, args)).await?;
+    rows.first().map(|row| row.int(0)).transpose()
+}
+
+/// Tells every server of a database to believe its clock, whatever they have found out.
+pub(super) async fn pardon(engine: &Engine) -> Result<(), StorageError> {
+    let sql = "update store_clock set ahead_ms = 0, pardons = pardons + 1";
+    engine.execute(Statement::new(sql, Vec::new())).await
+}
+
+/// What has been said.
 #[derive(Debug, Default)]
 struct Watch {
-    last: Option<Reading>,
-    /// Whether it has been said that the clock is behind.
+    /// That the clock is not believed.
+    ahead: bool,
+    /// That it is behind.
     behind: bool,
 }
 
 /// What is to be said, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finding {
-    /// The clock jumped forward.
-    Gained(i64),
+    /// The clock is so far ahead of what is believed.
+    Ahead(i64),
+    /// It is not any more.
+    Believed,
+    /// It was wrong before, by what the clock of this machine says.
+    Corrected,
     /// The newest change is later than now.
     Behind(i64),
     /// It is not any more.
@@ -84,29 +147,37 @@ enum Finding {
 }
 
 impl Watch {
-    fn judge(&mut self, reading: Reading) -> Option<Finding> {
-        let last = self.last.replace(reading);
-        let behind = reading.newest - reading.wall;
+    fn judge(&mut self, sight: Sight) -> Option<Finding> {
+        if sight.ahead > 0 {
+            let told = std::mem::replace(&mut self.ahead, true);
+            return (!told).then_some(Finding::Ahead(sight.ahead));
+        }
+        if std::mem::take(&mut self.ahead) {
+            return Some(Finding::Believed);
+        }
+        if sight.was_corrected {
+            return Some(Finding::Corrected);
+        }
+        let behind = sight.newest - sight.reading.wall;
         if behind > CORRECTED {
             return (!std::mem::replace(&mut self.behind, true)).then_some(Finding::Behind(behind));
         }
-        if std::mem::take(&mut self.behind) {
-            return Some(Finding::CaughtUp);
-        }
-        let last = last?;
-        let passed = i64::try_from((reading.at - last.at).as_millis()).unwrap_or(i64::MAX);
-        let gained = reading.wall - last.wall - passed;
-        (gained > GAINED).then_some(Finding::Gained(gained))
+        std::mem::take(&mut self.behind).then_some(Finding::CaughtUp)
     }
 }
 
 impl Finding {
     fn tell(self) {
         match self {
-            Finding::Gained(by) => tracing::warn!(
+            Finding::Ahead(by) => tracing::warn!(
                 seconds = by / 1_000,
-                "the clock of the store has jumped forward, or this machine was asleep: changes are stamped with the \
-                 new time. If that is wrong, set it right soon"
+                "the clock of the store has jumped forward and is not believed: changes get the time that has really \
+                 passed. If it is wrong, set it right, and it is believed again. If it is right and was wrong before, or \
+                 this machine was stopped, say so: `driftless clock --right` for Postgres; a server on SQLite is started anew"
+            ),
+            Finding::Believed => tracing::info!("the clock of the store is believed again"),
+            Finding::Corrected => tracing::info!(
+                "the clock of the store has jumped forward to what the clock of this machine says, and is believed"
             ),
             Finding::Behind(by) => tracing::warn!(
                 seconds = by / 1_000,
@@ -123,71 +194,52 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    use driftless_resolvers::Timestamp;
-    use driftless_resolvers::clock::Clock;
-
     use super::*;
-    use crate::storage::{Place, open_at};
 
     const HOUR: i64 = 3_600_000;
 
-    struct Held(AtomicI64);
-
-    impl Clock for Held {
-        fn now(&self) -> Timestamp {
-            Timestamp(self.0.load(Ordering::SeqCst))
+    fn sight(wall: i64, newest: i64, ahead: i64) -> Sight {
+        Sight {
+            reading: Reading {
+                wall,
+                own: None,
+                steady: 0,
+            },
+            newest,
+            ahead,
+            was_corrected: false,
         }
-    }
-
-    fn reading(wall: i64, newest: i64, at: Instant) -> Reading {
-        Reading { wall, newest, at }
     }
 
     #[test]
     fn a_clock_that_goes_as_time_does_is_not_spoken_of() {
-        let begin = Instant::now();
         let mut watch = Watch::default();
         for minute in 0..60 {
-            let at = begin + Duration::from_secs(60) * minute;
-            let wall = HOUR + 60_000 * i64::from(minute);
+            let wall = HOUR + 60_000 * minute;
             // It is corrected by half a second, back and forth.
             let wall = wall + if minute % 2 == 0 { 500 } else { -500 };
-            assert_eq!(watch.judge(reading(wall, wall + 900, at)), None);
+            assert_eq!(watch.judge(sight(wall, wall + 900, 0)), None);
         }
     }
 
     #[test]
     fn each_jump_is_said_once() {
-        let now = Instant::now();
         let mut watch = Watch::default();
-        assert_eq!(watch.judge(reading(0, 0, now)), None);
-        let ahead = watch.judge(reading(HOUR, 0, now));
-        assert_eq!(ahead, Some(Finding::Gained(HOUR)));
-        assert_eq!(watch.judge(reading(HOUR, HOUR, now)), None);
-        let back = watch.judge(reading(0, HOUR, now));
+        assert_eq!(watch.judge(sight(0, 0, 0)), None);
+        let ahead = watch.judge(sight(HOUR, 0, HOUR));
+        assert_eq!(ahead, Some(Finding::Ahead(HOUR)));
+        assert_eq!(watch.judge(sight(HOUR, 0, HOUR)), None);
+        assert_eq!(watch.judge(sight(5, 0, 0)), Some(Finding::Believed));
+        let back = watch.judge(sight(0, HOUR, 0));
         assert_eq!(back, Some(Finding::Behind(HOUR)));
-        assert_eq!(watch.judge(reading(1, HOUR, now)), None);
-        let caught_up = watch.judge(reading(HOUR, HOUR, now));
+        assert_eq!(watch.judge(sight(1, HOUR, 0)), None);
+        let caught_up = watch.judge(sight(HOUR, HOUR, 0));
         assert_eq!(caught_up, Some(Finding::CaughtUp));
-        assert_eq!(watch.judge(reading(HOUR, HOUR, now)), None);
-    }
-
-    #[tokio::test]
-    async fn the_clock_of_a_sqlite_store_is_the_one_it_stamps_changes_with() {
-        let clock = Arc::new(Held(AtomicI64::new(HOUR)));
-        let place = Place {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ..Place::at("sqlite::memory:")
+        assert_eq!(watch.judge(sight(HOUR, HOUR, 0)), None);
+        let corrected = Sight {
+            was_corrected: true,
+            ..sight(2 * HOUR, HOUR, 0)
         };
-        let store = open_at(&place).await.expect("a store");
-        let mut watch = Watch::default();
-        let first = read(store.sql.engine()).await.expect("a reading");
-        assert_eq!((first.wall, watch.judge(first)), (HOUR, None));
-        clock.0.store(3 * HOUR, Ordering::SeqCst);
-        let second = read(store.sql.engine()).await.expect("a reading");
-        assert!(matches!(watch.judge(second), Some(Finding::Gained(by)) if by > HOUR));
-        store.close().await;
+        assert_eq!(watch.judge(corrected), Some(Finding::Corrected));
     }
 }

@@ -1,16 +1,37 @@
 //! One of the two databases, by what they are asked to do.
 
+use driftless_resolvers::clock::Clock;
 use driftless_resolvers::storage::{StorageError, Write};
 
+use super::belief::{Belief, Reading, Ruling};
 use super::database::{Arg, Dialect, Row, Statement};
 use super::ddl::Index;
 use super::group::Batch;
 use super::migrate::Step;
 use super::moment::{Moment, Moments, Plan};
 use super::patience::patiently;
-use super::postgres::Postgres;
+use super::postgres::{self, Postgres};
 use super::sqlite::Sqlite;
 use super::table::Table;
+
+/// The time now, for statements: SQLite is told, Postgres asks its own clock and is told how far to believe it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wall {
+    dialect: Dialect,
+    time: i64,
+}
+
+impl Wall {
+    /// Adds what it needs to a statement's arguments; answers how the time is written in the statement.
+    pub(super) fn bind(self, args: &mut Vec<Arg>) -> String {
+        args.push(Arg::Int(self.time));
+        let n = args.len();
+        match self.dialect {
+            Dialect::Postgres => format!("least(wall_ms(), ${n})"),
+            Dialect::Sqlite => format!("${n}"),
+        }
+    }
+}
 
 /// An open database.
 pub(super) enum Engine {
@@ -38,27 +59,44 @@ impl Engine {
         self.moments().at(moment).await;
     }
 
-    /// The wall clock as an argument, where the database does not ask its own.
-    pub(super) fn wall(&self) -> Option<Arg> {
-        match self {
-            Engine::Postgres(_) => None,
-            Engine::Sqlite(sqlite) => Some(Arg::Int(sqlite.now().0)),
+    /// The time that changes get now.
+    pub(super) fn wall(&self) -> Wall {
+        Wall {
+            dialect: self.dialect(),
+            time: match self {
+                Engine::Postgres(postgres) => postgres.latest(),
+                Engine::Sqlite(sqlite) => sqlite.now().0,
+            },
         }
     }
 
-    /// The clock that changes are stamped with, in milliseconds.
-    pub(super) async fn now(&self) -> Result<i64, StorageError> {
+    /// What the clocks say now, and what all servers of the database have found out about its own.
+    pub(super) async fn reading(&self) -> Result<(Reading, Ruling), StorageError> {
         match self {
-            Engine::Postgres(postgres) => {
-                let asked = Statement::new("select wall_ms()", Vec::new());
-                let rows = postgres.rows(asked).await?;
-                let row = rows
-                    .first()
-                    .ok_or_else(|| StorageError::Corrupt("a clock tells no time".to_owned()))?;
-                row.int(0)
-            }
-            Engine::Sqlite(sqlite) => Ok(sqlite.now().0),
+            Engine::Postgres(postgres) => postgres.reading().await,
+            Engine::Sqlite(sqlite) => Ok((sqlite.reading(), Ruling::default())),
         }
+    }
+
+    /// What is believed of the clock that changes are stamped with.
+    pub(super) fn belief(&self) -> &Belief {
+        match self {
+            Engine::Postgres(postgres) => postgres.belief(),
+            Engine::Sqlite(sqlite) => sqlite.belief(),
+        }
+    }
+
+    /// The clock of this process.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        match self {
+            Engine::Postgres(postgres) => postgres.clock(),
+            Engine::Sqlite(sqlite) => sqlite.clock(),
+        }
+    }
+
+    /// Whether other processes work with it too.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Engine::Postgres(_))
     }
 
     /// Reads.
@@ -132,9 +170,10 @@ impl Engine {
         table: &Table,
         writes: &[Write],
     ) -> Result<Batch, StorageError> {
+        let number = postgres::number();
         patiently(|| async {
             match self {
-                Engine::Postgres(postgres) => postgres.commit(table, writes).await,
+                Engine::Postgres(postgres) => postgres.commit(table, writes, number).await,
                 Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,
             }
         })
@@ -150,6 +189,13 @@ impl Engine {
             }
         })
         .await
+    }
+
+    /// From now on nobody waits to learn what became of a write that was under way when its connection was lost.
+    pub(super) fn hurry(&self) {
+        if let Engine::Postgres(postgres) = self {
+            postgres.hurry();
+        }
     }
 
     pub(super) async fn close(&self) {

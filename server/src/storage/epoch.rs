@@ -12,7 +12,7 @@ use driftless_resolvers::storage::StorageError;
 use driftless_resolvers::sync::FUTURE_TOLERANCE;
 
 use super::database::{Arg, Dialect, Row, Statement};
-use super::engine::Engine;
+use super::engine::{Engine, Wall};
 use super::migrate::{Session, Step, patiently};
 use super::table::Table;
 
@@ -93,7 +93,7 @@ fn look(dialect: Dialect) -> &'static str {
 /// One transaction: long where there are many records, so writers are told to try again meanwhile.
 struct Renewal {
     known: i64,
-    wall: Option<Arg>,
+    wall: Wall,
     marks: Vec<Mark>,
 }
 
@@ -113,15 +113,15 @@ impl Step for Renewal {
     }
 }
 
-impl Renewal {
-    /// How far a model jumps whose log ends here: beyond what was seen of it.
-    fn jump(&self, shard: i64, head: i64) -> i64 {
-        let seen = self.marks.iter().filter(|mark| mark.shard == shard);
-        let furthest = seen.map(|mark| mark.seq).max().unwrap_or(0);
-        let epochs = (furthest - head).max(0) / JUMP;
-        (epochs + 1) * JUMP
-    }
+/// How far a model jumps whose log ends here: beyond what was seen of it.
+fn jump(marks: &[Mark], shard: i64, head: i64) -> i64 {
+    let seen = marks.iter().filter(|mark| mark.shard == shard);
+    let furthest = seen.map(|mark| mark.seq).max().unwrap_or(0);
+    let epochs = (furthest - head).max(0) / JUMP;
+    (epochs + 1) * JUMP
+}
 
+impl Renewal {
     async fn renew(&self, session: &mut Session<'_>, model: &Row) -> Result<(), StorageError> {
         let shard = model.int(0)?;
         session.lock(shard).await?;
@@ -129,17 +129,17 @@ impl Renewal {
         let head = Statement::new(head, vec![Arg::Int(shard)]);
         let head = session.rows(head).await?;
         let head = head.first().map_or(Ok(0), |row| row.int(0))?;
-        let jump = self.jump(shard, head);
+        let jump = jump(&self.marks, shard, head);
         // A record whose version is above this keeps it: `_version` has 31 bits.
         let highest = i64::from(i32::MAX) - jump;
         let table = Table::name_for(shard, &model.text(1)?);
-        let (of_shard, wall) = (vec![Arg::Int(shard)], self.wall.clone());
-        let wall_sql = if wall.is_some() { "$2" } else { "wall_ms()" };
+        let of_shard = vec![Arg::Int(shard)];
+        let mut with_wall = of_shard.clone();
+        let wall_sql = self.wall.bind(&mut with_wall);
         let (latest, falsehood) = match session.dialect() {
             Dialect::Postgres => ("greatest", "false"),
             Dialect::Sqlite => ("max", "0"),
         };
-        let with_wall = of_shard.iter().cloned().chain(wall).collect::<Vec<_>>();
         for (sql, args) in [
             (
                 format!(
@@ -189,21 +189,17 @@ mod tests {
             seq,
             changed: 1,
         };
-        let renewal = Renewal {
-            known: 1,
-            wall: None,
-            marks: vec![
-                mark(1, 7),
-                mark(2, JUMP + 9),
-                mark(3, 2 * JUMP + 9),
-                mark(3, 4),
-            ],
-        };
-        assert_eq!(renewal.jump(1, 5), JUMP);
-        assert_eq!(renewal.jump(2, 5), 2 * JUMP);
-        assert_eq!(renewal.jump(2, JUMP + 5), JUMP);
-        assert_eq!(renewal.jump(3, 5), 3 * JUMP);
-        assert_eq!(renewal.jump(4, 5), JUMP, "nothing is known of it");
-        assert_eq!(renewal.jump(1, 900), JUMP, "others have written since");
+        let marks = [
+            mark(1, 7),
+            mark(2, JUMP + 9),
+            mark(3, 2 * JUMP + 9),
+            mark(3, 4),
+        ];
+        assert_eq!(jump(&marks, 1, 5), JUMP);
+        assert_eq!(jump(&marks, 2, 5), 2 * JUMP);
+        assert_eq!(jump(&marks, 2, JUMP + 5), JUMP);
+        assert_eq!(jump(&marks, 3, 5), 3 * JUMP);
+        assert_eq!(jump(&marks, 4, 5), JUMP, "nothing is known of it");
+        assert_eq!(jump(&marks, 1, 900), JUMP, "others have written since");
     }
 }

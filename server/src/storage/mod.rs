@@ -9,11 +9,12 @@
 //! * `statements`, `range`, `narrow`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
 //! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed, `doubt` – when nothing is written before it is; `trim` – how the log stays small;
-//! * `drift` – what is said of a clock that jumps;
+//! * `belief`, `drift` – until when a clock is believed, and what is said of one that jumps;
 //! * `dismissals` – word to other nodes that somebody's sockets are to be closed;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
 //! * `migrate` – how a database comes to a schema; `ddl`, `table`, `view_sql` – what is made for it; `database`, `rows`, `secret` – encodings.
 
+mod belief;
 mod check;
 mod column_sql;
 mod connections;
@@ -53,6 +54,7 @@ mod write_sql;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::bail;
 use driftless_resolvers::clock::{Clock, System};
@@ -169,9 +171,27 @@ impl Store {
         self.waking().spawn(task);
     }
 
-    /// Says from now on when the clock that changes are stamped with jumps.
+    /// Watches from now on whether the clock that changes are stamped with goes as time does, and says so where it does
+    /// not.
     pub fn watch_clock(&self) {
         self.spawn(drift::watch(Arc::clone(self.sql.engine())));
+    }
+
+    /// How far that clock is ahead of what is believed, where it jumped: changes get the time that has really passed.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<Duration> {
+        let ahead = u64::try_from(self.sql.engine().belief().ahead()).unwrap_or_default();
+        (ahead > 0).then(|| Duration::from_millis(ahead))
+    }
+
+    /// Tells every server of a Postgres database that its clock is right, within seconds; answers `false` for SQLite,
+    /// whose clock is believed by whoever opens the file.
+    pub async fn believe_clock(&self) -> Result<bool, StorageError> {
+        let engine = self.sql.engine();
+        if engine.is_shared() {
+            drift::pardon(engine).await?;
+        }
+        Ok(engine.is_shared())
     }
 
     /// Whether word of other processes' writes arrives at once; they are looked for now and then in any case.
@@ -196,6 +216,7 @@ impl Store {
 
     /// Commits what callers have handed over, closes all connections and lets go of the file. Later calls fail.
     pub async fn close(&self) {
+        self.sql.engine().hurry();
         self.sql.finish().await;
         self.closing.cancel();
         self.keeping.close();
@@ -226,7 +247,8 @@ pub struct Place {
     pub log_ttl: Option<i64>,
     /// How much the records of a page weigh at most, in bytes: a page that would be larger is cut, and goes on with a token.
     pub page_bytes: usize,
-    /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3).
+    /// The time of a SQLite store. Postgres always reads its own (`sync-design.md` W3); this one counts how much of it
+    /// should have passed.
     pub clock: Arc<dyn Clock>,
     /// Who looks at its writes: nobody, but in tests of crashes.
     pub moments: Moments,
@@ -283,7 +305,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             Ok(store)
         }
         Some("postgres" | "postgresql") => {
-            let postgres = Postgres::open(&place.url, place.moments.clone()).await?;
+            let postgres = Postgres::open(place).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let doubt = postgres.doubt();
             let engine = Arc::new(Engine::Postgres(postgres));

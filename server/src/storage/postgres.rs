@@ -4,18 +4,25 @@ mod concurrently;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use driftless_resolvers::clock::{Clock, Deadline};
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Expected, Put, StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp, Version};
 
+use super::Place;
+use super::belief::{self, Belief, Reading, Ruling};
 use super::connections::{self, Connections};
 use super::database::{Arg, Dialect, Row, Statement, storage_error};
 use super::ddl;
 use super::doubt::Doubt;
+use super::drift;
 use super::group::{Batch, Outcome};
 use super::migrate::{Session, Step};
 use super::moment::{Moment, Moments};
@@ -27,6 +34,10 @@ use super::write_sql;
 const REREADS: usize = 5;
 /// How often a read is tried: connections that broke together are found broken one after another.
 const READS: usize = 3;
+/// How long it is tried to learn what became of a batch whose connection was lost: as long as a fail-over takes.
+const UNKNOWN: Duration = Duration::from_secs(120);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// An open Postgres database.
 pub(super) struct Postgres {
@@ -34,6 +45,44 @@ pub(super) struct Postgres {
     /// Tables that another node changed after this one was prepared.
     reread: RwLock<HashMap<i64, Arc<Table>>>,
     moments: Moments,
+    /// The clock of this process.
+    clock: Arc<dyn Clock>,
+    /// What is believed of the database's.
+    belief: Belief,
+    /// Cancelled at the end.
+    closing: CancellationToken,
+}
+
+/// Why a batch is not known to be committed.
+struct Failed {
+    reason: StorageError,
+    /// Whether it may be committed all the same.
+    unknown: bool,
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        Failed {
+            unknown: connections::lost(&error),
+            reason: storage_error(&error),
+        }
+    }
+}
+
+impl From<StorageError> for Failed {
+    fn from(reason: StorageError) -> Self {
+        Failed {
+            reason,
+            unknown: false,
+        }
+    }
+}
+
+/// A number that no other batch has. Its writes count on from it.
+pub(super) fn number() -> i64 {
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    // 62 bits, the lowest ones left to the places in the batch.
+    i64::try_from(random >> 2).unwrap_or_default() & !0xffff
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -55,17 +104,20 @@ fn is_unknown_function(error: &sqlx::Error) -> bool {
 
 impl Postgres {
     /// Connects and brings the system tables up to date.
-    pub(super) async fn open(url: &str, moments: Moments) -> anyhow::Result<Self> {
-        let postgres = Postgres {
-            connections: Connections::open(url).await?,
-            reread: RwLock::default(),
-            moments,
-        };
-        postgres
-            .migrate()
+    pub(super) async fn open(place: &Place) -> anyhow::Result<Self> {
+        let connections = Connections::open(&place.url).await?;
+        migrate(&connections)
             .await
             .context("cannot bring the database up to date")?;
-        Ok(postgres)
+        let (reading, ruling) = read_clocks(&connections, &*place.clock).await?;
+        Ok(Postgres {
+            connections,
+            reread: RwLock::default(),
+            moments: place.moments.clone(),
+            clock: Arc::clone(&place.clock),
+            belief: Belief::new(reading, ruling),
+            closing: CancellationToken::new(),
+        })
     }
 
     /// Whether this is still the database whose log was looked at.
@@ -77,13 +129,26 @@ impl Postgres {
         &self.moments
     }
 
-    async fn migrate(&self) -> anyhow::Result<()> {
-        let mut transaction = self.connections.begin().await?;
-        ddl::migrations(Dialect::Postgres)
-            .run_direct(None, &mut *transaction, false)
-            .await?;
-        self.connections.commit(transaction).await?;
-        Ok(())
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(super) fn belief(&self) -> &Belief {
+        &self.belief
+    }
+
+    /// The latest time that a change may have now.
+    pub(super) fn latest(&self) -> i64 {
+        self.belief.latest(belief::steady(&*self.clock))
+    }
+
+    pub(super) async fn reading(&self) -> Result<(Reading, Ruling), StorageError> {
+        read_clocks(&self.connections, &*self.clock).await
+    }
+
+    /// Nobody waits any more for what became of a batch.
+    pub(super) fn hurry(&self) {
+        self.closing.cancel();
     }
 
     /// How to connect to where notifications arrive.
@@ -125,31 +190,44 @@ impl Postgres {
     }
 
     pub(super) async fn tick(&self, table: &Table) -> Result<(), StorageError> {
-        let args = vec![Arg::Int(table.shard), Arg::Int(TICK_AFTER)];
-        self.execute(Statement::new("select log_tick($1::int, $2)", args))
+        let args = vec![
+            Arg::Int(table.shard),
+            Arg::Int(TICK_AFTER),
+            Arg::Int(self.latest()),
+        ];
+        self.execute(Statement::new("select log_tick($1::int, $2, $3)", args))
             .await
     }
 
     /// Commits a batch in one round trip: the function locks the shard, compares and swaps each item, and the
     /// statement's own transaction commits (`sync-design.md` W2).
+    ///
+    /// If the connection is lost meanwhile nobody knows whether the batch was committed, or will be. It is handed in again
+    /// then, under the same number, until the database says what became of it: what it had done is not done twice.
     pub(super) async fn commit(
         &self,
         table: &Table,
         writes: &[Write],
+        number: i64,
     ) -> Result<Batch, StorageError> {
-        let rows = self.call_current(table, writes).await?;
-        if rows.len() != writes.len() {
-            return Err(StorageError::Corrupt(
-                "a batch got fewer answers than it has writes".to_owned(),
-            ));
+        let deadline = Deadline::after(UNKNOWN);
+        let mut unknown = false;
+        loop {
+            let failed = match self.call_current(table, writes, number).await {
+                Ok(rows) => return outcomes(&rows, writes),
+                Err(failed) => failed,
+            };
+            unknown |= failed.unknown;
+            let passes = !matches!(failed.reason, StorageError::Corrupt(_));
+            if !unknown || !passes || deadline.left().is_zero() || self.closing.is_cancelled() {
+                return Err(failed.reason);
+            }
+            tracing::debug!(reason = %failed.reason, "a batch whose answer was lost is handed in again");
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.closing.cancelled() => {}
+            }
         }
-        let mut batch = Batch::with_capacity(writes.len());
-        for (row, write) in rows.iter().zip(writes) {
-            let outcome = outcome(row, write)?;
-            let done = matches!(outcome, Ok(Put::Done(_)));
-            batch.push(outcome, done.then(|| row.int(5).map(Seq)).transpose()?);
-        }
-        Ok(batch)
     }
 
     /// Calls the write function that is the model's now. Another node, with another schema, may have given the table
@@ -158,21 +236,30 @@ impl Postgres {
         &self,
         table: &Table,
         writes: &[Write],
-    ) -> Result<Vec<Row>, StorageError> {
+        number: i64,
+    ) -> Result<Vec<Row>, Failed> {
         let mut table = self
             .newest(table)
             .unwrap_or_else(|| Arc::new(table.clone()));
         for _ in 0..REREADS {
-            match self.call(&table, writes).await {
+            match self.call(&table, writes, number).await {
                 Err(error) if is_unknown_function(&error) => table = self.reread(&table).await?,
-                other => return other.map_err(failed),
+                other => return other.map_err(Failed::from),
             }
         }
-        self.call(&table, writes).await.map_err(failed)
+        self.call(&table, writes, number)
+            .await
+            .map_err(Failed::from)
     }
 
-    async fn call(&self, table: &Table, writes: &[Write]) -> Result<Vec<Row>, sqlx::Error> {
-        self.connections.write(call(table, writes)).await
+    async fn call(
+        &self,
+        table: &Table,
+        writes: &[Write],
+        number: i64,
+    ) -> Result<Vec<Row>, sqlx::Error> {
+        let call = call(table, writes, self.latest(), number);
+        self.connections.write(call).await
     }
 
     fn newest(&self, table: &Table) -> Option<Arc<Table>> {
@@ -193,10 +280,33 @@ impl Postgres {
     }
 }
 
+async fn migrate(connections: &Connections) -> anyhow::Result<()> {
+    let mut transaction = connections.begin().await?;
+    ddl::migrations(Dialect::Postgres)
+        .run_direct(None, &mut *transaction, false)
+        .await?;
+    connections.commit(transaction).await?;
+    Ok(())
+}
+
+/// What the clocks say, and what the servers of the database have found out about its own.
+async fn read_clocks(
+    connections: &Connections,
+    clock: &dyn Clock,
+) -> Result<(Reading, Ruling), StorageError> {
+    // Before the question: if the answer takes its time, the database is not taken to be ahead.
+    let (own, steady) = (Some(clock.now().0), belief::steady(clock));
+    let rows = connections.fetch(drift::asked().postgres(), None).await;
+    let (wall, ruling) = drift::told(&rows.map_err(failed)?)?;
+    Ok((Reading { wall, own, steady }, ruling))
+}
+
 /// The call of the model's write function: one array per column.
 fn call(
     table: &Table,
     writes: &[Write],
+    latest: i64,
+    number: i64,
 ) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
     let each = |of: fn(&Write) -> String| writes.iter().map(of).collect::<Vec<_>>();
     let maybe = |of: fn(&Write) -> Option<String>| writes.iter().map(of).collect::<Vec<_>>();
@@ -209,7 +319,9 @@ fn call(
         .bind(maybe(|write| write.actor.clone()))
         .bind(maybe(|write| {
             write.request.as_ref().map(ToString::to_string)
-        }));
+        }))
+        .bind(latest)
+        .bind(number);
     for column in &table.columns {
         let values = writes
             .iter()
@@ -235,6 +347,22 @@ fn expected(write: &Write) -> i32 {
         Expected::Absent => 0,
         Expected::Version(version) => i32::try_from(version.0).unwrap_or(-1),
     }
+}
+
+/// The answers for a batch.
+fn outcomes(rows: &[Row], writes: &[Write]) -> Result<Batch, StorageError> {
+    if rows.len() != writes.len() {
+        return Err(StorageError::Corrupt(
+            "a batch got fewer answers than it has writes".to_owned(),
+        ));
+    }
+    let mut batch = Batch::with_capacity(writes.len());
+    for (row, write) in rows.iter().zip(writes) {
+        let outcome = outcome(row, write)?;
+        let done = matches!(outcome, Ok(Put::Done(_)));
+        batch.push(outcome, done.then(|| row.int(5).map(Seq)).transpose()?);
+    }
+    Ok(batch)
 }
 
 /// The answer for one item: what happened, then what is stored.
@@ -269,11 +397,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let opened = Postgres::open(
-            &format!("postgres://someone@{address}/db"),
-            Moments::default(),
-        )
-        .await;
+        let opened = Postgres::open(&Place::at(&format!("postgres://someone@{address}/db"))).await;
         let error = format!("{:#}", opened.err().expect("nobody listens there"));
         assert!(error.contains(&address.to_string()), "{error}");
         assert!(error.contains("refused"), "{error}");

@@ -24,6 +24,7 @@ use driftless_resolvers::storage::{StorageError, TICK_AFTER, Write};
 use driftless_resolvers::{Record, Timestamp};
 
 use super::Place;
+use super::belief::{self, Belief, Reading, Ruling};
 use super::database::{Dialect, Row, Statement, collect, storage_error};
 use super::group::Batch;
 use super::migrate::{Session, Step};
@@ -55,6 +56,7 @@ pub(super) struct Sqlite {
     readers: SqlitePool,
     writer: Mutex<Option<Writer>>,
     clock: Arc<dyn Clock>,
+    belief: Belief,
     moments: Moments,
     /// The directory to remove at the end, for stores that are not to last.
     scratch: Option<PathBuf>,
@@ -115,6 +117,7 @@ impl Sqlite {
                 options: Box::new(options),
                 _lock: lock,
             })),
+            belief: Belief::new(reading(&*place.clock), Ruling::default()),
             clock: Arc::clone(&place.clock),
             moments: place.moments.clone(),
             scratch,
@@ -126,8 +129,21 @@ impl Sqlite {
         &self.moments
     }
 
+    /// The time of a change that is made now.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+        Timestamp(self.belief.time(self.reading()))
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        reading(&*self.clock)
+    }
+
+    pub(super) fn belief(&self) -> &Belief {
+        &self.belief
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StorageError> {
@@ -202,6 +218,15 @@ impl Sqlite {
         {
             tracing::warn!(%error, "closing the SQLite file failed");
         }
+    }
+}
+
+/// The clock of this process is the store's.
+fn reading(clock: &dyn Clock) -> Reading {
+    Reading {
+        wall: clock.now().0,
+        own: None,
+        steady: belief::steady(clock),
     }
 }
 

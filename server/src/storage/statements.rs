@@ -7,6 +7,7 @@ use driftless_resolvers::storage::{Key, Write};
 use driftless_resolvers::{Fields, Record, Timestamp, Version};
 
 use super::database::{Arg, Dialect, Statement};
+use super::engine::Wall;
 use super::filter_sql::{Prefilter, Tested};
 use super::table::Table;
 
@@ -322,16 +323,10 @@ pub(super) fn sync_start(
     table: &Table,
     mut range: Range,
     want: usize,
-    wall: Option<Arg>,
+    wall: Wall,
 ) -> Statement {
     let scan = scan(dialect, table, &range, want);
-    let wall = match wall {
-        None => "wall_ms()".to_owned(),
-        Some(arg) => {
-            range.args.push(arg);
-            format!("${}", range.args.len())
-        }
-    };
+    let wall = wall.bind(&mut range.args);
     let shard = table.shard;
     let sql = format!(
         "select s.epoch_start_ms, s.purged_ms, coalesce(h.changed_ms, 0), coalesce(h.seq, 0), {wall}, \

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use driftless_resolvers::storage::StorageError;
 
-use super::database::{Arg, Dialect, Row, Statement};
+use super::database::{Arg, Row, Statement};
 use super::engine::Engine;
 
 /// How often it is looked for old rows.
@@ -17,7 +17,7 @@ const STRIDE: i64 = 1_000;
 /// Trims the log, for ever.
 pub(super) async fn keep(engine: Arc<Engine>, ttl: i64) {
     loop {
-        tokio::time::sleep(PERIOD).await;
+        engine.clock().sleep(PERIOD).await;
         match trim(&engine, ttl).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "old rows of the log are removed"),
@@ -52,13 +52,7 @@ pub(super) async fn trim(engine: &Engine, ttl: i64) -> Result<u64, StorageError>
 /// The position up to which rows may go now, if any may.
 async fn oldest(engine: &Engine, shard: i64, ttl: i64) -> Result<Option<i64>, StorageError> {
     let mut args = vec![Arg::Int(shard), Arg::Int(ttl)];
-    let wall = match (engine.dialect(), engine.wall()) {
-        (Dialect::Sqlite, Some(wall)) => {
-            args.push(wall);
-            "$3"
-        }
-        _ => "wall_ms()",
-    };
+    let wall = engine.wall().bind(&mut args);
     let sql = format!(
         "select cast(coalesce(max(low.seq), 0) as bigint) from (select seq, changed_ms from change_log \
          where shard = $1 order by seq limit {STRIDE}) low where low.changed_ms < {wall} - $2 \

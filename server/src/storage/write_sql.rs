@@ -8,7 +8,7 @@ pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local
      select pg_advisory_xact_lock(7001, 0); set local lock_timeout = '1s'";
 
 /// The function's parameters before the index columns, in the order of the call.
-const PARAMETERS: [(&str, &str); 7] = [
+const PARAMETERS: [(&str, &str); 9] = [
     ("p_pk", "text[]"),
     ("p_expected", "integer[]"),
     ("p_op", "text[]"),
@@ -16,6 +16,10 @@ const PARAMETERS: [(&str, &str); 7] = [
     ("p_doc", "text[]"),
     ("p_actor", "text[]"),
     ("p_request", "text[]"),
+    // The latest time that its caller believes.
+    ("p_latest", "bigint"),
+    // What the batch is known by if it is handed in again.
+    ("p_batch", "bigint"),
 ];
 
 /// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it
@@ -68,6 +72,9 @@ pub(super) fn prefix(table: &Table) -> String {
 /// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away. So
 /// are callers that waited here while columns were added: the call goes on in the body it began with, also after the
 /// function was dropped, and would leave the new columns empty.
+///
+/// A write that is too late because this very batch has done it before is done: nobody heard of its commit, so that the
+/// batch was handed in again; a new epoch may have begun meanwhile.
 fn body(table: &Table, layout: &str) -> String {
     let Table {
         shard,
@@ -100,12 +107,15 @@ declare
     v_doc text;
     v_found boolean;
     v_layout text;
+    v_done integer;
+    v_done_ms bigint;
+    v_done_at bigint;
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'writes need the isolation level read committed' using errcode = '25001';
     end if;
     perform pg_advisory_xact_lock(7001, {shard});
-    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, wall_ms()), coalesce(h.seq, 0), s.layout
+    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, least(wall_ms(), p_latest)), coalesce(h.seq, 0), s.layout
       into v_ms, v_seq, v_layout
       from shards s left join (
         select l.changed_ms, l.seq from change_log l where l.shard = {shard} order by l.seq desc limit 1
@@ -119,9 +129,16 @@ begin
           from {name} t where t.pk = p_pk[i];
         v_found := found;
         if coalesce(v_version, 0) <> p_expected[i] then
-            outcome := case when v_found then 'stale' else 'absent' end;
-            pk := p_pk[i]; version := v_version; deleted := v_deleted::int;
-            changed_ms := v_changed; seq := v_at; doc := v_doc;
+            select l.version, l.changed_ms, l.seq into v_done, v_done_ms, v_done_at from change_log l
+             where l.shard = {shard} and l.pk = p_pk[i] and l.version > p_expected[i] and l.batch = p_batch + i;
+            if found then
+                outcome := 'done'; pk := p_pk[i]; version := v_done; deleted := p_deleted[i]::int;
+                changed_ms := v_done_ms; seq := v_done_at; doc := null;
+            else
+                outcome := case when v_found then 'stale' else 'absent' end;
+                pk := p_pk[i]; version := v_version; deleted := v_deleted::int;
+                changed_ms := v_changed; seq := v_at; doc := v_doc;
+            end if;
         elsif v_version = 2147483647 then
             outcome := 'spent';
         else
@@ -134,8 +151,9 @@ begin
                 insert into {name} (pk, version, deleted, changed_ms, seq, doc{names})
                 values (p_pk[i], v_version, p_deleted[i], v_ms, v_seq, p_doc[i]{values});
             end if;
-            insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request)
-            values ({shard}, v_seq, v_ms, p_op[i], p_pk[i], v_version, p_deleted[i], p_doc[i], p_actor[i], p_request[i]);
+            insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request, batch)
+            values ({shard}, v_seq, v_ms, p_op[i], p_pk[i], v_version, p_deleted[i], p_doc[i], p_actor[i], p_request[i],
+                    p_batch + i);
             outcome := 'done'; pk := p_pk[i]; version := v_version; deleted := p_deleted[i]::int;
             changed_ms := v_ms; seq := v_seq; doc := null;
         end if;

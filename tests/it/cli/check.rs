@@ -1,4 +1,4 @@
-//! `driftless check` and `driftless restored`: what an operator asks of a database and tells it.
+//! `driftless check`, `driftless clock` and `driftless restored`: what an operator asks of a database and tells it.
 
 use driftless::storage::open;
 use driftless_resolvers::schema::model::{Model, Scalar};
@@ -168,4 +168,35 @@ async fn a_database_that_is_in_use_or_is_none_is_said_to_be_so() {
         );
     }
     store.close().await;
+}
+
+/// What servers have found out about the clock of a database is shown, and an operator may say that it is right.
+#[tokio::test]
+async fn clock_shows_what_servers_believe_and_tells_them_otherwise() {
+    let database = Database::create().await;
+    let url = database.url.as_str();
+    left_behind(url).await;
+    let folder = folder();
+    let clock = async |more: &[&str]| {
+        let arguments = [&["clock", "--database", url], more].concat();
+        let output = run(folder.path(), &arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert_eq!(clock(&[]).await, "the clock is believed\n");
+    execute(url, "update store_clock set ahead_ms = 7200000").await;
+    let told = clock(&[]).await;
+    assert!(
+        told.contains("is 7200 s ahead of what servers believe"),
+        "{told}"
+    );
+    let told = clock(&["--right"]).await;
+    assert!(told.contains("every server believes the clock"), "{told}");
+    assert_eq!(clock(&[]).await, "the clock is believed\n");
+    database.remove().await;
+
+    let file = format!("sqlite:{}", folder.path().join("store.db").display());
+    left_behind(&file).await;
+    let output = run(folder.path(), &["clock", "--right", "--database", &file]).await;
+    assert_eq!(stdout(&output), "the clock is believed\n");
 }

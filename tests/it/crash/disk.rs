@@ -56,15 +56,17 @@ async fn a_full_disk_under_sqlite_takes_nothing_that_was_acknowledged_and_client
 #[tokio::test]
 async fn devices_go_on_syncing_from_a_database_that_takes_no_writes() {
     let database = Database::create().await;
-    let victim = Victim::start(&database.url, None).await.ready().await;
+    let mut victim = Victim::start(&database.url, None).await.ready().await;
     let mut accounts = Accounts::default();
     accounts.open(&victim).await;
     let mut admin = database.connect().await;
     let name = database.name();
-    // The model has been idle for an hour.
+    // The model has been idle for an hour, and so has its server.
+    victim.kill().await;
     let later = "create or replace function wall_ms() returns bigint language sql volatile as \
                  $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + 3600000 $$";
     execute(&mut admin, later).await;
+    let victim = victim.again(None).await.ready().await;
     let throw_out = "select pg_terminate_backend(pid) from pg_stat_activity \
                      where datname = current_database() and pid <> pg_backend_pid()";
     let close =

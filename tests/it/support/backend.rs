@@ -137,7 +137,7 @@ impl Backend {
     }
 }
 
-const FIELDS: &str = "id name note points _version _deleted _lastChangedAt";
+const FIELDS: &str = "id name note jersey points _version _deleted _lastChangedAt";
 
 /// One mutation's answer: null and an error, or a value and null.
 #[derive(Debug, PartialEq)]

@@ -48,7 +48,13 @@ impl Rig {
              as $$ select ms from test_clock $$;",
         )
         .await;
-        rig
+        rig.restart(None).await
+    }
+
+    /// After the end and a new start of the process, with a log that keeps rows for so many milliseconds.
+    pub(crate) async fn restart(self, log_ttl: Option<i64>) -> Rig {
+        drop(self.store);
+        Rig::over(self.stand.restart_with(log_ttl).await, None)
     }
 
     pub(crate) fn over(stand: Stand, flaw: Option<Flaw>) -> Rig {
@@ -72,9 +78,19 @@ impl Rig {
         self.stand.clock.now().0
     }
 
-    /// Moves all clocks.
+    /// Lets time pass on all clocks.
     pub(crate) async fn pass(&self, milliseconds: i64) {
         self.stand.clock.advance(milliseconds);
+        self.set_database().await;
+    }
+
+    /// Sets all clocks off by so many milliseconds, while no time passes.
+    pub(crate) async fn set_off(&self, milliseconds: i64) {
+        self.stand.clock.set_off(milliseconds);
+        self.set_database().await;
+    }
+
+    async fn set_database(&self) {
         if self.stand.database().is_some() {
             let now = self.now();
             self.database(&format!("update test_clock set ms = {now}"))

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, Instant};
 
 use driftless::storage::{Place, Store, open_at};
 use driftless_resolvers::Timestamp;
@@ -9,7 +10,10 @@ use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;
 use driftless_resolvers::storage::Storage;
 use driftless_resolvers::storage::memory::Memory;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use super::pgbouncer::{Pooler, Settings};
 use super::postgres::Database;
@@ -17,13 +21,33 @@ use super::postgres::Database;
 /// A clock that stands still until it is set.
 pub(crate) struct HeldClock {
     now: AtomicI64,
+    /// How much time has passed in the test, in milliseconds; whoever sleeps waits for it.
+    passed: watch::Sender<i64>,
+    /// A database with a clock of its own goes on meanwhile.
+    began: Instant,
     /// Whoever reads the clock next is told the time only when somebody opens this.
     barrier: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl HeldClock {
-    /// Moves the clock by so many milliseconds.
+    /// A clock of its own.
+    pub(crate) fn new() -> Arc<HeldClock> {
+        Arc::new(HeldClock {
+            now: AtomicI64::new(1_700_000_000_000),
+            passed: watch::Sender::default(),
+            began: Instant::now(),
+            barrier: Mutex::default(),
+        })
+    }
+
+    /// Lets so many milliseconds pass. Time does not go back; a clock does.
     pub(crate) fn advance(&self, by: i64) {
+        self.set_off(by);
+        self.passed.send_modify(|passed| *passed += by.max(0));
+    }
+
+    /// Sets the clock off by so many milliseconds, while no time passes.
+    pub(crate) fn set_off(&self, by: i64) {
         self.now.fetch_add(by, Ordering::SeqCst);
     }
 
@@ -49,6 +73,23 @@ impl Clock for HeldClock {
         }
         now
     }
+
+    fn steady(&self) -> Duration {
+        let passed = u64::try_from(*self.passed.borrow()).expect("time does not go back");
+        Duration::from_millis(passed) + self.began.elapsed()
+    }
+
+    /// Until so much time has passed in the test.
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        let mut passed = self.passed.subscribe();
+        let time = i64::try_from(time.as_millis()).expect("a short time");
+        let end = *passed.borrow() + time;
+        async move {
+            let waited = passed.wait_for(|passed| *passed >= end).await;
+            waited.map(drop).expect("the clock is here");
+        }
+        .boxed()
+    }
 }
 
 /// A fresh store.
@@ -70,17 +111,10 @@ enum Home {
     Pooled(Store, Database, Pooler),
 }
 
-fn held_clock() -> Arc<HeldClock> {
-    Arc::new(HeldClock {
-        now: AtomicI64::new(1_700_000_000_000),
-        barrier: Mutex::default(),
-    })
-}
-
 impl Stand {
     /// The reference store.
     pub(crate) async fn memory() -> Stand {
-        let clock = held_clock();
+        let clock = HeldClock::new();
         let memory = Arc::new(Memory::new(Arc::clone(&clock) as Arc<dyn Clock>));
         Stand {
             storage: Arc::clone(&memory) as Arc<dyn Storage>,
@@ -93,16 +127,16 @@ impl Stand {
     /// A SQLite file.
     pub(crate) async fn sqlite() -> Stand {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let clock = held_clock();
-        let store = open(&file_url(&directory), &clock).await;
+        let clock = HeldClock::new();
+        let store = open(&file_url(&directory), &clock, None).await;
         Stand::over(store.clone(), clock, Home::File(store, directory))
     }
 
     /// A Postgres database.
     pub(crate) async fn postgres() -> Stand {
         let database = Database::create().await;
-        let clock = held_clock();
-        let store = open(&database.url, &clock).await;
+        let clock = HeldClock::new();
+        let store = open(&database.url, &clock, None).await;
         Stand::over(store.clone(), clock, Home::Database(store, database))
     }
 
@@ -110,8 +144,8 @@ impl Stand {
     pub(crate) async fn pooled() -> Stand {
         let database = Database::create().await;
         let pooler = Pooler::before(&database.url, Settings::Ignored).await;
-        let clock = held_clock();
-        let store = open(&pooler.url, &clock).await;
+        let clock = HeldClock::new();
+        let store = open(&pooler.url, &clock, None).await;
         Stand::over(store.clone(), clock, Home::Pooled(store, database, pooler))
     }
 
@@ -157,22 +191,27 @@ impl Stand {
 
     /// The same store after its process ended and started again.
     pub(crate) async fn restart(self) -> Stand {
+        self.restart_with(None).await
+    }
+
+    /// The same, with a log that keeps rows for so many milliseconds.
+    pub(crate) async fn restart_with(self, log_ttl: Option<i64>) -> Stand {
         let clock = self.clock;
         match self.home {
             Home::Nowhere => panic!("the reference store ends with its process"),
             Home::File(store, directory) => {
                 store.close().await;
-                let store = open(&file_url(&directory), &clock).await;
+                let store = open(&file_url(&directory), &clock, log_ttl).await;
                 Stand::over(store.clone(), clock, Home::File(store, directory))
             }
             Home::Database(store, database) => {
                 store.close().await;
-                let store = open(&database.url, &clock).await;
+                let store = open(&database.url, &clock, log_ttl).await;
                 Stand::over(store.clone(), clock, Home::Database(store, database))
             }
             Home::Pooled(store, database, pooler) => {
                 store.close().await;
-                let store = open(&pooler.url, &clock).await;
+                let store = open(&pooler.url, &clock, log_ttl).await;
                 Stand::over(store.clone(), clock, Home::Pooled(store, database, pooler))
             }
         }
@@ -203,9 +242,11 @@ fn file_url(directory: &TempDir) -> String {
     format!("sqlite:{}", directory.path().join("store.db").display())
 }
 
-async fn open(url: &str, clock: &Arc<HeldClock>) -> Store {
+/// Opens a store at a clock, with a log that keeps rows for so many milliseconds.
+pub(crate) async fn open(url: &str, clock: &Arc<HeldClock>, log_ttl: Option<i64>) -> Store {
     let place = Place {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
+        log_ttl,
         ..Place::at(url)
     };
     open_at(&place)

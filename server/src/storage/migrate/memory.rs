@@ -8,7 +8,7 @@ use driftless_resolvers::storage::StorageError;
 
 use super::{Session, Step};
 use crate::storage::database::{Arg, Statement};
-use crate::storage::engine::Engine;
+use crate::storage::engine::{Engine, Wall};
 
 /// How many schemas are remembered: enough to go back to any that may still be running somewhere.
 const REMEMBERED: usize = 50;
@@ -50,8 +50,8 @@ pub(in crate::storage) async fn knows(
 /// Notes the schema that the database is prepared for now.
 pub(super) struct Remember<'a> {
     pub(super) source: &'a str,
-    /// The time, where the database does not ask its own.
-    pub(super) wall: Option<Arg>,
+    /// The time.
+    pub(super) wall: Wall,
 }
 
 impl Step for Remember<'_> {
@@ -62,13 +62,7 @@ impl Step for Remember<'_> {
             Arg::Text(digest(self.source)),
             Arg::Text(self.source.to_owned()),
         ];
-        let wall = match &self.wall {
-            None => "wall_ms()",
-            Some(wall) => {
-                args.push(wall.clone());
-                "$3"
-            }
-        };
+        let wall = self.wall.bind(&mut args);
         let note = format!(
             "insert into schemas (digest, source, prepared_ms, rank) \
              values ($1, $2, {wall}, (select coalesce(max(rank), 0) + 1 from schemas)) \
