@@ -259,6 +259,17 @@ impl SyncPlace {
 }
 
 impl SyncCursor {
+    /// Whether a record is for this sync. One that came into being after page one of a base sync is not: it comes with the
+    /// next delta and by subscription, and without it a base sync ends however fast records are made ahead of it
+    /// (`sync-design.md` D5).
+    #[must_use]
+    pub fn reaches(&self, record: &Record, seq: Seq) -> bool {
+        match self.place {
+            SyncPlace::Base(_) => record.version > Version::FIRST || seq <= self.horizon,
+            SyncPlace::Delta(..) => true,
+        }
+    }
+
     /// The cursor of the page after the one that ends with this record, or `None` where a delta has passed its horizon
     /// (`sync-design.md` R2).
     #[must_use]

@@ -179,6 +179,7 @@ impl Shelf {
         let rest = self.changes(&cursor.place);
         let mut matching = rest
             .into_iter()
+            .filter(|(_, stored)| cursor.reaches(&stored.record, stored.seq))
             .filter(|(_, stored)| query.rows.matches(&stored.record))
             .filter(|(_, stored)| query.filter.matches(&stored.record));
         let page: Vec<_> = matching.by_ref().take(query.limit).collect();

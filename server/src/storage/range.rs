@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use driftless_resolvers::Record;
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::filter::{Filter, Test};
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::attributes::{self, Attributes};
@@ -191,16 +192,26 @@ impl IndexWalk<'_> {
     }
 }
 
-/// The rows of a sync after a place.
+/// The rows of a sync after a place; those of a later page are those that [`SyncCursor::reaches`].
+///
+/// [`SyncCursor::reaches`]: driftless_resolvers::storage::SyncCursor::reaches
 pub(super) fn changes(
     dialect: Dialect,
     place: &SyncPlace,
+    horizon: Option<Seq>,
     filter: &Filter,
     narrowing: Option<&Narrowing>,
 ) -> Range {
     let mut args = Vec::new();
     let (condition, order) = match place {
-        SyncPlace::Base(key) => (format!("pk > {}", push(&mut args, text(key))), "pk"),
+        SyncPlace::Base(key) => {
+            let mut condition = format!("pk > {}", push(&mut args, text(key)));
+            if let Some(horizon) = horizon {
+                let horizon = push(&mut args, Arg::Int(horizon.0));
+                condition.push_str(&format!(" and (version > 1 or seq <= {horizon})"));
+            }
+            (condition, "pk")
+        }
         SyncPlace::Delta(time, seq) => {
             let time = push(&mut args, Arg::Int(time.0));
             let seq = push(&mut args, Arg::Int(seq.0));

@@ -231,7 +231,7 @@ impl SqlStore {
         reader: &Reader,
     ) -> Result<Answer, StorageError> {
         let dialect = self.engine.dialect();
-        let range = way.range(dialect, &cursor.place, reader);
+        let range = way.range(dialect, &cursor.place, Some(cursor.horizon), reader);
         let tested = range.tested();
         let want = reader.want(tested);
         let sql = statements::scan(dialect, way.table, &range, want);
@@ -255,7 +255,7 @@ impl SqlStore {
         let dialect = self.engine.dialect();
         let mut place = way.turned(start.place(UNBOUNDED));
         loop {
-            let range = way.range(dialect, &place, reader);
+            let range = way.range(dialect, &place, None, reader);
             let tested = range.tested();
             let want = reader.want(tested);
             let statement =
@@ -348,8 +348,15 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    fn range(&self, dialect: Dialect, place: &SyncPlace, reader: &Reader) -> Range {
-        range::changes(dialect, place, reader.filter(), self.narrowing.as_ref())
+    fn range(
+        &self,
+        dialect: Dialect,
+        place: &SyncPlace,
+        horizon: Option<Seq>,
+        reader: &Reader,
+    ) -> Range {
+        let (filter, narrowing) = (reader.filter(), self.narrowing.as_ref());
+        range::changes(dialect, place, horizon, filter, narrowing)
     }
 
     /// Where it begins.

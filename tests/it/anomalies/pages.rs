@@ -74,6 +74,31 @@ async fn t19_a_delta_ends_under_more_writes_than_it_reads(rig: &Rig) -> Verdict 
     Ok(())
 }
 
+anomaly!(t19_a_base_sync_ends_while_more_records_are_made_than_it_reads on [memory, sqlite, postgres] notices [
+    base_syncs_without_a_horizon: NoHorizon
+]);
+
+/// D5. For every page of two records, three are made behind its last one in the order of keys, as ids that grow with time are.
+async fn t19_a_base_sync_ends_while_more_records_are_made_than_it_reads(rig: &Rig) -> Verdict {
+    let probe = nine(rig).await?;
+    let mut replica = Replica::default();
+    let mut page = probe.first(None, 2).await?;
+    replica.take(&page.records)?;
+    let mut made = 0;
+    while page.next.is_some() {
+        ensure!(made < 60, "the base sync does not end");
+        for _ in 0..3 {
+            made += 1;
+            probe.save(&format!("s{made:02}"), 0).await?;
+        }
+        page = probe.next(&page, 2).await?;
+        replica.take(&page.records)?;
+    }
+    probe.sync(&mut replica, Some(page.started_at.0)).await?;
+    ensure!(replica == probe.truth().await?, "{replica:?}");
+    Ok(())
+}
+
 anomaly!(t20_a_record_that_changes_between_all_pages_arrives_in_ascending_versions on [memory, sqlite, postgres] notices [
     pages_of_one_old_snapshot: OldSnapshot
 ]);
