@@ -7,6 +7,7 @@ mod failover;
 mod ledger;
 mod migration;
 mod nodes;
+mod points;
 mod postgres;
 mod power;
 mod restore;

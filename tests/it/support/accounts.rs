@@ -92,6 +92,10 @@ impl Accounts {
     /// Sends a mutation that must succeed, and keeps what the answer says.
     pub(crate) async fn settle(&mut self, victim: &Victim, mutation: &Mutation) {
         let record = victim.value(&mutation.query, &mutation.variables).await;
+        self.note(mutation, record);
+    }
+
+    fn note(&mut self, mutation: &Mutation, record: Value) {
         assert_eq!(record["_version"], mutation.version, "{record}");
         self.acknowledged.insert(mutation.id.clone(), record);
     }
@@ -120,7 +124,12 @@ pub(crate) async fn persist(accounts: &mut Accounts, victim: &Victim, mutation: 
         loop {
             match mutation.send(victim).await {
                 Ok((503, body)) => assert_try_again(&body),
-                Ok((200, _)) => return accounts.settle(victim, mutation).await,
+                Ok((200, body)) => {
+                    assert!(body.get("errors").is_none(), "{body}");
+                    let data = body["data"].as_object().expect("data");
+                    let record = data.values().next().expect("one field").clone();
+                    return accounts.note(mutation, record);
+                }
                 other => panic!("{other:?}"),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
