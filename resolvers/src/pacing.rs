@@ -12,8 +12,8 @@ use crate::clock::Clock;
 const SHORTEST: u64 = 50;
 /// The longest delay, in milliseconds: far below the time that clients wait for an answer.
 const LONGEST: u64 = 1_000;
-/// After so many milliseconds without a repetition it is no loop.
-const LOOP: i64 = 10_000;
+/// After so long without a repetition it is no loop.
+const LOOP: Duration = Duration::from_secs(10);
 /// How many questions are remembered; then all are forgotten, and their loops start anew.
 const REMEMBERED: usize = 4_096;
 
@@ -36,8 +36,8 @@ impl Question {
     }
 }
 
-/// How often each question was repeated, and when last.
-type Asked = HashMap<u64, (u32, i64)>;
+/// How often each question was repeated, and when last, by a clock that nobody sets.
+type Asked = HashMap<u64, (u32, Duration)>;
 
 /// What was asked of one API in vain.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Pacing {
         (question, what).hash(&mut hasher);
         let delay = {
             let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            delay(&mut asked, question, hasher.finish(), clock.now().0)
+            delay(&mut asked, question, hasher.finish(), clock.steady())
         };
         if !delay.is_zero() {
             clock.sleep(delay).await;
@@ -58,12 +58,16 @@ impl Pacing {
     }
 }
 
-fn delay(asked: &mut Asked, question: Question, what: u64, now: i64) -> Duration {
+fn delay(asked: &mut Asked, question: Question, what: u64, now: Duration) -> Duration {
     if asked.len() >= REMEMBERED && !asked.contains_key(&what) {
         asked.clear();
     }
     let (repetitions, last) = asked.entry(what).or_insert((0, now));
-    *repetitions = if now - *last > LOOP { 0 } else { *repetitions };
+    *repetitions = if now.saturating_sub(*last) > LOOP {
+        0
+    } else {
+        *repetitions
+    };
     *last = now;
     let paced = repetitions.saturating_sub(question.free());
     *repetitions = repetitions.saturating_add(1);
@@ -77,9 +81,12 @@ fn delay(asked: &mut Asked, question: Question, what: u64, now: i64) -> Duration
 mod tests {
     use super::*;
 
-    fn delays(question: Question, times: &[i64]) -> Vec<u128> {
+    fn delays(question: Question, times: &[u64]) -> Vec<u128> {
         let mut asked = Asked::new();
-        let one = |time: &i64| delay(&mut asked, question, 7, *time).as_millis();
+        let one = |time: &u64| {
+            let now = Duration::from_millis(*time);
+            delay(&mut asked, question, 7, now).as_millis()
+        };
         times.iter().map(one).collect()
     }
 
@@ -105,7 +112,7 @@ mod tests {
     fn questions_are_told_apart_and_memory_is_bounded() {
         let mut asked = Asked::new();
         for what in 0..10_000 {
-            assert!(delay(&mut asked, Question::Conflict, what, 0).is_zero());
+            assert!(delay(&mut asked, Question::Conflict, what, Duration::ZERO).is_zero());
         }
         assert!(asked.len() <= REMEMBERED);
     }

@@ -273,6 +273,7 @@ impl App {
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&loaded.schema);
         let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
+        engine.clock = store.clock();
         engine.journal = notebook(&self.config, store, &self.state);
         if let Some(parts) = &*self.state.parts.borrow() {
             engine.bulletin = parts.realtime.hub.bulletin();

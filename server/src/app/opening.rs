@@ -96,6 +96,7 @@ impl Opening {
         let storage = Arc::clone(&store.storage);
         let schema = Arc::clone(&self.schema);
         let mut engine = engine(&self.config, &self.strategies, schema, storage).await?;
+        engine.clock = store.clock();
         engine.journal = notebook(&self.config, store, &self.state);
         Ok(engine)
     }
@@ -112,8 +113,7 @@ impl Opening {
             );
         });
         let settings = self.config.realtime.clone();
-        let clock = Arc::new(System);
-        let hub = Hub::new(Arc::clone(&store.feed), clock, settings.repairs);
+        let hub = Hub::new(Arc::clone(&store.feed), store.clock(), settings.repairs);
         engine.bulletin = hub.bulletin();
         let realtime = Realtime {
             settings,

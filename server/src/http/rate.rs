@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use driftless_conflict_handlers::Timestamp;
 use driftless_resolvers::identity::Identity;
 
 /// So much of its rate somebody may use at once who was silent before.
@@ -29,8 +28,8 @@ pub struct Rates {
 #[derive(Debug)]
 pub struct Limiter {
     rates: Rates,
-    /// When each caller's next request would be due if it kept to its rate, in microseconds since 1970.
-    due: Mutex<HashMap<String, i64>>,
+    /// When each caller's next request would be due if it kept to its rate, by a clock that nobody sets.
+    due: Mutex<HashMap<String, Duration>>,
 }
 
 impl Limiter {
@@ -44,7 +43,7 @@ impl Limiter {
     }
 
     /// How long a request from this address waits; `None` if it is refused.
-    pub fn address(&self, address: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
+    pub fn address(&self, address: Option<IpAddr>, now: Duration) -> Option<Duration> {
         match (address, self.rates.address) {
             (Some(address), Some(rate)) => self.pass(address.to_string(), rate, now),
             _ => Some(Duration::ZERO),
@@ -56,7 +55,7 @@ impl Limiter {
         &self,
         identity: &Identity,
         address: Option<IpAddr>,
-        now: Timestamp,
+        now: Duration,
     ) -> Option<Duration> {
         let Some(rate) = self.rates.principal else {
             return Some(Duration::ZERO);
@@ -68,16 +67,14 @@ impl Limiter {
         self.pass(name, rate, now)
     }
 
-    fn pass(&self, caller: String, rate: u32, now: Timestamp) -> Option<Duration> {
-        let now = now.0.saturating_mul(1_000);
-        let pace = 1_000_000 / i64::from(rate.max(1));
+    fn pass(&self, caller: String, rate: u32, now: Duration) -> Option<Duration> {
+        let pace = Duration::from_secs(1) / rate.max(1);
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if due.len() >= REMEMBERED && !due.contains_key(&caller) {
             due.retain(|_, due| *due > now);
         }
         let next = due.get(&caller).map_or(now, |due| (*due).max(now));
-        let ahead = u64::try_from(next - now).unwrap_or_default();
-        let wait = Duration::from_micros(ahead).saturating_sub(BURST);
+        let wait = next.saturating_sub(now).saturating_sub(BURST);
         if wait > LONGEST_WAIT {
             return None;
         }
@@ -100,7 +97,7 @@ mod tests {
             principal: Some(2),
             address: None,
         });
-        let ask = |now: i64| limiter.principal(&key("a"), None, Timestamp(now));
+        let ask = |now: u64| limiter.principal(&key("a"), None, Duration::from_millis(now));
         for _ in 0..=20 {
             assert_eq!(ask(0), Some(Duration::ZERO));
         }
@@ -114,7 +111,7 @@ mod tests {
             "time passes"
         );
         assert_eq!(
-            limiter.principal(&key("b"), None, Timestamp(0)),
+            limiter.principal(&key("b"), None, Duration::ZERO),
             Some(Duration::ZERO)
         );
         assert_eq!(ask(60_000), Some(Duration::ZERO));
@@ -127,7 +124,7 @@ mod tests {
             address: Some(1_000),
         });
         let (one, other) = (Some([127, 0, 0, 1].into()), Some([127, 0, 0, 2].into()));
-        let now = Timestamp(0);
+        let now = Duration::ZERO;
         while limiter.principal(&key("a"), one, now).is_some() {}
         assert!(limiter.principal(&key("a"), other, now).is_some());
         assert_eq!(limiter.address(one, now), Some(Duration::ZERO));

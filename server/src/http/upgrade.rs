@@ -40,7 +40,11 @@ pub async fn socket(From(state): From<Arc<State>>, request: Request) -> Response
         request.headers(),
         state.limits.proxies,
     );
-    if state.limiter.address(address, state.clock.now()).is_none() {
+    if state
+        .limiter
+        .address(address, state.clock.steady())
+        .is_none()
+    {
         return Refusal::Unavailable.into_response();
     }
     let Some(place) = Place::take(&state, parts.realtime.settings.sockets) else {

@@ -11,6 +11,7 @@ use driftless_resolvers::storage::{Key, StorageError};
 use tokio::sync::Notify;
 
 use super::hub::Subscriber;
+use super::recent::is_recent;
 use super::room::{Members, Registration, Room, Topic, payload};
 
 /// How many events one read of the log takes.
@@ -83,7 +84,7 @@ impl Channel {
     }
 
     fn replay(&self, members: &Members, subscription: &Subscription, subscriber: &Subscriber) {
-        for event in members.recent.replay(self.clock.now()) {
+        for event in members.recent.replay(self.clock.steady()) {
             if subscription.wants(&event)
                 && let Some(payload) = payload(subscription, event.told())
             {
@@ -98,26 +99,33 @@ impl Channel {
         let head = self.feed.head(&self.model).await?;
         let near = Seq((head.0 - BACKLOG).max(0));
         let from = position.map_or(near, |position| position.max(near));
-        self.publish_from(position.insert(from)).await
+        let now = self.clock.now();
+        let is_news = |event: &Event| is_recent(&event.record, now);
+        self.publish_from(position.insert(from), is_news).await
     }
 
     async fn follow(&self) -> Result<(), StorageError> {
         let mut position = self.position.lock().await;
         match &mut *position {
-            Some(position) => self.publish_from(position).await,
+            Some(position) => self.publish_from(position, |_| true).await,
             None => Ok(()),
         }
     }
 
-    /// Publishes what the log holds after a position, which moves along: nothing is published twice.
-    async fn publish_from(&self, position: &mut Seq) -> Result<(), StorageError> {
+    /// Publishes what the log holds after a position, which moves along: nothing is published twice. What is news is
+    /// remembered for those who subscribe a little later.
+    async fn publish_from(
+        &self,
+        position: &mut Seq,
+        is_news: impl Fn(&Event) -> bool,
+    ) -> Result<(), StorageError> {
         loop {
             let stretch = self.feed.since(&self.model, *position, BATCH).await?;
             if !stretch.whole {
                 self.disconnect_all();
             }
             for event in &stretch.events {
-                self.publish(event);
+                self.publish(event, is_news(event));
             }
             if stretch.next <= *position {
                 return Ok(());
@@ -140,19 +148,20 @@ impl Channel {
         members.disconnect_all();
     }
 
-    fn publish(&self, event: &Event) {
+    fn publish(&self, event: &Event, is_news: bool) {
         let mut members = self.room.members();
         members.publish(event.told(), |_, subscription| subscription.wants(event));
         if self.repairs
+            && is_news
             && let Ok(key) = Key::of(&self.model, &event.record.fields)
         {
-            members.recent.note(&key, event, self.clock.now());
+            members.recent.note(&key, event, self.clock.steady());
         }
     }
 
     fn settle(&self) {
         let mut members = self.room.members();
-        for event in members.recent.settled(self.clock.now()) {
+        for event in members.recent.settled(self.clock.steady()) {
             members.publish(event.told(), |topic, subscription| {
                 topic.wants_repairs() && subscription.wants(&event)
             });
@@ -160,8 +169,8 @@ impl Channel {
     }
 
     fn next_settling(&self) -> Option<Duration> {
-        let due = self.room.members().recent.next_settling(self.clock.now())?;
-        Some(Duration::from_millis(due))
+        let now = self.clock.steady();
+        self.room.members().recent.next_settling(now)
     }
 
     /// Publishes the log for as long as the server runs; does nothing while nobody listens.

@@ -1,20 +1,24 @@
 //! What changed a moment ago in one model: replayed to DataStore clients that have just subscribed (`client-js` 13.1),
 //! and sent once more after a burst of writes to one record (`client-js` 13.2).
+//!
+//! What counts is when this node published a change, by a clock that nobody sets: the time of the change is the database's,
+//! whose clock may be another one, or in doubt.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use driftless_resolvers::feed::{Event, Operation};
 use driftless_resolvers::storage::Key;
 use driftless_resolvers::{Record, Timestamp};
 
-/// How far a replay reaches back, in milliseconds.
-const REACH: i64 = 30_000;
-/// Two writes of one record closer than this are one burst, in milliseconds. The client that made the first throws the
+/// How far a replay reaches back.
+const REACH: Duration = Duration::from_secs(30);
+/// Two writes of one record closer than this are one burst. The client that made the first throws the
 /// second's event away while its answer is under way, and an answer may take eight seconds and its way (`errata.md` 2.13).
-const BURST: i64 = 10_000;
-/// How long after the last write of a burst the record is sent once more, in milliseconds: soon, and once when every
-/// answer has arrived that was under way.
-const TELLINGS: [i64; 2] = [1_000, 9_000];
+const BURST: Duration = Duration::from_secs(10);
+/// How long after the last write of a burst the record is sent once more: soon, and once when every answer has arrived
+/// that was under way.
+const TELLINGS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(9)];
 /// At most so many records are remembered; the oldest go first.
 const CAPACITY: usize = 1_000;
 
@@ -24,42 +28,40 @@ const CAPACITY: usize = 1_000;
 pub struct Recent {
     entries: HashMap<Key, Entry>,
     /// One element per write, oldest first; those whose record was written again since are skipped.
-    order: VecDeque<(Timestamp, Key)>,
+    order: VecDeque<(Duration, Key)>,
     unsettled: HashMap<Key, Burst>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Burst {
-    last_write: Timestamp,
+    last_write: Duration,
     /// How often the record was told since.
     told: usize,
 }
 
 impl Burst {
     /// When the record is told next.
-    fn due(self) -> Timestamp {
-        let pause = TELLINGS.get(self.told).copied().unwrap_or(i64::MAX / 2);
-        Timestamp(self.last_write.0 + pause)
+    fn due(self) -> Duration {
+        let pause = TELLINGS.get(self.told).copied();
+        self.last_write
+            .saturating_add(pause.unwrap_or(Duration::MAX))
     }
 }
 
 #[derive(Debug)]
 struct Entry {
     event: Event,
-    published: Timestamp,
+    published: Duration,
 }
 
 impl Recent {
     /// Remembers an event that is being published at `now`.
-    pub fn note(&mut self, key: &Key, event: &Event, now: Timestamp) {
+    pub fn note(&mut self, key: &Key, event: &Event, now: Duration) {
         self.forget(now);
-        if !is_recent(&event.record, now) {
-            return;
-        }
         let burst = self
             .entries
             .get(key)
-            .is_some_and(|before| now.0 - before.published.0 <= BURST);
+            .is_some_and(|before| now.saturating_sub(before.published) <= BURST);
         if burst || self.unsettled.contains_key(key) {
             let burst = Burst {
                 last_write: now,
@@ -76,22 +78,22 @@ impl Recent {
     }
 
     /// The states to replay to somebody who subscribes now.
-    pub fn replay(&self, now: Timestamp) -> impl Iterator<Item = Event> {
+    pub fn replay(&self, now: Duration) -> impl Iterator<Item = Event> {
         self.entries
             .values()
-            .filter(move |entry| is_recent(&entry.event.record, now))
+            .filter(move |entry| now.saturating_sub(entry.published) <= REACH)
             .map(|entry| restated(&entry.event))
     }
 
-    /// When the next record is to be told once more, in milliseconds from `now`.
+    /// How long it is until the next record is to be told once more.
     #[must_use]
-    pub fn next_settling(&self, now: Timestamp) -> Option<u64> {
+    pub fn next_settling(&self, now: Duration) -> Option<Duration> {
         let due = self.unsettled.values().map(|burst| burst.due()).min()?;
-        Some(u64::try_from(due.0 - now.0).unwrap_or(0))
+        Some(due.saturating_sub(now))
     }
 
     /// The newest state of every record that is to be told now.
-    pub fn settled(&mut self, now: Timestamp) -> Vec<Event> {
+    pub fn settled(&mut self, now: Duration) -> Vec<Event> {
         let mut events = Vec::new();
         let entries = &self.entries;
         self.unsettled.retain(|key, burst| {
@@ -105,9 +107,9 @@ impl Recent {
         events
     }
 
-    fn forget(&mut self, now: Timestamp) {
+    fn forget(&mut self, now: Duration) {
         while let Some((published, key)) = self.order.front() {
-            let old = now.0 - published.0 > REACH || self.entries.len() >= CAPACITY;
+            let old = now.saturating_sub(*published) > REACH || self.entries.len() >= CAPACITY;
             let superseded = self
                 .entries
                 .get(key)
@@ -124,8 +126,11 @@ impl Recent {
     }
 }
 
-fn is_recent(record: &Record, now: Timestamp) -> bool {
-    now.0 - record.last_changed_at.0 <= REACH
+/// Whether a record changed a moment ago, by the clock that its time comes from: what is taken up of a log that nobody
+/// listened to may be old.
+pub fn is_recent(record: &Record, now: Timestamp) -> bool {
+    let reach = i64::try_from(REACH.as_millis()).unwrap_or(i64::MAX);
+    now.0.saturating_sub(record.last_changed_at.0) <= reach
 }
 
 /// The record's state as an event, whole whatever the last mutation selected. DataStore upserts whatever the kind is; only the flag decides (`client-js` 12.2).
@@ -148,6 +153,10 @@ mod tests {
     use driftless_resolvers::feed::Seq;
     use driftless_resolvers::{Fields, Version};
     use std::sync::Arc;
+
+    fn after(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
 
     fn key(name: &str) -> Key {
         Key(format!("[\"{name}\"]"))
@@ -177,12 +186,12 @@ mod tests {
     #[test]
     fn a_replay_holds_the_newest_state_of_each_record() {
         let mut recent = Recent::default();
-        recent.note(&key("a"), &event(1, 1_000), Timestamp(1_000));
-        recent.note(&key("a"), &event(2, 5_000), Timestamp(5_000));
-        assert_eq!(versions(recent.replay(Timestamp(6_000))), [2]);
+        recent.note(&key("a"), &event(1, 1_000), after(1_000));
+        recent.note(&key("a"), &event(2, 5_000), after(5_000));
+        assert_eq!(versions(recent.replay(after(6_000))), [2]);
         assert!(
             recent
-                .replay(Timestamp(6_000))
+                .replay(after(6_000))
                 .all(|event| event.operation == Operation::Update)
         );
     }
@@ -190,51 +199,59 @@ mod tests {
     #[test]
     fn a_replay_forgets_after_half_a_minute() {
         let mut recent = Recent::default();
-        recent.note(&key("a"), &event(1, 1_000), Timestamp(1_000));
-        assert_eq!(versions(recent.replay(Timestamp(31_001))), [0_u32; 0]);
-        recent.note(&key("b"), &event(1, 40_000), Timestamp(40_000));
+        recent.note(&key("a"), &event(1, 1_000), after(1_000));
+        assert_eq!(versions(recent.replay(after(31_001))), [0_u32; 0]);
+        recent.note(&key("b"), &event(1, 40_000), after(40_000));
         assert_eq!(recent.entries.len(), 1);
+    }
+
+    /// A database whose clock is hours ahead or behind, or stands still.
+    #[test]
+    fn the_time_of_a_change_does_not_matter() {
+        for at in [-7_200_000, 0, 7_200_000] {
+            let mut recent = Recent::default();
+            recent.note(&key("a"), &event(1, at), after(1_000));
+            recent.note(&key("a"), &event(2, at), after(2_000));
+            assert_eq!(versions(recent.replay(after(31_000))), [2], "{at}");
+            assert_eq!(versions(recent.settled(after(3_000))), [2], "{at}");
+        }
     }
 
     #[test]
     fn one_write_needs_no_settling() {
         let mut recent = Recent::default();
-        recent.note(&key("a"), &event(1, 1_000), Timestamp(1_000));
-        assert_eq!(recent.next_settling(Timestamp(1_000)), None);
+        recent.note(&key("a"), &event(1, 1_000), after(1_000));
+        assert_eq!(recent.next_settling(after(1_000)), None);
     }
 
     #[test]
     fn a_burst_is_told_soon_after_its_last_write_and_once_when_its_answers_have_arrived() {
         let mut recent = Recent::default();
         for (version, at) in [(1, 1_000), (2, 1_500), (3, 2_000)] {
-            recent.note(&key("a"), &event(version, at), Timestamp(at));
+            recent.note(&key("a"), &event(version, at), after(at.unsigned_abs()));
         }
-        assert_eq!(recent.next_settling(Timestamp(2_200)), Some(800));
-        assert!(recent.settled(Timestamp(2_999)).is_empty());
-        assert_eq!(versions(recent.settled(Timestamp(3_000))), [3]);
-        assert!(recent.settled(Timestamp(10_999)).is_empty());
-        assert_eq!(recent.next_settling(Timestamp(10_000)), Some(1_000));
-        assert_eq!(versions(recent.settled(Timestamp(11_000))), [3]);
-        assert_eq!(recent.next_settling(Timestamp(11_000)), None);
-        assert!(recent.settled(Timestamp(99_000)).is_empty());
+        assert_eq!(recent.next_settling(after(2_200)), Some(after(800)));
+        assert!(recent.settled(after(2_999)).is_empty());
+        assert_eq!(versions(recent.settled(after(3_000))), [3]);
+        assert!(recent.settled(after(10_999)).is_empty());
+        assert_eq!(recent.next_settling(after(10_000)), Some(after(1_000)));
+        assert_eq!(versions(recent.settled(after(11_000))), [3]);
+        assert_eq!(recent.next_settling(after(11_000)), None);
+        assert!(recent.settled(after(99_000)).is_empty());
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut recent = Recent::default();
         for number in 0..5_000 {
-            recent.note(
-                &key(&number.to_string()),
-                &event(1, 1_000),
-                Timestamp(1_000),
-            );
+            recent.note(&key(&number.to_string()), &event(1, 1_000), after(1_000));
         }
         assert!(recent.entries.len() <= CAPACITY);
         for version in 1..5_000 {
             recent.note(
                 &key("hot"),
                 &event(version, 1_000),
-                Timestamp(i64::from(version)),
+                after(u64::from(version)),
             );
         }
         assert!(recent.order.len() <= 5_000 + CAPACITY);

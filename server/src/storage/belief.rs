@@ -87,6 +87,11 @@ impl Belief {
         }
     }
 
+    /// What the store's clock says by now, as far as it is believed and this process can tell.
+    pub(super) fn now(&self, steady: i64) -> i64 {
+        self.state().counted(steady)
+    }
+
     /// The latest time that a change may have which is made at this moment, whatever the store's clock says then.
     pub(super) fn latest(&self, steady: i64) -> i64 {
         let state = self.state();

@@ -7,7 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use driftless_resolvers::Timestamp;
+use driftless_resolvers::clock::Clock;
 use driftless_resolvers::storage::StorageError;
+use futures_util::future::BoxFuture;
 
 use super::belief::{Reading, Ruling, Word};
 use super::database::{Arg, Row, Statement};
@@ -30,6 +33,24 @@ pub(super) async fn watch(engine: Arc<Engine>) {
             finding.tell();
         }
         engine.clock().sleep(PERIOD).await;
+    }
+}
+
+/// The clock of a store, as the processes that work with it count its time: the same for all of them, whatever their own
+/// clocks say.
+pub(super) struct StoreClock(pub(super) Arc<Engine>);
+
+impl Clock for StoreClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.now())
+    }
+
+    fn steady(&self) -> Duration {
+        self.0.clock().steady()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+        self.0.clock().sleep(time)
     }
 }
 

@@ -94,6 +94,14 @@ impl Engine {
         }
     }
 
+    /// The time by the store's clock, as far as this process can tell without asking.
+    pub(super) fn now(&self) -> i64 {
+        match self {
+            Engine::Postgres(postgres) => postgres.now(),
+            Engine::Sqlite(sqlite) => sqlite.now().0,
+        }
+    }
+
     /// Whether other processes work with it too.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Engine::Postgres(_))

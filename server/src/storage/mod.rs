@@ -177,6 +177,12 @@ impl Store {
         self.spawn(drift::watch(Arc::clone(self.sql.engine())));
     }
 
+    /// The time that changes get, as this process counts it: what is compared with it should be told by it.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(drift::StoreClock(Arc::clone(self.sql.engine())))
+    }
+
     /// How far that clock is ahead of what is believed, where it jumped: changes get the time that has really passed.
     #[must_use]
     pub fn clock_ahead(&self) -> Option<Duration> {

@@ -142,6 +142,10 @@ impl Postgres {
         self.belief.latest(belief::steady(&*self.clock))
     }
 
+    pub(super) fn now(&self) -> i64 {
+        self.belief.now(belief::steady(&*self.clock))
+    }
+
     pub(super) async fn reading(&self) -> Result<(Reading, Ruling), StorageError> {
         read_clocks(&self.connections, &*self.clock).await
     }

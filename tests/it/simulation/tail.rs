@@ -1,6 +1,7 @@
 //! One model's log as it reaches subscribers: in order, some time after the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftless::realtime::recent::Recent;
 use driftless_resolvers::Timestamp;
@@ -47,22 +48,27 @@ impl Tail {
         self.published = stretch.next;
         for event in &stretch.events {
             let key = Key::of(&self.model, &event.record.fields).expect("a record has its key");
-            self.recent.note(&key, event, now);
+            self.recent.note(&key, event, steady(now));
         }
         stretch.events
     }
 
     /// What to tell a DataStore client that has just subscribed, in a fixed order.
     pub(super) fn replay(&self, now: Timestamp) -> Vec<Event> {
-        let mut events: Vec<Event> = self.recent.replay(now).collect();
+        let mut events: Vec<Event> = self.recent.replay(steady(now)).collect();
         events.sort_by_key(|event| event.seq);
         events
     }
 
     /// What to tell DataStore clients once more.
     pub(super) fn settled(&mut self, now: Timestamp) -> Vec<Event> {
-        let mut events = self.recent.settled(now);
+        let mut events = self.recent.settled(steady(now));
         events.sort_by_key(|event| event.seq);
         events
     }
+}
+
+/// Nobody sets the clock of a simulation.
+fn steady(now: Timestamp) -> Duration {
+    Duration::from_millis(now.0.unsigned_abs())
 }
