@@ -156,6 +156,20 @@ fn tombstones_last_thirty_days_and_deltas_for_ever_unless_told_otherwise() {
 }
 
 #[test]
+fn the_log_is_kept_for_thirty_days_unless_told_otherwise() {
+    let kept = |file: &str, variables: &[(&str, &str)]| {
+        let config = load(file, variables).expect("a configuration");
+        config.place().log_ttl.map(|ttl| ttl / 60_000)
+    };
+    assert_eq!(kept("", &[]), Some(30 * 24 * 60));
+    let (file, never) = ("[sync]\nlog_ttl = 90\n", "[sync]\nlog_ttl = \"never\"\n");
+    assert_eq!((kept(file, &[]), kept(never, &[])), (Some(90), None));
+    let variable = |value| [("DRIFTLESS_SYNC_LOG_TTL", value)];
+    assert_eq!(kept(file, &variable("120")), Some(120));
+    assert_eq!(kept(file, &variable("never")), None);
+}
+
+#[test]
 fn a_time_that_makes_no_sense_is_named_with_its_place() {
     for (line, key) in [
         ("delta_ttl = -1", "delta_ttl"),
@@ -163,12 +177,18 @@ fn a_time_that_makes_no_sense_is_named_with_its_place() {
         ("tombstone_ttl = \"soon\"", "tombstone_ttl"),
         ("tombstone_ttl = 1.5", "tombstone_ttl"),
         ("tombstone_ttl = -1", "tombstone_ttl"),
+        ("log_ttl = -1", "log_ttl"),
+        ("log_ttl = \"always\"", "log_ttl"),
     ] {
         let error = load(&format!("[sync]\n{line}\n"), &[]).expect_err(line);
         let told = error.0.contains("driftless.toml") && error.0.contains(key);
         assert!(told, "{error}");
     }
-    for name in ["DRIFTLESS_SYNC_DELTA_TTL", "DRIFTLESS_SYNC_TOMBSTONE_TTL"] {
+    for name in [
+        "DRIFTLESS_SYNC_DELTA_TTL",
+        "DRIFTLESS_SYNC_TOMBSTONE_TTL",
+        "DRIFTLESS_SYNC_LOG_TTL",
+    ] {
         let error = load("", &[(name, "-1")]).expect_err(name);
         assert!(error.0.contains(name), "{error}");
     }

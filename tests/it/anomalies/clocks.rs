@@ -105,6 +105,33 @@ async fn t24_a_model_that_was_idle_for_a_day_gives_a_delta(rig: &Rig) -> Verdict
     Ok(())
 }
 
+anomaly!(t24_started_at_is_near_now_and_ticks_are_few_while_a_model_idles on [memory, sqlite, postgres]);
+
+/// D3, section 6.3. Devices come by after every kind of pause, the bounds of ticks among them.
+async fn t24_started_at_is_near_now_and_ticks_are_few_while_a_model_idles(rig: &Rig) -> Verdict {
+    let probe = Probe::new(rig).await;
+    probe.save("a", 0).await?;
+    let began = rig.now();
+    let mut last_sync = None;
+    for round in 0..4 {
+        for pause in [0, 1, 4_999, 9_999, 10_000, 10_001, 14_999, 15_001, HOUR] {
+            rig.pass(pause).await;
+            let page = probe.first(last_sync, 10).await?;
+            let behind = rig.now() - page.started_at.0;
+            ensure!(
+                (1..15_000).contains(&behind),
+                "startedAt is {behind} ms behind after {pause} ms"
+            );
+            ensure!(last_sync.is_none_or(|last| last <= page.started_at.0));
+            last_sync = Some(page.started_at.0);
+        }
+        let ticks = probe.feed.head(&probe.model).await?.0 - 1;
+        let most = 6 * (round + 1);
+        ensure!(ticks <= most, "{ticks} ticks in {} ms", rig.now() - began);
+    }
+    Ok(())
+}
+
 anomaly!(t25_many_syncs_of_an_idle_model_add_one_tick on [memory, sqlite, postgres]);
 
 /// Section 6.3. Fifty devices start at once; another one writes meanwhile.
@@ -120,6 +147,11 @@ async fn t25_many_syncs_of_an_idle_model_add_one_tick(rig: &Rig) -> Verdict {
     for page in pages {
         let mut replica = Replica::default();
         let page = page?;
+        let behind = rig.now() - page.started_at.0;
+        ensure!(
+            (1..15_000).contains(&behind),
+            "startedAt is {behind} ms behind"
+        );
         replica.take(&page.records)?;
         probe.sync(&mut replica, Some(page.started_at.0)).await?;
         ensure!(

@@ -6,6 +6,7 @@ use driftless::storage::open;
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
+use crate::cli::run;
 use crate::support::accounts::{create, delete, update};
 use crate::support::audit::audit;
 use crate::support::cluster::execute;
@@ -121,6 +122,7 @@ async fn a_clock_that_is_not_believed_is_told_by_probes_and_figures_and_keeps_no
     let server = Server::start_with(|config| {
         config.database = driftless::config::Database(url);
         config.admin = Some(driftless::config::Secret("secret".to_owned()));
+        config.drain = Duration::ZERO;
     })
     .await;
     let get = async |path: &str| {
@@ -150,6 +152,17 @@ async fn a_clock_that_is_not_believed_is_told_by_probes_and_figures_and_keeps_no
         (7_190..=7_200).contains(&ahead.expect("a figure")),
         "{ahead:?}"
     );
+
+    // What `driftless dev` leaves behind in its folder.
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = json!({"http_endpoint": server.url("/graphql"), "pid": 1});
+    std::fs::create_dir(folder.path().join(".driftless")).expect("a folder");
+    let file = folder.path().join(".driftless/running.json");
+    std::fs::write(file, running.to_string()).expect("a file");
+    let status = run(folder.path(), &["status"]).await;
+    let told = String::from_utf8_lossy(&status.stdout);
+    assert!(told.contains("s ahead, not believed"), "{told}");
+    assert_eq!(status.status.code(), Some(0));
     server.app.stop().await;
     database.remove().await;
 }
