@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use driftless::storage::open;
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::cluster::execute;
+use crate::support::postgres::Database;
 use crate::support::server::{DATASTORE, Server, Socket};
 
 const ON_CREATE: &str = "subscription operation { onCreatePost { id title _version _deleted } }";
@@ -414,6 +417,39 @@ async fn what_changed_a_moment_ago_is_replayed_to_datastore_clients_only() {
     for socket in [&mut plain, &mut datastore] {
         let frame = socket.frame().await;
         assert_eq!(frame["payload"]["data"]["onUpdatePost"]["title"], "later");
+    }
+}
+
+/// `sync-design.md` T5: changes have the time of the database, and nodes differ from it.
+#[tokio::test]
+async fn a_node_whose_clock_is_hours_off_replays_what_changed_a_moment_ago() {
+    for off in [-7_200_000, 7_200_000] {
+        let database = Database::create().await;
+        let made = open(&database.url).await.expect("a database");
+        made.close().await;
+        let clock = format!(
+            "create or replace function wall_ms() returns bigint language sql volatile as \
+             $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + ({off}) $$"
+        );
+        execute(&mut database.connect().await, &clock).await;
+        let url = database.url.clone();
+        let server = Server::start_with(|config| {
+            config.database = driftless::config::Database(url);
+            config.drain = Duration::ZERO;
+        })
+        .await;
+        // Nobody listened when it was written; then somebody does already.
+        server.create_post("just now").await;
+        for _ in 0..2 {
+            let mut datastore = server.session().await;
+            datastore
+                .subscribe("a", ON_UPDATE, &server.authorization(DATASTORE))
+                .await;
+            let title = &datastore.frame().await["payload"]["data"]["onUpdatePost"]["title"];
+            assert_eq!(title, "just now", "{off}");
+        }
+        server.app.stop().await;
+        database.remove().await;
     }
 }
 
