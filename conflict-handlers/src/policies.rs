@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::automerge::merge_member;
 use crate::conflict::{Conflict, Kinds};
@@ -225,11 +225,19 @@ fn counted(conflict: &Conflict<'_>, name: &str, stored: &Value, incoming: &Value
         .collect();
     match (or_zero(stored), numbers) {
         (Value::Number(start), Some(changes)) => match plus(&start, &changes) {
-            Some(sum) => (Value::Number(sum), Rule::Counted),
-            None => (stored.clone(), Rule::Rejected),
+            Some(sum) if fits(conflict, name, &sum) => (Value::Number(sum), Rule::Counted),
+            _ => (stored.clone(), Rule::Rejected),
         },
         _ => (stored.clone(), Rule::Rejected),
     }
+}
+
+/// Whether a field can hold a number. An `Int` has 32 bits; a record with a longer one is none that a client can read.
+fn fits(conflict: &Conflict<'_>, name: &str, number: &Number) -> bool {
+    let ty = conflict.request.types.get(name);
+    let is_int = ty.is_some_and(|ty| ty.trim_end_matches('!') == "Int");
+    let whole = number.as_i64().and_then(|whole| i32::try_from(whole).ok());
+    !is_int || whole.is_some()
 }
 
 fn extreme(stored: &Value, incoming: &Value, rule: Rule) -> (Value, Rule) {

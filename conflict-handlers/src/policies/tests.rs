@@ -33,6 +33,25 @@ fn a_counter_adds_what_the_client_added() {
 }
 
 #[test]
+fn a_counter_never_counts_beyond_its_type() {
+    let count = |ty: &str, stored: i32, incoming: i32| {
+        let mut case = Case::over(
+            json!({"f": 0}),
+            json!({ "f": stored }),
+            json!({ "f": incoming }),
+        );
+        case.request.types = BTreeMap::from([("f".to_owned(), ty.to_owned())]);
+        case.merged(&policies([("f", Policy::Counter)]))["f"].clone()
+    };
+    for ty in ["Int", "Int!"] {
+        assert_eq!(count(ty, i32::MAX - 1, 1), json!(i32::MAX));
+        assert_eq!(count(ty, i32::MAX, 1), json!(i32::MAX));
+        assert_eq!(count(ty, i32::MIN, -1), json!(i32::MIN));
+    }
+    assert_eq!(count("Float", i32::MAX, 1), json!(1_i64 << 31));
+}
+
+#[test]
 fn without_the_clients_version_a_counter_stays() {
     let case = Case::new(json!({"f": 5}), json!({"f": 7}));
     let strategy = policies([("f", Policy::Counter)]);

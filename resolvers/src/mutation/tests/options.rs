@@ -135,6 +135,19 @@ async fn rating(world: &World) -> Value {
     world.stored_post("p").await.fields["rating"].clone()
 }
 
+/// A record whose number is no `Int` stops every client that syncs it.
+#[tokio::test]
+async fn a_counter_stays_where_a_sum_would_not_be_of_its_type() {
+    let world = world(counter());
+    let created = json!({"id": "p", "rating": 0});
+    world.create("Post", created).await.unwrap();
+    for rating in [i32::MAX, 1, i32::MAX] {
+        let sent = json!({"id": "p", "rating": rating, "_version": 1});
+        world.update("Post", sent).await.unwrap();
+    }
+    assert_eq!(rating(&world).await, json!(i32::MAX));
+}
+
 #[tokio::test]
 async fn equal_changes_of_devices_with_one_api_key_all_count() {
     let world = world(counter());
