@@ -41,14 +41,16 @@ pub enum Choice {
 /// How far in the future a `lastSync` may lie and still get a delta, in milliseconds (`sync-design.md` 6.1).
 pub const FUTURE_TOLERANCE: i64 = 60_000;
 
-/// Chooses between base and delta (`sync-design.md` 6.1, `errata.md` rows 31, 32, 51).
+/// Chooses between base and delta (`sync-design.md` 6.1, `errata.md` rows 31, 32, 51). A device's own clock may be ahead
+/// by the overlap, so what it says counts from so much earlier, also where it is asked whether it saw an epoch begin.
 #[must_use]
 pub fn choose(last_sync: Option<i64>, overlap: i64, window: Option<i64>, log: LogState) -> Choice {
     let Some(last) = last_sync.filter(|last| *last > 0) else {
         return Choice::Base;
     };
-    let too_old = last < log.epoch_start.0
-        || last <= log.purged.0
+    let surely = last.saturating_sub(overlap);
+    let too_old = surely < log.epoch_start.0
+        || surely <= log.purged.0
         || window.is_some_and(|window| last < log.wall.0.saturating_sub(window));
     let newest = log.head.0.max(log.wall.0);
     if too_old || last > newest.saturating_add(FUTURE_TOLERANCE) {

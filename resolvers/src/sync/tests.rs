@@ -277,9 +277,25 @@ fn base_or_delta_is_chosen_by_what_the_log_still_knows() {
         );
     }
     assert_eq!(
-        choose(Some(START - 5), 300_000, None, log),
-        Choice::Delta(Timestamp(START - 5 - 300_000))
+        choose(Some(START - 5), 40_000, None, log),
+        Choice::Delta(Timestamp(START - 5 - 40_000))
     );
+}
+
+/// A device whose clock is ahead says that it synced after the epoch began, although it holds what was lost with the old
+/// one: it gets everything.
+#[test]
+fn a_clock_that_is_ahead_does_not_hide_that_an_epoch_began() {
+    let log = LogState {
+        head: Timestamp(START + 60_001),
+        wall: Timestamp(START + 5_000),
+        epoch_start: Timestamp(START + 60_000),
+        purged: Timestamp(0),
+    };
+    let ahead = Some(START + 100_000);
+    assert_eq!(choose(ahead, 300_000, None, log), Choice::Base);
+    let exact = Choice::Delta(Timestamp(START + 60_000));
+    assert_eq!(choose(ahead, 0, None, log), exact);
 }
 
 /// `errata.md` row 30: a device that was away still learns what is gone.
