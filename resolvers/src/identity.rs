@@ -20,6 +20,14 @@ pub enum Family {
     Unknown,
 }
 
+impl Family {
+    /// Whether it is one of the native clients, for which answers differ from those for JavaScript.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        matches!(self, Family::Android | Family::Swift | Family::Flutter)
+    }
+}
+
 /// A way to prove who one is; `provider` in a rule, a mode in the configuration (`auth` 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AuthMode {

@@ -153,7 +153,7 @@ async fn existing(permit: &WritePermit<'_>, create: &Create, stored: Record) -> 
 
 /// Decides and writes until one of the two settles the request.
 async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
-    let mut stored = permit.stored(&request.key).await?;
+    let mut stored = living(permit, request, permit.kept(&request.key).await?)?;
     let mut approved = approve(permit, request, stored.as_ref())?;
     if let Some(fault) = &request.fault {
         return Err(refusal::invalid(permit, fault, stored).into());
@@ -208,13 +208,35 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
                 mediation.conclude(Ok(Some(&record)));
                 return Ok(shown(record));
             }
-            Put::Stale(now) => stored = now.filter(|record| !permit.is_shell(record)),
+            Put::Stale(now) => {
+                stored = living(permit, request, now)
+                    .inspect_err(|_| mediation.conclude(Err(&Refusal::Missing)))?;
+            }
         }
         // The record may have become somebody else's meanwhile.
         approved = approve(permit, request, stored.as_ref())?;
     }
     drop(turn);
     Err(contended())
+}
+
+/// What there is to write over: a shell is nothing. But who writes over one has a copy of what is long deleted, and no sync
+/// brings word of that once more; if the rules let the caller write, the error shows what is left, so that the copy goes.
+fn living(
+    permit: &WritePermit<'_>,
+    request: &Request,
+    kept: Option<Record>,
+) -> Result<Option<Record>, FieldError> {
+    match kept {
+        Some(shell) if permit.is_shell(&shell) => {
+            let approved = approve(permit, request, Some(&shell));
+            match approved.map(|_| refusal::gone(permit, request.base().is_some(), shell)) {
+                Ok(Some(error)) => Err(error),
+                Ok(None) | Err(_) => Ok(None),
+            }
+        }
+        kept => Ok(kept),
+    }
 }
 
 /// Asks the rules about what is stored.

@@ -4,8 +4,6 @@ mod faults;
 mod page;
 mod values;
 
-pub(crate) use page::is_native;
-
 use driftless_conflict_handlers::{Fields, Record, Timestamp};
 
 use super::error::GraphqlError;

@@ -8,7 +8,7 @@ use async_graphql::parser::types::OperationType;
 use super::document::Rejection;
 use super::error::{ErrorType, GraphqlError};
 use super::plan::{Field, Plan, Selection, Source};
-use super::project::{Projection, is_native};
+use super::project::Projection;
 use super::resolved::{Cell, Column, Layer};
 use super::types::Resolver;
 use super::validate::Rule;
@@ -262,7 +262,7 @@ impl Subscription {
     pub fn projection_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         Arc::as_ptr(&self.plan).hash(&mut hasher);
-        is_native(self.caller.family).hash(&mut hasher);
+        self.caller.family.is_native().hash(&mut hasher);
         self.unreached.hash(&mut hasher);
         for variable in self.plan.switches() {
             self.variables

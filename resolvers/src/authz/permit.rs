@@ -324,10 +324,15 @@ impl<'a> WritePermit<'a> {
 
     /// What is stored; a shell is nothing (`errata.md` row 30).
     pub(crate) async fn stored(&self, key: &Key) -> Result<Option<Record>, Failure> {
+        let stored = self.kept(key).await?;
+        Ok(stored.filter(|record| !self.is_shell(record)))
+    }
+
+    /// What the store keeps, be it a shell.
+    pub(crate) async fn kept(&self, key: &Key) -> Result<Option<Record>, Failure> {
         let keys = std::slice::from_ref(key);
         let records = self.engine.storage.get(self.model, keys).await?;
-        let stored = records.into_iter().next().flatten();
-        Ok(stored.filter(|record| !self.is_shell(record)))
+        Ok(records.into_iter().next().flatten())
     }
 
     /// What a rejection shows of the stored record: what the caller may read of it, or nothing (`errata.md` row 16).

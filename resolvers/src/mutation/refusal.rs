@@ -79,6 +79,25 @@ pub(super) fn error(
     }
 }
 
+/// The error of a write over a shell. JavaScript takes over the record of any error, native clients that of a conflict
+/// only (`client-js` 10.2, `client-native` 1.5, 2.6); they send a version with everything but creates.
+/// None where a rejection shows what AppSync's shows: nothing of a record that is gone.
+pub(super) fn gone(
+    permit: &WritePermit<'_>,
+    has_version: bool,
+    shell: Record,
+) -> Option<FieldError> {
+    if !shows_always(permit) {
+        return None;
+    }
+    let refusal = if has_version && permit.family().is_native() {
+        Refusal::Conflict(Rejection::default())
+    } else {
+        Refusal::Missing
+    };
+    Some(error(permit, &refusal, Some(shell)))
+}
+
 fn shows_always(permit: &WritePermit<'_>) -> bool {
     permit.engine().settings.rejection_data == RejectionData::Always
 }

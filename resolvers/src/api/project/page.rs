@@ -3,7 +3,6 @@
 use super::super::plan::Field;
 use super::super::types::TypeRef;
 use super::{EMPTY, NoValue, Object, PageParts, Projection, Step, Treatment, Written};
-use crate::identity::Family;
 
 /// The path to the items of a page that is a root field: its key, and `items`.
 const ROOT_PAGE_DEPTH: usize = 2;
@@ -61,18 +60,13 @@ impl<'a> Projection<'a> {
     }
 
     fn is_native(&self) -> bool {
-        is_native(self.family)
+        self.family.is_native()
     }
 
     /// Whether what is written now is stored by DataStore for JavaScript.
     pub(super) fn is_for_javascript(&self) -> bool {
         matches!(self.treatment, Treatment::Sync | Treatment::Event) && !self.is_native()
     }
-}
-
-/// Whether answers differ from those for JavaScript.
-pub(crate) fn is_native(family: Family) -> bool {
-    matches!(family, Family::Android | Family::Swift | Family::Flutter)
 }
 
 /// The type of a list's elements.
