@@ -19,12 +19,15 @@ use super::{
     SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
 };
 use crate::clock::Clock;
-use crate::feed::{Feed, Seq, Stretch};
+use crate::feed::{Event, Feed, Seq, Stretch};
 use crate::schema::Schema;
 use crate::schema::model::Model;
 use crate::sync::{self, LogState};
 
 mod journal;
+mod upkeep;
+
+pub use upkeep::Backup;
 
 /// Records in memory, gone with the process.
 pub struct Memory {
@@ -42,9 +45,19 @@ struct State {
 /// What is kept of one model.
 #[derive(Default)]
 struct Shelf {
+    kept: Kept,
+    hints: watch::Sender<Seq>,
+}
+
+/// What a backup holds of one model.
+#[derive(Clone, Default)]
+struct Kept {
     records: BTreeMap<Key, Stored>,
     log: Vec<LogRow>,
-    hints: watch::Sender<Seq>,
+    /// A `lastSync` from before this time is answered with everything.
+    epoch_start: Timestamp,
+    /// The version before the first one of a record.
+    version_offset: u32,
 }
 
 #[derive(Clone)]
@@ -53,10 +66,20 @@ struct Stored {
     seq: Seq,
 }
 
+#[derive(Clone)]
 struct LogRow {
+    seq: Seq,
     changed: Timestamp,
     /// `None` is an idle tick.
     write: Option<(Key, Revision)>,
+}
+
+impl LogRow {
+    /// What subscribers are told of it; nothing of a tick.
+    fn event(&self) -> Option<Event> {
+        let (_, revision) = self.write.as_ref()?;
+        Some(revision.clone().event(self.seq))
+    }
 }
 
 impl Memory {
@@ -86,21 +109,21 @@ impl Memory {
     fn put_now(&self, model: &Model, write: Write) -> Result<Put, StorageError> {
         let now = self.clock.now();
         self.with_shelf(model, |shelf| {
-            let put = shelf.put(write, now);
-            shelf.hints.send_replace(shelf.head());
+            let put = shelf.kept.put(write, now);
+            shelf.hints.send_replace(shelf.kept.head());
             put
         })
     }
 
     fn sync_now(&self, model: &Model, query: &SyncQuery) -> SyncPage {
         let wall = self.clock.now();
-        self.with_shelf(model, |shelf| shelf.sync(query, wall))
+        self.with_shelf(model, |shelf| shelf.kept.sync(query, wall))
     }
 }
 
-impl Shelf {
+impl Kept {
     fn head(&self) -> Seq {
-        Seq(i64::try_from(self.log.len()).unwrap_or(i64::MAX))
+        self.log.last().map_or(Seq(0), |row| row.seq)
     }
 
     fn head_time(&self) -> Timestamp {
@@ -110,7 +133,7 @@ impl Shelf {
     fn put(&mut self, write: Write, now: Timestamp) -> Result<Put, StorageError> {
         let stored = self.records.get(&write.key).map(|stored| &stored.record);
         let version = match (write.expected, stored) {
-            (Expected::Absent, None) => Version::FIRST,
+            (Expected::Absent, None) => Version(self.version_offset + 1),
             (Expected::Version(version), Some(record)) if record.version == version => {
                 version.next().ok_or_else(|| spent(&write.key))?
             }
@@ -128,10 +151,8 @@ impl Shelf {
             actor: write.actor,
             request: write.request,
         };
-        self.log.push(LogRow {
-            changed: record.last_changed_at,
-            write: Some((write.key.clone(), revision)),
-        });
+        let write_row = Some((write.key.clone(), revision));
+        self.append(record.last_changed_at, write_row);
         let stored = Stored {
             record: record.clone(),
             seq: self.head(),
@@ -142,12 +163,20 @@ impl Shelf {
 
     fn tick(&mut self, wall: Timestamp) {
         if self.log.is_empty() || wall.0 - self.head_time().0 > TICK_AFTER {
-            let changed = wall.max(self.head_time());
-            self.log.push(LogRow {
-                changed,
-                write: None,
-            });
+            self.append(wall.max(self.head_time()), None);
         }
+    }
+
+    fn append(&mut self, changed: Timestamp, write: Option<(Key, Revision)>) {
+        self.append_at(Seq(self.head().0 + 1), changed, write);
+    }
+
+    fn append_at(&mut self, seq: Seq, changed: Timestamp, write: Option<(Key, Revision)>) {
+        self.log.push(LogRow {
+            seq,
+            changed,
+            write,
+        });
     }
 
     /// Where a sync goes on from, or starts.
@@ -164,7 +193,7 @@ impl Shelf {
         let log = LogState {
             head: self.head_time(),
             wall,
-            epoch_start: Timestamp(0),
+            epoch_start: self.epoch_start,
             purged: Timestamp(0),
         };
         SyncCursor {
@@ -193,6 +222,24 @@ impl Shelf {
             next,
             started_at: cursor.started_at,
         }
+    }
+
+    fn since(&self, after: Seq, limit: usize) -> Stretch {
+        let start = self.log.partition_point(|row| row.seq <= after);
+        let mut stretch = Stretch {
+            events: Vec::new(),
+            next: after,
+            whole: true,
+        };
+        for row in &self.log[start..] {
+            if stretch.events.len() >= limit {
+                break;
+            }
+            stretch.whole &= row.seq.0 == stretch.next.0 + 1;
+            stretch.next = row.seq;
+            stretch.events.extend(row.event());
+        }
+        stretch
     }
 
     /// The records after a place, in the place's order.
@@ -301,7 +348,13 @@ impl Storage for Memory {
     ) -> BoxFuture<'a, Result<Vec<Option<Record>>, StorageError>> {
         ready(Ok(self.with_shelf(model, |shelf| {
             keys.iter()
-                .map(|key| shelf.records.get(key).map(|stored| stored.record.clone()))
+                .map(|key| {
+                    shelf
+                        .kept
+                        .records
+                        .get(key)
+                        .map(|stored| stored.record.clone())
+                })
                 .collect()
         })))
     }
@@ -311,7 +364,7 @@ impl Storage for Memory {
         model: &'a Model,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
-        ready(self.with_shelf(model, |shelf| shelf.query(model, query)))
+        ready(self.with_shelf(model, |shelf| shelf.kept.query(model, query)))
     }
 
     fn sync<'a>(
@@ -337,10 +390,8 @@ impl Storage for Memory {
         version: Version,
     ) -> BoxFuture<'a, Result<Option<Revision>, StorageError>> {
         ready(Ok(self.with_shelf(model, |shelf| {
-            shelf
-                .log
-                .iter()
-                .filter_map(|row| row.write.as_ref())
+            let log = shelf.kept.log.iter();
+            log.filter_map(|row| row.write.as_ref())
                 .find(|(of, revision)| of == key && revision.record.version == version)
                 .map(|(_, revision)| revision.clone())
         })))
@@ -363,7 +414,7 @@ impl Storage for Memory {
 
 impl Feed for Memory {
     fn head<'a>(&'a self, model: &'a Model) -> BoxFuture<'a, Result<Seq, StorageError>> {
-        ready(Ok(self.with_shelf(model, |shelf| shelf.head())))
+        ready(Ok(self.with_shelf(model, |shelf| shelf.kept.head())))
     }
 
     fn since<'a>(
@@ -372,24 +423,9 @@ impl Feed for Memory {
         after: Seq,
         limit: usize,
     ) -> BoxFuture<'a, Result<Stretch, StorageError>> {
-        ready(Ok(self.with_shelf(model, |shelf| {
-            let mut events = Vec::new();
-            let mut last = after;
-            for (row, seq) in shelf.log.iter().zip(1..) {
-                if seq <= after.0 || events.len() >= limit {
-                    continue;
-                }
-                last = Seq(seq);
-                if let Some((_, revision)) = &row.write {
-                    events.push(revision.clone().event(last));
-                }
-            }
-            Stretch {
-                events,
-                next: last,
-                whole: true,
-            }
-        })))
+        ready(Ok(
+            self.with_shelf(model, |shelf| shelf.kept.since(after, limit))
+        ))
     }
 
     fn hints(&self, model: &Model) -> watch::Receiver<Seq> {

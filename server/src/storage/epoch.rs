@@ -2,7 +2,8 @@
 //! lost the last of them (`sync-design.md` 10).
 //!
 //! Clients then hold versions that the server will give to other content, and `lastSync` values that promise too much. So
-//! every version becomes greater than any that was ever shown, every `lastSync` from before is answered with a base sync,
+//! every version becomes greater than any that was ever shown, also that of a record that is made from now on (its creation
+//! may have been lost); every `lastSync` from before is answered with a base sync,
 //! and the log goes on after a gap, at which every node notices that its subscribers have missed something and
 //! disconnects them.
 
@@ -165,10 +166,12 @@ impl Renewal {
                 with_wall,
             ),
             (
-                "update shards set epoch = epoch + 1, \
-                 epoch_start_ms = (select max(changed_ms) - 1 from change_log where shard = $1), \
-                 floor_ms = (select max(changed_ms) from change_log where shard = $1) where shard = $1"
-                    .to_owned(),
+                format!(
+                    "update shards set epoch = epoch + 1, \
+                     version_offset = version_offset + case when version_offset <= {highest} then {jump} else 0 end, \
+                     epoch_start_ms = (select max(changed_ms) - 1 from change_log where shard = $1), \
+                     floor_ms = (select max(changed_ms) from change_log where shard = $1) where shard = $1"
+                ),
                 of_shard,
             ),
         ] {

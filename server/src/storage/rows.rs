@@ -157,10 +157,14 @@ pub(super) fn logged(row: &Row) -> Result<(Seq, Option<Revision>), StorageError>
     Ok((seq, Some(revision)))
 }
 
-/// The version a write makes of what is stored, or why it makes none.
-pub(super) fn next_version(write: &Write, stored: Option<&Record>) -> Result<Version, Outcome> {
+/// The version a write makes of what is stored, or why it makes none; new records begin with the `first` one.
+pub(super) fn next_version(
+    write: &Write,
+    stored: Option<&Record>,
+    first: Version,
+) -> Result<Version, Outcome> {
     match (write.expected, stored) {
-        (Expected::Absent, None) => Ok(Version::FIRST),
+        (Expected::Absent, None) => Ok(first),
         (Expected::Version(version), Some(record)) if record.version == version => {
             version.next().ok_or_else(|| Err(spent(&write.key)))
         }

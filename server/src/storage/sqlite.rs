@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::storage::{StorageError, TICK_AFTER, Write};
-use driftless_resolvers::{Record, Timestamp};
+use driftless_resolvers::{Record, Timestamp, Version};
 
 use super::Place;
 use super::belief::{self, Belief, Reading, Ruling};
@@ -200,7 +200,7 @@ impl Sqlite {
         let table = &current(&mut transaction, table, &head).await?;
         let stored = stored(&mut transaction, table, writes).await?;
         let changed = Timestamp(head.time(self.now()));
-        let decided = batch::decide(writes, stored, changed, head.seq);
+        let decided = batch::decide(writes, stored, head.first_version()?, changed, head.seq);
         if let Some(statement) = decided.statement(table) {
             let query = statement.sqlite();
             query.execute(&mut *transaction).await.map_err(failed)?;
@@ -281,6 +281,8 @@ struct Head {
     changed: i64,
     floor: i64,
     layout: Option<String>,
+    /// The version before the first one of a record.
+    offset: i64,
 }
 
 impl Head {
@@ -296,7 +298,16 @@ impl Head {
             changed: row.int(1)?,
             floor: row.int(2)?,
             layout: row.maybe_text(3)?,
+            offset: row.int(4)?,
         })
+    }
+
+    /// The version of a record that is new.
+    fn first_version(&self) -> Result<Version, StorageError> {
+        let first = u32::try_from(self.offset + 1);
+        first
+            .map(Version)
+            .map_err(|_| StorageError::Corrupt("a version offset is none".to_owned()))
     }
 
     /// The time of the next row: never before the last one's.

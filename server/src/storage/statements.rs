@@ -78,9 +78,9 @@ pub(super) fn operation(letter: &str) -> Option<Operation> {
     }
 }
 
-/// Seq and time of the log's last row, the shard's floor and its layout.
+/// Seq and time of the log's last row, the shard's floor, its layout, and after which version records begin.
 pub(super) fn head(table: &Table) -> Statement {
-    let sql = "select coalesce(h.seq, 0), coalesce(h.changed_ms, 0), s.floor_ms, s.layout from shards s \
+    let sql = "select coalesce(h.seq, 0), coalesce(h.changed_ms, 0), s.floor_ms, s.layout, s.version_offset from shards s \
                left join (select seq, changed_ms from change_log where shard = $1 order by seq desc limit 1) h on true \
                where s.shard = $1";
     Statement::new(sql, vec![Arg::Int(table.shard)])

@@ -107,6 +107,7 @@ declare
     v_doc text;
     v_found boolean;
     v_layout text;
+    v_offset integer;
     v_done integer;
     v_done_ms bigint;
     v_done_at bigint;
@@ -115,8 +116,9 @@ begin
         raise exception 'writes need the isolation level read committed' using errcode = '25001';
     end if;
     perform pg_advisory_xact_lock(7001, {shard});
-    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, least(wall_ms(), p_latest)), coalesce(h.seq, 0), s.layout
-      into v_ms, v_seq, v_layout
+    select greatest(coalesce(h.changed_ms, 0), s.floor_ms, least(wall_ms(), p_latest)), coalesce(h.seq, 0), s.layout,
+           s.version_offset
+      into v_ms, v_seq, v_layout, v_offset
       from shards s left join (
         select l.changed_ms, l.seq from change_log l where l.shard = {shard} order by l.seq desc limit 1
       ) h on true where s.shard = {shard};
@@ -143,7 +145,7 @@ begin
             outcome := 'spent';
         else
             v_seq := v_seq + 1;
-            v_version := p_expected[i] + 1;
+            v_version := 1 + case p_expected[i] when 0 then v_offset else p_expected[i] end;
             if v_found then
                 update {name} as t set version = v_version, deleted = p_deleted[i], changed_ms = v_ms, seq = v_seq,
                        doc = p_doc[i]{sets} where t.pk = p_pk[i];

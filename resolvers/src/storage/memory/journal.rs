@@ -29,7 +29,10 @@ impl Memory {
             && let Some(version) = conflict.client_version
         {
             let state = self.state();
-            let rows = state.shelves.get(&conflict.model).map(|shelf| &shelf.log);
+            let rows = state
+                .shelves
+                .get(&conflict.model)
+                .map(|shelf| &shelf.kept.log);
             let mut writes = rows
                 .into_iter()
                 .flatten()

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use driftless_resolvers::storage::{Put, Write};
-use driftless_resolvers::{Record, Timestamp};
+use driftless_resolvers::{Record, Timestamp, Version};
 
 use crate::storage::database::{Arg, Statement};
 use crate::storage::group::Batch;
@@ -36,6 +36,7 @@ pub(super) struct Decided<'a> {
 pub(super) fn decide(
     writes: &[Write],
     mut stored: HashMap<String, Record>,
+    first: Version,
     changed: Timestamp,
     head: i64,
 ) -> Decided<'_> {
@@ -46,7 +47,7 @@ pub(super) fn decide(
     };
     let mut seq = head;
     for write in writes {
-        let version = match next_version(write, stored.get(&write.key.0)) {
+        let version = match next_version(write, stored.get(&write.key.0), first) {
             Ok(version) => version,
             Err(outcome) => {
                 decided.batch.push(outcome, None);
@@ -130,7 +131,6 @@ fn grouped(text: impl Fn(usize) -> String, mut rows: Vec<Vec<Arg>>, all: &mut Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use driftless_resolvers::Version;
     use driftless_resolvers::feed::Operation;
     use driftless_resolvers::storage::{Expected, Key};
 
@@ -174,7 +174,7 @@ mod tests {
             write("b", version(7)),
             write("a", version(2)),
         ];
-        let decided = decide(&writes, HashMap::new(), Timestamp(5), 10);
+        let decided = decide(&writes, HashMap::new(), Version::FIRST, Timestamp(5), 10);
         let seqs: Vec<_> = decided
             .batch
             .seqs
@@ -199,7 +199,7 @@ mod tests {
         let writes: Vec<_> = (0..256 - 1)
             .map(|n| write(&n.to_string(), Expected::Absent))
             .collect();
-        let decided = decide(&writes, HashMap::new(), Timestamp(5), 0);
+        let decided = decide(&writes, HashMap::new(), Version::FIRST, Timestamp(5), 0);
         let sizes: Vec<_> = heads(&decided).iter().map(|(_, args)| *args).collect();
         assert_eq!(sizes[..9], [640, 640, 640, 320, 160, 80, 40, 20, 10]);
         assert_eq!(sizes.len(), 18);
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_batch_that_does_nothing_writes_nothing() {
         let writes = [write("a", Expected::Version(Version(1)))];
-        let decided = decide(&writes, HashMap::new(), Timestamp(5), 0);
+        let decided = decide(&writes, HashMap::new(), Version::FIRST, Timestamp(5), 0);
         assert!(heads(&decided).is_empty());
     }
 }
