@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless_resolvers::api::Subscription;
+use driftless_resolvers::api::{Request, Subscription};
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::{Event, Feed, Seq};
 use driftless_resolvers::schema::model::Model;
@@ -11,7 +11,7 @@ use driftless_resolvers::storage::{Key, StorageError};
 use tokio::sync::Notify;
 
 use super::hub::Subscriber;
-use super::recent::is_recent;
+use super::recent::{Recent, is_recent};
 use super::room::{Members, Registration, Room, Topic, payload};
 
 /// How many events one read of the log takes.
@@ -21,7 +21,8 @@ const BACKLOG: i64 = 500;
 /// How soon a read of the log is tried again after it failed.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// A model, its subscribers, and how far its log is published.
+/// A model, its subscribers, and how far its log is published. [`Hub`](super::hub::Hub) lets it run by itself; whoever
+/// has time in hand can make its steps one by one.
 pub struct Channel {
     model: Arc<Model>,
     feed: Arc<dyn Feed>,
@@ -34,7 +35,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(
+    /// A channel that nobody listens to yet. With `repairs`, DataStore clients are told more than once what changed a
+    /// moment ago.
+    #[must_use]
+    pub fn new(
         model: Arc<Model>,
         feed: Arc<dyn Feed>,
         clock: Arc<dyn Clock>,
@@ -56,14 +60,15 @@ impl Channel {
     }
 
     /// How many subscriptions there are now.
-    pub(super) fn listeners(&self) -> usize {
+    #[must_use]
+    pub fn listeners(&self) -> usize {
         self.room.members().count()
     }
 
     /// Registers a subscriber. Whatever is committed after the answer reaches it; `replaced` ends in the same instant.
-    pub(super) async fn register(
+    pub async fn register(
         &self,
-        topic: Topic,
+        request: &Request,
         subscription: Subscription,
         subscriber: Subscriber,
         replaced: Option<Registration>,
@@ -71,6 +76,7 @@ impl Channel {
         if self.is_idle() {
             self.take_up().await?;
         }
+        let topic = Topic::of(request, &subscription);
         let repaired = self.repairs && topic.wants_repairs();
         let replay = |members: &Members, subscription: &Subscription, subscriber: &Subscriber| {
             if repaired {
@@ -104,7 +110,11 @@ impl Channel {
         self.publish_from(position.insert(from), is_news).await
     }
 
-    async fn follow(&self) -> Result<(), StorageError> {
+    /// Publishes what was committed since the last time, if anybody listens.
+    pub async fn follow(&self) -> Result<(), StorageError> {
+        if self.is_idle() {
+            return Ok(());
+        }
         let mut position = self.position.lock().await;
         match &mut *position {
             Some(position) => self.publish_from(position, |_| true).await,
@@ -134,10 +144,11 @@ impl Channel {
         }
     }
 
-    /// The log was trimmed beyond what this node had read of it. Clients that reconnect fetch what they have missed
-    /// (`sync-design.md` L8).
+    /// The log was trimmed beyond what this node had read of it, or an epoch began. Clients that reconnect fetch what they
+    /// have missed (`sync-design.md` L8); what was told before must not be told to them again, as it may be lost.
     fn disconnect_all(&self) {
-        let members = self.room.members();
+        let mut members = self.room.members();
+        members.recent = Recent::default();
         if members.count() > 0 {
             tracing::warn!(
                 model = self.model.name,
@@ -159,7 +170,8 @@ impl Channel {
         }
     }
 
-    fn settle(&self) {
+    /// Tells once more what was changed several times and has now been quiet for long enough (`client-js` 13.2).
+    pub fn settle(&self) {
         let mut members = self.room.members();
         for event in members.recent.settled(self.clock.steady()) {
             members.publish(event.told(), |topic, subscription| {
@@ -186,9 +198,6 @@ impl Channel {
                 hint = hints.changed(), if !idle && hinting => hinting = hint.is_ok(),
                 () = tokio::time::sleep(RETRY), if !idle && failed => {}
                 () = sleep(settling), if settling.is_some() => self.settle(),
-            }
-            if self.is_idle() {
-                continue;
             }
             let followed = self.follow().await;
             failed = followed.is_err();

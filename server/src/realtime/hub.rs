@@ -130,14 +130,14 @@ impl Hub {
         subscriber: Subscriber,
         replaced: Option<Registration>,
     ) -> Result<Registration, StorageError> {
-        let topic = Topic::of(request, &subscription);
         let Origin::Log(model) = &subscription.origin else {
+            let topic = Topic::of(request, &subscription);
             let results = &self.results;
             return Ok(results.enter(topic, subscription, subscriber, replaced, |_, _, _| ()));
         };
         let channel = self.channel(schema, model)?;
         channel
-            .register(topic, subscription, subscriber, replaced)
+            .register(request, subscription, subscriber, replaced)
             .await
     }
 

@@ -77,12 +77,23 @@ impl Recent {
         self.order.push_back((now, key.clone()));
     }
 
+<<<<<<< HEAD
     /// The states to replay to somebody who subscribes now.
     pub fn replay(&self, now: Duration) -> impl Iterator<Item = Event> {
         self.entries
             .values()
             .filter(move |entry| now.saturating_sub(entry.published) <= REACH)
             .map(|entry| restated(&entry.event))
+=======
+    /// The states to replay to somebody who subscribes now, in the order of the log.
+    #[must_use]
+    pub fn replay(&self, now: Timestamp) -> Vec<Event> {
+        let recent = self
+            .entries
+            .values()
+            .filter(|entry| is_recent(&entry.event.record, now));
+        restated(recent)
+>>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
     }
 
     /// How long it is until the next record is to be told once more.
@@ -92,19 +103,25 @@ impl Recent {
         Some(due.saturating_sub(now))
     }
 
+<<<<<<< HEAD
     /// The newest state of every record that is to be told now.
     pub fn settled(&mut self, now: Duration) -> Vec<Event> {
         let mut events = Vec::new();
+=======
+    /// The newest state of every record that is to be told now, in the order of the log.
+    pub fn settled(&mut self, now: Timestamp) -> Vec<Event> {
+        let mut due = Vec::new();
+>>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
         let entries = &self.entries;
         self.unsettled.retain(|key, burst| {
             if burst.due() > now {
                 return true;
             }
-            events.extend(entries.get(key).map(|entry| restated(&entry.event)));
+            due.extend(entries.get(key));
             burst.told += 1;
             burst.told < TELLINGS.len()
         });
-        events
+        restated(due)
     }
 
     fn forget(&mut self, now: Duration) {
@@ -133,18 +150,20 @@ pub fn is_recent(record: &Record, now: Timestamp) -> bool {
     now.0.saturating_sub(record.last_changed_at.0) <= reach
 }
 
-/// The record's state as an event, whole whatever the last mutation selected. DataStore upserts whatever the kind is; only the flag decides (`client-js` 12.2).
-fn restated(event: &Event) -> Event {
-    let operation = if event.record.deleted {
-        Operation::Delete
-    } else {
-        Operation::Update
-    };
-    Event {
-        operation,
+/// The states of records as events, whole whatever the last mutation selected. DataStore upserts whatever the kind is;
+/// only the flag decides (`client-js` 12.2).
+fn restated<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Event> {
+    let restate = |Entry { event, .. }: &Entry| Event {
+        operation: match event.record.deleted {
+            true => Operation::Delete,
+            false => Operation::Update,
+        },
         selected: None,
         ..event.clone()
-    }
+    };
+    let mut events: Vec<Event> = entries.into_iter().map(restate).collect();
+    events.sort_by_key(|event| event.seq);
+    events
 }
 
 #[cfg(test)]
@@ -191,7 +210,12 @@ mod tests {
         assert_eq!(versions(recent.replay(after(6_000))), [2]);
         assert!(
             recent
+<<<<<<< HEAD
                 .replay(after(6_000))
+=======
+                .replay(Timestamp(6_000))
+                .iter()
+>>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
                 .all(|event| event.operation == Operation::Update)
         );
     }
