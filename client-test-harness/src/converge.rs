@@ -231,35 +231,42 @@ async fn agree(client: &mut Client, server: &State, report: &Report, patience: D
     }
 }
 
-/// Record by record, how a replica differs from the server; a tombstone equals an absent record.
+/// How a replica differs from the server, in words.
 pub fn differences(store: &LocalStore, server: &State) -> Vec<String> {
+    disagreements(store, server).into_values().collect()
+}
+
+/// Record by record, how a replica differs from the server; a tombstone equals an absent record.
+pub fn disagreements(store: &LocalStore, server: &State) -> BTreeMap<RecordId, String> {
     let live: BTreeMap<&RecordId, &Record> = server
         .iter()
         .filter(|(_, record)| !record.deleted)
         .collect();
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for (id, fields) in store.rows() {
         let metadata = store.metadata(id);
-        match live.get(id) {
-            None => found.push(format!(
+        let difference = match live.get(id) {
+            None => format!(
                 "{id} is live here ({metadata:?}), there it is {:?}",
                 server.get(id)
-            )),
+            ),
             Some(record) => {
                 let expected = Metadata {
                     version: record.version,
                     last_changed: record.last_changed,
                 };
-                if metadata != Some(expected) || *fields != record.fields {
-                    found.push(format!(
-                        "{id} is {metadata:?} {fields:?} here, there {record:?}"
-                    ));
+                if metadata == Some(expected) && *fields == record.fields {
+                    continue;
                 }
+                format!("{id} is {metadata:?} {fields:?} here, there {record:?}")
             }
-        }
+        };
+        found.insert(id.clone(), difference);
     }
-    let missing = live.keys().filter(|id| store.row(id).is_none());
-    found.extend(missing.map(|id| format!("{id} is missing here, there it is {:?}", live[*id])));
+    for id in live.keys().filter(|id| store.row(id).is_none()) {
+        let difference = format!("{id} is missing here, there it is {:?}", live[*id]);
+        found.insert((*id).clone(), difference);
+    }
     found
 }
 

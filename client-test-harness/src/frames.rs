@@ -13,7 +13,7 @@ use crate::{
 pub struct FrameLog {
     repeats: bool,
     by_topic: HashMap<(Topic, RecordId), u64>,
-    by_record: HashMap<RecordId, u64>,
+    by_record: HashMap<RecordId, (u64, bool)>,
 }
 
 impl FrameLog {
@@ -30,7 +30,8 @@ impl FrameLog {
     pub fn note(&mut self, topic: &Topic, id: &RecordId, record: &Record) -> Result<(), String> {
         let version = record.version;
         let on_topic = self.by_topic.insert((topic.clone(), id.clone()), version);
-        let on_socket = self.by_record.insert(id.clone(), version);
+        let before = self.by_record.insert(id.clone(), (version, record.deleted));
+        let on_socket = before.map(|(version, _)| version);
         let backwards = |before: Option<u64>| before.is_some_and(|before| version < before);
         let again = on_topic == Some(version) || on_socket == Some(version);
         if backwards(on_topic) || backwards(on_socket) {
@@ -41,15 +42,19 @@ impl FrameLog {
         if again && !self.repeats {
             return Err(format!("{id}: version {version} was delivered twice"));
         }
-        check_kind(topic, record).map_err(|problem| format!("{id}: version {version} {problem}"))
+        let was_live = before.is_some_and(|(_, deleted)| !deleted);
+        check_kind(topic, record, was_live)
+            .map_err(|problem| format!("{id}: version {version} {problem}"))
     }
 }
 
-/// The deleted flag decides what a client does (`client-js` 0.10); a create is always the first version here.
-fn check_kind(topic: &Topic, record: &Record) -> Result<(), String> {
+/// The deleted flag decides what a client does (`client-js` 0.10); a create makes a record where there was none, or a
+/// deleted one.
+fn check_kind(topic: &Topic, record: &Record, was_live: bool) -> Result<(), &'static str> {
     match topic.operation {
-        Operation::Delete if !record.deleted => Err("came by onDelete without _deleted".to_owned()),
-        Operation::Create if record.version != 1 => Err("came by onCreate".to_owned()),
+        Operation::Delete if !record.deleted => Err("came by onDelete without _deleted"),
+        Operation::Create if was_live => Err("of a live record came by onCreate"),
+        Operation::Create if record.deleted => Err("came by onCreate with _deleted"),
         _ => Ok(()),
     }
 }
@@ -83,6 +88,15 @@ mod tests {
         assert!(note(&mut log, Operation::Update, 2).is_ok());
         assert!(note(&mut log, Operation::Update, 2).is_err());
         assert!(note(&mut log, Operation::Update, 1).is_err());
+    }
+
+    #[test]
+    fn a_create_follows_nothing_or_a_deletion() {
+        let mut log = FrameLog::new(false);
+        assert!(note(&mut log, Operation::Create, 3).is_ok());
+        assert!(note(&mut log, Operation::Create, 4).is_err());
+        assert!(note(&mut log, Operation::Delete, 5).is_ok());
+        assert!(note(&mut log, Operation::Create, 6).is_ok());
     }
 
     #[test]

@@ -181,11 +181,11 @@ fn fitting(versions: &Versions, groups: &[Group<'_>], strategy: Strategy) -> Vec
             _ => None,
         })
         .filter(|(version, only)| {
-            groups[*only].entries[0]
-                .mutation
-                .version
-                .map_or(1, |base| base + 1)
-                == *version
+            // Of several devices' equal mutations the later ones may be done too. A create that is not recognised meets a
+            // record, or goes over a tombstone.
+            let entries = &groups[*only].entries;
+            let base = entries[0].mutation.version;
+            entries.len() == 1 && base.is_some_and(|base| base + 1 == *version)
         })
         .collect();
     for (version, only) in bound {

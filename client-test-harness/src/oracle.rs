@@ -16,6 +16,8 @@ pub enum Strategy {
     Automerge,
     /// Everything stale is refused.
     Optimistic,
+    /// Everything stale is taken as it came.
+    LastWriter,
 }
 
 /// Whether accepting `mutation` can have turned `before` into `after`, which is one version later.
@@ -49,9 +51,14 @@ pub fn outcomes(
     before: Option<&Record>,
     strategy: Strategy,
 ) -> Vec<(Fields, bool)> {
-    let matches = mutation.version == before.map(|record| record.version);
+    let matches =
+        strategy == Strategy::LastWriter || mutation.version == before.map(|record| record.version);
     match (mutation.operation, before) {
         (Operation::Create, None) => vec![(replaced(&Map::new(), &mutation.input), false)],
+        // Over a tombstone whose time is over, or that a create may revive; another one is an error.
+        (Operation::Create, Some(record)) if record.deleted => {
+            vec![(replaced(&Map::new(), &mutation.input), false)]
+        }
         (Operation::Update, Some(record)) if matches => {
             vec![(replaced(&record.fields, &mutation.input), record.deleted)]
         }
@@ -183,6 +190,44 @@ mod tests {
             Some(&before),
             &revived,
             Strategy::Automerge
+        ));
+    }
+
+    #[test]
+    fn only_a_create_brings_a_deleted_record_back_and_with_nothing_of_what_it_was() {
+        let dead = record(5, &json!({"note": "n", "other": 1}), true);
+        let mut create = update(None, &json!({"note": "m"}));
+        create.operation = Operation::Create;
+        let reborn = record(6, &json!({"note": "m"}), false);
+        assert!(explains(&create, Some(&dead), &reborn, Strategy::Automerge));
+        let alive = record(5, &json!({"note": "n"}), false);
+        assert!(!explains(
+            &create,
+            Some(&alive),
+            &reborn,
+            Strategy::Automerge
+        ));
+    }
+
+    #[test]
+    fn the_last_writer_replaces_and_deletes_whatever_version_it_knew() {
+        let before = record(5, &json!({"note": "n", "tags": ["x"]}), false);
+        let stale = update(Some(2), &json!({"note": null, "tags": ["y"]}));
+        let after = record(6, &json!({"tags": ["y"]}), false);
+        assert!(explains(
+            &stale,
+            Some(&before),
+            &after,
+            Strategy::LastWriter
+        ));
+        let mut delete = update(Some(2), &json!({}));
+        delete.operation = Operation::Delete;
+        let gone = record(6, &json!({"note": "n", "tags": ["x"]}), true);
+        assert!(explains(
+            &delete,
+            Some(&before),
+            &gone,
+            Strategy::LastWriter
         ));
     }
 

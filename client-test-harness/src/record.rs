@@ -155,6 +155,7 @@ fn check_value(field: &Field, value: &Value) -> Result<(), String> {
     let fits = match &field.kind {
         Kind::Text | Kind::Reference(_) => value.is_string(),
         Kind::Int => value.as_i64().is_some(),
+        Kind::Boolean => value.is_boolean(),
         Kind::Enum(names) => names.iter().any(|name| value.as_str() == Some(name)),
         Kind::List => value
             .as_array()

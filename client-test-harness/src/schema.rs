@@ -45,6 +45,8 @@ pub enum Kind {
     Text,
     /// A whole number.
     Int,
+    /// True or false.
+    Boolean,
     /// One of the named values.
     Enum(Vec<String>),
     /// A list of texts; Automerge appends it on a conflict.

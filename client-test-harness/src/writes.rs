@@ -42,6 +42,7 @@ fn input(model: &Model, id: &RecordId, operation: Operation, number: u64) -> Fie
         let value = match &field.kind {
             Kind::Text => Value::from(format!("{number}")),
             Kind::Int => Value::from(number),
+            Kind::Boolean => Value::from(number.is_multiple_of(2)),
             Kind::Enum(names) => Value::from(names.first()?.as_str()),
             Kind::List | Kind::Object(_) | Kind::Reference(_) => return None,
         };

@@ -268,6 +268,7 @@ impl Draw<'_> {
         match kind {
             Kind::Text | Kind::Reference(_) => self.text().into(),
             Kind::Int => self.rng.random_range(i32::MIN..=i32::MAX).into(),
+            Kind::Boolean => self.rng.random_bool(0.5).into(),
             Kind::Enum(names) => names.choose(&mut self.rng).cloned().into(),
             Kind::List => json!([]),
             Kind::Object(fields) => {
