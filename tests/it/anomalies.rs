@@ -4,6 +4,7 @@
 //! A case is a function over a [`Rig`](crate::support::rig::Rig). It must hold on every store; over a store with the
 //! naive way built in ([`crate::support::bent::Flaw`]) it must fail, or it would prove nothing.
 
+mod bent_sql;
 mod clocks;
 mod deltas;
 mod events;

@@ -77,23 +77,14 @@ impl Recent {
         self.order.push_back((now, key.clone()));
     }
 
-<<<<<<< HEAD
-    /// The states to replay to somebody who subscribes now.
-    pub fn replay(&self, now: Duration) -> impl Iterator<Item = Event> {
-        self.entries
-            .values()
-            .filter(move |entry| now.saturating_sub(entry.published) <= REACH)
-            .map(|entry| restated(&entry.event))
-=======
     /// The states to replay to somebody who subscribes now, in the order of the log.
     #[must_use]
-    pub fn replay(&self, now: Timestamp) -> Vec<Event> {
+    pub fn replay(&self, now: Duration) -> Vec<Event> {
         let recent = self
             .entries
             .values()
-            .filter(|entry| is_recent(&entry.event.record, now));
+            .filter(|entry| now.saturating_sub(entry.published) <= REACH);
         restated(recent)
->>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
     }
 
     /// How long it is until the next record is to be told once more.
@@ -103,15 +94,9 @@ impl Recent {
         Some(due.saturating_sub(now))
     }
 
-<<<<<<< HEAD
-    /// The newest state of every record that is to be told now.
-    pub fn settled(&mut self, now: Duration) -> Vec<Event> {
-        let mut events = Vec::new();
-=======
     /// The newest state of every record that is to be told now, in the order of the log.
-    pub fn settled(&mut self, now: Timestamp) -> Vec<Event> {
+    pub fn settled(&mut self, now: Duration) -> Vec<Event> {
         let mut due = Vec::new();
->>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
         let entries = &self.entries;
         self.unsettled.retain(|key, burst| {
             if burst.due() > now {
@@ -210,12 +195,8 @@ mod tests {
         assert_eq!(versions(recent.replay(after(6_000))), [2]);
         assert!(
             recent
-<<<<<<< HEAD
                 .replay(after(6_000))
-=======
-                .replay(Timestamp(6_000))
                 .iter()
->>>>>>> db3c4b0 (Forget at the start of an epoch what was told before it, and let a channel make its steps one by one)
                 .all(|event| event.operation == Operation::Update)
         );
     }

@@ -73,6 +73,27 @@ async fn t17_notices_subscriptions_without_replay() {
     assert!(verdict.await.is_err());
 }
 
+/// F2. A backup was put back: what a node published before may be lost, and DataStore in JavaScript takes whatever it is
+/// told last.
+#[tokio::test]
+async fn t29_what_was_told_before_an_epoch_is_not_replayed_in_it() {
+    let rig = Rig::memory().await;
+    let backend = Backend::over(&rig, PLAYERS, |_| {}).await;
+    let device = datastore(Family::JavaScript);
+    let mut before = backend.listen(&device).await.expect("a subscription");
+    save(&backend, "old", 0).await.expect("a write");
+    assert_eq!(
+        before.event().await.expect("an event"),
+        ("old".to_owned(), 1)
+    );
+    rig.store.begin_epoch();
+    let version = save(&backend, "new", 0).await.expect("a write");
+    let new = ("new".to_owned(), version);
+    assert_eq!(before.event().await.expect("an event"), new);
+    let mut after = backend.listen(&device).await.expect("a subscription");
+    assert_eq!(after.told(), [new]);
+}
+
 anomaly!(t15_hints_that_are_doubled_late_or_wrong_change_nothing on [memory, sqlite, postgres]);
 
 /// S2. Three writes without a hint, then hints in any order: each version is told once and in order.

@@ -1,24 +1,31 @@
 //! A device: a replica, a queue of edits, at most one request for each of them, and what it has been sent.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use driftless_client_test_harness::document::{self, Operation};
 use driftless_client_test_harness::engine::Traits;
 use driftless_client_test_harness::engine::exchange::{self, Reply};
-use driftless_client_test_harness::family::{Family, MergeRule};
+use driftless_client_test_harness::family::{Family as ClientFamily, MergeRule};
 use driftless_client_test_harness::frames::FrameLog;
 use driftless_client_test_harness::http::{Answer, GraphqlError};
 use driftless_client_test_harness::ledger::{Ledger, Outcome};
 use driftless_client_test_harness::local_store::LocalStore;
-use driftless_client_test_harness::oracle::Strategy;
 use driftless_client_test_harness::outbox::{HandOver, Mutation, Outbox};
-use driftless_client_test_harness::realtime::Topic;
 use driftless_client_test_harness::record::{self, Fields, Record, RecordId};
 use driftless_client_test_harness::schema::{Model, Schema};
-use serde_json::{Map, Value};
+use driftless_resolvers::api::Request;
+use driftless_resolvers::identity::{Caller, Family, Identity, TokenIdentity};
+use serde_json::{Map, Value, json};
+
+use super::node::Socket;
+use super::selection;
 
 /// JavaScript gives up on a conflict after this many attempts.
 const CONFLICT_TRIES: u32 = 10;
+/// How long, in milliseconds, a mutation of DataStore in JavaScript may be under way so that the record is certainly told
+/// again after its answer, and how long its first page may be old when it subscribes.
+const REPAIRED: [i64; 2] = [8_000, 25_000];
 
 /// How far a device has come with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,26 +44,55 @@ struct Sync {
     items: Vec<(RecordId, Record)>,
 }
 
+/// Who somebody is for the server.
+#[derive(Debug, Clone)]
+pub(super) enum Person {
+    /// All devices share one key, as those of one application do.
+    Anybody,
+    /// One of those who have records of their own, by number, with the number of the device they signed in on.
+    User(usize, usize),
+}
+
+/// What a refusal may be, in the circumstances.
+pub(super) struct Tolerance<'a> {
+    pub(super) stale_updates: bool,
+    pub(super) stale_deletes: bool,
+    /// Creates that were sent twice, or for the second time under their id.
+    pub(super) repeated_creates: bool,
+    pub(super) creates_over_tombstones: bool,
+    /// Records that a restore took away.
+    pub(super) lost: &'a BTreeSet<RecordId>,
+}
+
 /// One device of a family.
 pub(super) struct Device {
     pub(super) traits: Traits,
+    pub(super) person: Person,
     pub(super) store: LocalStore,
     pub(super) outbox: Outbox,
     pub(super) phase: Phase,
     pub(super) wants_online: bool,
-    /// Whether events are sent to it.
-    pub(super) is_subscribed: bool,
+    pub(super) socket: Option<Socket>,
     /// It never subscribes: deltas must bring it everything.
     pub(super) is_deaf: bool,
-    pub(super) is_sending: bool,
+    /// It keeps only the records that match.
+    pub(super) selects: bool,
+    /// It runs Flutter, which is the native client with another name.
+    pub(super) is_flutter: bool,
     /// Whether the next answer gets lost.
     pub(super) loses_answer: bool,
-    /// Frames on their way to it.
-    pub(super) inbox: VecDeque<(Topic, String)>,
+    /// Events and pages that it did not take because of edits of its own, by record.
+    pub(super) discarded: BTreeSet<RecordId>,
+    /// Records that it has kept as its user left them, although their write was refused: native clients take over the
+    /// server's record at a conflict only. What is told of them next goes over it.
+    pub(super) stranded: BTreeSet<RecordId>,
+    /// It has taken longer than the time for which the server repairs what DataStore in JavaScript misses.
+    pub(super) is_late: bool,
     /// How far its clock is off, in milliseconds.
     skew: i64,
     frames: FrameLog,
     sync: Option<Sync>,
+    busy_since: i64,
     entry: Option<usize>,
     conflicts: u32,
     synced: HashMap<String, u64>,
@@ -67,20 +103,20 @@ pub(super) struct Device {
 impl Device {
     pub(super) fn new(traits: Traits, skew: i64) -> Self {
         let rule = traits.family.merge_rule();
-        let hand_over = match rule {
-            MergeRule::Blind => HandOver::IfEchoed,
-            MergeRule::VersionGate => HandOver::Always,
-        };
         Device {
+            person: Person::Anybody,
             store: LocalStore::new(rule),
-            outbox: Outbox::new(hand_over),
+            outbox: Outbox::new(hand_over(rule)),
             phase: Phase::Offline,
             wants_online: false,
-            is_subscribed: false,
+            socket: None,
             is_deaf: false,
-            is_sending: false,
+            selects: false,
+            is_flutter: false,
             loses_answer: false,
-            inbox: VecDeque::new(),
+            discarded: BTreeSet::new(),
+            stranded: BTreeSet::new(),
+            is_late: false,
             skew: if traits.family.remembers_own_clock() {
                 skew
             } else {
@@ -88,6 +124,7 @@ impl Device {
             },
             frames: FrameLog::new(true),
             sync: None,
+            busy_since: 0,
             entry: None,
             conflicts: 0,
             synced: HashMap::new(),
@@ -101,7 +138,7 @@ impl Device {
     pub(super) fn deaf() -> Self {
         let traits = Traits {
             name: "deaf".to_owned(),
-            family: Family::Datastore,
+            family: ClientFamily::Datastore,
             insists: false,
             page: 2,
             clock_ahead: 0,
@@ -111,6 +148,35 @@ impl Device {
             is_deaf: true,
             wants_online: true,
             ..Device::new(traits, 0)
+        }
+    }
+
+    /// Forgets everything, as by `DataStore.clear()`.
+    pub(super) fn clear(&mut self) {
+        self.disconnect();
+        let rule = self.traits.family.merge_rule();
+        self.store = LocalStore::new(rule);
+        self.outbox = Outbox::new(hand_over(rule));
+        self.discarded.clear();
+        self.stranded.clear();
+        self.synced.clear();
+        self.resume.clear();
+        self.entry = None;
+        self.conflicts = 0;
+    }
+
+    /// How it presents itself to the server.
+    pub(super) fn caller(&self) -> Caller {
+        let family = match self.traits.family {
+            _ if self.is_flutter => Family::Flutter,
+            ClientFamily::Js | ClientFamily::Datastore => Family::JavaScript,
+            ClientFamily::Swift => Family::Swift,
+            ClientFamily::Android => Family::Android,
+        };
+        Caller {
+            family,
+            datastore: self.traits.family == ClientFamily::Datastore,
+            ..self.person.caller()
         }
     }
 
@@ -167,9 +233,7 @@ impl Device {
     /// The connection is gone, and with it everything on the way.
     pub(super) fn disconnect(&mut self) {
         let was = std::mem::replace(&mut self.phase, Phase::Offline);
-        self.is_subscribed = false;
-        self.is_sending = false;
-        self.inbox.clear();
+        self.socket = None;
         self.sync = None;
         // Without versions an event older than the last sync may have been taken after it.
         if was != Phase::Offline && self.traits.family.merge_rule() == MergeRule::Blind {
@@ -178,10 +242,11 @@ impl Device {
     }
 
     /// Begins to fetch what it missed.
-    pub(super) fn begin_sync(&mut self, connecting: bool) {
+    pub(super) fn begin_sync(&mut self, connecting: bool, now: i64) {
         if connecting {
             self.resume = self.synced.clone();
             self.frames = FrameLog::new(self.traits.family.gets_repeated_frames());
+            self.busy_since = now;
         }
         self.phase = Phase::Syncing;
         self.sync = Some(Sync {
@@ -191,8 +256,14 @@ impl Device {
         });
     }
 
+    /// Its events come from here on.
+    pub(super) fn listen(&mut self, socket: Socket, now: i64) {
+        self.socket = Some(socket);
+        self.is_late |= now - self.busy_since > REPAIRED[1];
+    }
+
     /// The next page to ask for.
-    pub(super) fn page(&self, schema: &Schema) -> Option<(String, Map<String, Value>)> {
+    pub(super) fn page(&self, schema: &Schema) -> Option<Request> {
         let sync = self.sync.as_ref()?;
         let model = &schema.models[sync.model];
         let zero = self.traits.family.sends_zero_last_sync().then_some(0);
@@ -203,11 +274,41 @@ impl Device {
         if let Some(last_sync) = last_sync {
             variables.insert("lastSync".to_owned(), last_sync.into());
         }
-        Some((document::sync(model), variables))
+        if let Some(filter) = selection::filter(model).filter(|_| self.selects) {
+            variables.insert("filter".to_owned(), filter);
+        }
+        Some(request(document::sync(model), variables))
+    }
+
+    /// What to subscribe to for a model's events. DataStore in JavaScript lets the server choose the records that it
+    /// keeps, the others choose themselves.
+    pub(super) fn subscription(&self, operation: Operation, model: &Model) -> Request {
+        let text = document::subscription(operation, model);
+        let chooses = self.selects && self.traits.family == ClientFamily::Datastore;
+        match selection::filter(model).filter(|_| chooses) {
+            Some(filter) => {
+                let variables = Map::from_iter([("filter".to_owned(), filter)]);
+                request(selection::filtered(&text, operation, model), variables)
+            }
+            None => request(text, Map::new()),
+        }
+    }
+
+    /// Whether it keeps a record like this one.
+    pub(super) fn keeps(&self, model: &Model, record: &Record) -> bool {
+        !self.selects || selection::matches(model, record)
     }
 
     /// Takes a page; answers whether the whole sync is done.
-    pub(super) fn take_page(&mut self, schema: &Schema, answer: &Answer, now: i64) -> bool {
+    ///
+    /// `newest` is the latest time that the server can have told by now, `now` the time of this device.
+    pub(super) fn take_page(
+        &mut self,
+        schema: &Schema,
+        answer: &Answer,
+        now: i64,
+        newest: i64,
+    ) -> bool {
         let Some(mut sync) = self.sync.take() else {
             return false;
         };
@@ -228,7 +329,20 @@ impl Device {
             self.sync = Some(sync);
             return false;
         }
-        self.finish_model(model, &sync.items, page["startedAt"].as_u64(), now);
+        self.merge_items(&sync.items);
+        match page["startedAt"].as_u64() {
+            Some(time) if time > newest.unsigned_abs() => {
+                self.complain(&format!("{time} is ahead of {newest}"));
+            }
+            Some(_) if self.traits.family.remembers_own_clock() => {
+                let own = u64::try_from(now + self.skew).unwrap_or_default();
+                self.synced.insert(model.name.clone(), own);
+            }
+            Some(time) => {
+                self.synced.insert(model.name.clone(), time);
+            }
+            None => self.complain("a page without startedAt"),
+        }
         if sync.model + 1 == schema.models.len() {
             return true;
         }
@@ -240,13 +354,7 @@ impl Device {
         false
     }
 
-    fn finish_model(
-        &mut self,
-        model: &Model,
-        items: &[(RecordId, Record)],
-        started_at: Option<u64>,
-        now: i64,
-    ) {
+    fn merge_items(&mut self, items: &[(RecordId, Record)]) {
         let mut newest: BTreeMap<&RecordId, u64> = BTreeMap::new();
         for (id, record) in items {
             if newest
@@ -254,35 +362,29 @@ impl Device {
                 .is_some_and(|before| before > record.version)
             {
                 let problem = format!("{id} goes back to {} within a sync", record.version);
-                self.problems.push(problem);
+                self.complain(&problem);
             }
-            if !self.outbox.holds(id) {
-                self.store.merge(id, record);
-            }
+            self.take(id, record);
         }
-        let own = u64::try_from(now + self.skew).unwrap_or_default();
-        match started_at {
-            Some(time) if time > now.unsigned_abs() => {
-                self.complain(&format!("{time} is ahead of {now}"));
-            }
-            Some(_) if self.traits.family.remembers_own_clock() => {
-                self.synced.insert(model.name.clone(), own);
-            }
-            Some(time) => {
-                self.synced.insert(model.name.clone(), time);
-            }
-            None => self.complain("a page without startedAt"),
+    }
+
+    /// Takes a record that it was told, unless an edit of its own waits.
+    fn take(&mut self, id: &RecordId, record: &Record) {
+        if self.outbox.holds(id) {
+            self.discarded.insert(id.clone());
+        } else {
+            self.discarded.remove(id);
+            self.stranded.remove(id);
+            self.store.merge(id, record);
         }
     }
 
     /// Takes the next frame.
     pub(super) fn take_frame(&mut self, schema: &Schema) {
-        let Some((topic, payload)) = self.inbox.pop_front() else {
+        let Some((topic, payload)) = self.socket.as_mut().and_then(Socket::next) else {
             return;
         };
-        let Some(model) = schema.model(&topic.model) else {
-            return;
-        };
+        let model = schema.model(&topic.model).expect("a model of the schema");
         let payload: Value = serde_json::from_str(&payload).expect("a frame is JSON");
         let item = &payload["data"][topic.operation.subscription_field(model)];
         match record::read(model, item) {
@@ -291,19 +393,16 @@ impl Device {
                 if let Err(problem) = self.frames.note(&topic, &id, &record) {
                     self.complain(&problem);
                 }
-                if !self.outbox.holds(&id) {
-                    self.store.merge(&id, &record);
+                if self.keeps(model, &record) {
+                    self.take(&id, &record);
                 }
             }
         }
     }
 
     /// The next mutation to send.
-    pub(super) fn send(
-        &mut self,
-        schema: &Schema,
-        ledger: &Ledger,
-    ) -> Option<(String, Map<String, Value>)> {
+    pub(super) fn send(&mut self, schema: &Schema, ledger: &Ledger, now: i64) -> Option<Request> {
+        self.busy_since = now;
         let mutation = self.outbox.begin()?;
         let model = schema.model(&mutation.id.model)?;
         let name = &self.traits.name;
@@ -311,7 +410,8 @@ impl Device {
             .entry
             .get_or_insert_with(|| ledger.open(name, mutation));
         ledger.attempt(entry);
-        Some(exchange::request(model, mutation))
+        let (text, variables) = exchange::request(model, mutation);
+        Some(request(text, variables))
     }
 
     /// Takes the answer to the mutation it sent.
@@ -319,9 +419,11 @@ impl Device {
         &mut self,
         schema: &Schema,
         ledger: &Ledger,
-        strategy: Strategy,
+        tolerance: &Tolerance<'_>,
         answer: Answer,
+        now: i64,
     ) {
+        self.is_late |= now - self.busy_since > REPAIRED[0];
         let (Some(head), Some(entry)) = (self.outbox.begin().cloned(), self.entry) else {
             return;
         };
@@ -336,7 +438,7 @@ impl Device {
                 }
                 ledger.close(entry, Outcome::Acknowledged(record));
             }
-            Reply::Refused(error) => self.take_refusal(model, ledger, strategy, &head, &error),
+            Reply::Refused(error) => self.take_refusal(model, ledger, tolerance, &head, &error),
             Reply::Wrong(why) => {
                 self.complain(&format!("{:?} of {}: {why}", head.operation, head.id));
                 self.settle(None);
@@ -348,7 +450,7 @@ impl Device {
         &mut self,
         model: &Model,
         ledger: &Ledger,
-        strategy: Strategy,
+        tolerance: &Tolerance<'_>,
         head: &Mutation,
         error: &GraphqlError,
     ) {
@@ -356,6 +458,10 @@ impl Device {
         let kind = error.error_type.clone().unwrap_or_default();
         let stored = match record::read(model, &error.data) {
             Ok((id, stored)) if id == head.id => stored,
+            _ if error.data.is_null() && tolerance.lost.contains(&head.id) => {
+                ledger.close(entry, Outcome::Rejected(kind));
+                return self.settle(None);
+            }
             other => {
                 self.complain(&format!(
                     "{:?} of {} is refused with {error:?}: {other:?}",
@@ -365,10 +471,20 @@ impl Device {
             }
         };
         let conflict = kind == "ConflictUnhandled";
+        let repeated = ledger.attempts(entry) > 1;
         let expected = match head.operation {
-            Operation::Create => stored.deleted && ledger.attempts(entry) > 1,
-            Operation::Update => conflict && strategy == Strategy::Optimistic,
-            Operation::Delete => conflict,
+            Operation::Create if stored.deleted => repeated || tolerance.creates_over_tombstones,
+            Operation::Create => {
+                tolerance.creates_over_tombstones || repeated && tolerance.repeated_creates
+            }
+            Operation::Update => {
+                conflict && tolerance.stale_updates
+                    || stored.deleted && tolerance.creates_over_tombstones
+            }
+            Operation::Delete => {
+                conflict && tolerance.stale_deletes
+                    || stored.deleted && tolerance.creates_over_tombstones
+            }
         };
         if !expected {
             self.complain(&format!(
@@ -379,12 +495,16 @@ impl Device {
         ledger.close(entry, Outcome::Rejected(kind));
         self.entry = None;
         self.conflicts += 1;
-        if self.traits.insists && !stored.deleted && self.conflicts < CONFLICT_TRIES {
+        let insists = self.traits.insists && conflict && !stored.deleted;
+        if insists && self.conflicts < CONFLICT_TRIES {
             self.outbox.retry_with(stored.version);
             return;
         }
         self.settle(None);
-        if !self.outbox.holds(&head.id) {
+        let adopts = conflict || self.traits.family.merge_rule() == MergeRule::Blind;
+        if !adopts {
+            self.stranded.insert(head.id.clone());
+        } else if !self.outbox.holds(&head.id) {
             self.store.put(&head.id, &stored);
         }
     }
@@ -393,5 +513,45 @@ impl Device {
         self.outbox.settle(answer);
         self.entry = None;
         self.conflicts = 0;
+    }
+}
+
+fn hand_over(rule: MergeRule) -> HandOver {
+    match rule {
+        MergeRule::Blind => HandOver::IfEchoed,
+        MergeRule::VersionGate => HandOver::Always,
+    }
+}
+
+pub(super) fn request(query: String, variables: Map<String, Value>) -> Request {
+    Request {
+        query,
+        operation_name: None,
+        variables,
+    }
+}
+
+impl Person {
+    /// This person's requests, from a browser without DataStore.
+    pub(super) fn caller(&self) -> Caller {
+        let identity = match self {
+            Person::Anybody => Identity::ApiKey { id: "k".to_owned() },
+            Person::User(user, device) => {
+                let name = format!("user{user}");
+                let claims =
+                    json!({"sub": name, "username": name, "origin_jti": device.to_string()});
+                Identity::UserPool(Arc::new(TokenIdentity {
+                    issuer: "pool".to_owned(),
+                    subject: name,
+                    claims: claims.as_object().expect("an object").clone(),
+                }))
+            }
+        };
+        Caller {
+            identity,
+            family: Family::JavaScript,
+            datastore: false,
+            repeats: false,
+        }
     }
 }

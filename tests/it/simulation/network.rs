@@ -16,48 +16,55 @@ use driftless_resolvers::storage::{
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
+
+/// Whom a request is from, and what for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Errand {
+    /// Which device waits for the answer.
+    pub(super) device: usize,
+    /// Which node works on it.
+    pub(super) node: usize,
+    /// Whether it is a mutation; else a page of a sync.
+    pub(super) is_mutation: bool,
+}
 
 /// A request that the server is working on.
 pub(super) struct Call {
-    /// Which device waits for the answer.
-    pub(super) device: usize,
+    pub(super) errand: Errand,
     /// Whether the answer will arrive.
     pub(super) is_awaited: bool,
-    /// Whether it is a mutation; else a page of a sync.
-    pub(super) is_mutation: bool,
+    /// Whether the server has done anything about it.
+    pub(super) is_begun: bool,
     work: Pin<Box<dyn Future<Output = Reply> + Send>>,
 }
 
 impl Call {
-    pub(super) fn new(
-        device: usize,
-        is_mutation: bool,
-        api: &Arc<Api>,
-        caller: Caller,
-        query: String,
-        variables: Map<String, Value>,
-    ) -> Call {
+    pub(super) fn new(errand: Errand, api: &Arc<Api>, caller: Caller, request: Request) -> Call {
         let api = Arc::clone(api);
-        let request = Request {
-            query,
-            operation_name: None,
-            variables,
-        };
         Call {
-            device,
+            errand,
             is_awaited: true,
-            is_mutation,
+            is_begun: false,
             work: Box::pin(async move { api.execute(&request, &caller).await }),
         }
     }
 
     /// Makes the next step: up to the next time the store is asked.
     pub(super) fn step(&mut self) -> Option<Reply> {
+        self.is_begun = true;
         let mut context = Context::from_waker(Waker::noop());
         match self.work.as_mut().poll(&mut context) {
             Poll::Ready(reply) => Some(reply),
             Poll::Pending => None,
+        }
+    }
+
+    /// Makes all steps at once.
+    pub(super) fn finish(mut self) -> Reply {
+        loop {
+            if let Some(reply) = self.step() {
+                return reply;
+            }
         }
     }
 }

@@ -1,33 +1,62 @@
 //! The schemas that are simulated, and how a client sees them.
 
-use driftless_client_test_harness::schema::{Field, Kind, Model, Schema};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use driftless::config::SchemaSource;
+use driftless_client_test_harness::schema::{Field, Kind, Model, Parent, Schema};
 use driftless_resolvers::schema::Schema as Served;
 use driftless_resolvers::schema::model::{
-    Base, Field as ServedField, Model as ServedModel, Origin, Scalar,
+    Base, Field as ServedField, Model as ServedModel, Origin, RelationKind, Scalar, Via,
 };
 
 /// A schema to serve, and its models as a client's generated code describes them.
+#[derive(Clone)]
 pub(super) struct Subject {
-    pub(super) sdl: &'static str,
+    pub(super) served: Arc<Served>,
     pub(super) schema: Schema,
+    /// Whether each record belongs to somebody.
+    pub(super) has_owners: bool,
 }
 
-const SCHEMAS: [&str; 4] = [
-    include_str!("../../../examples/whitepaper/schema.graphql"),
-    include_str!("../../schemas/players.graphql"),
-    include_str!("../../schemas/keys.graphql"),
-    include_str!("../../schemas/relations.graphql"),
-];
+const PLAYERS: &str = include_str!("../../schemas/players.graphql");
+const KEYS: &str = include_str!("../../schemas/keys.graphql");
+const RELATIONS: &str = include_str!("../../schemas/relations.graphql");
+const SCALARS: &str = include_str!("../../schemas/scalars.graphql");
+const OWNED: &str = include_str!("../../schemas/owned.graphql");
+
+static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
+    let whitepaper = include_str!("../../../examples/whitepaper/schema.graphql");
+    let everything = [PLAYERS, KEYS, RELATIONS, SCALARS].join("\n");
+    let texts = [
+        whitepaper,
+        PLAYERS,
+        KEYS,
+        RELATIONS,
+        SCALARS,
+        OWNED,
+        &everything,
+    ];
+    texts.into_iter().map(Subject::of).collect()
+});
 
 impl Subject {
-    /// One of them, in turn.
+    /// One of them, in turn; the last one is several of the others at once.
     pub(super) fn number(number: usize) -> Subject {
-        let sdl = SCHEMAS[number % SCHEMAS.len()];
-        let source = driftless::config::SchemaSource::Text(sdl.to_owned());
+        SUBJECTS[number % SUBJECTS.len()].clone()
+    }
+
+    fn of(sdl: &str) -> Subject {
+        let source = SchemaSource::Text(sdl.to_owned());
         let loaded = driftless::schema::load(&source, &Default::default());
-        let schema = describe(&loaded.expect("the schema loads").schema);
+        let served = loaded.expect("the schema loads").schema;
+        let schema = describe(&served);
         assert!(!schema.models.is_empty(), "nothing to play with");
-        Subject { sdl, schema }
+        Subject {
+            served,
+            schema,
+            has_owners: sdl == OWNED,
+        }
     }
 }
 
@@ -44,12 +73,19 @@ fn describe(schema: &Served) -> Schema {
 
 fn describe_model(schema: &Served, model: &ServedModel) -> Option<Model> {
     let sync = model.operations.sync.as_deref()?;
+    let is_complete = model.operations.writes().count() == 3
+        && model.timestamps.created.as_deref() == Some("createdAt")
+        && model.timestamps.updated.as_deref() == Some("updatedAt");
+    let references = references(schema, model);
     let mut fields = Vec::new();
-    for field in model
-        .stored_fields()
-        .filter(|field| field.origin != Origin::Timestamp)
-    {
-        let kind = kind(schema, field).filter(|_| !is_indexed(model, field));
+    let stored = model.stored_fields().filter(|field| {
+        !matches!(field.origin, Origin::Timestamp | Origin::Owner) && field.default.is_none()
+    });
+    for field in stored {
+        let kind = match references.get(field.name.as_str()) {
+            Some(target) => Some(Kind::Reference((*target).to_owned())),
+            None => kind(schema, field).filter(|_| !is_indexed(model, field)),
+        };
         let is_key = model.key.fields().any(|key| key == field.name);
         match (kind, is_key) {
             (_, true) if is_text(field) => fields.push(described(field, Kind::Text)),
@@ -58,13 +94,60 @@ fn describe_model(schema: &Served, model: &ServedModel) -> Option<Model> {
             (_, true) | (None, false) => return None,
         }
     }
-    Some(Model {
+    is_complete.then(|| Model {
         name: model.name.clone(),
-        plural: sync.strip_prefix("sync")?.to_owned(),
+        plural: sync.strip_prefix("sync").unwrap_or(sync).to_owned(),
         key: model.key.fields().map(str::to_owned).collect(),
         fields,
-        parents: Vec::new(),
+        parents: parents(schema, model),
     })
+}
+
+/// The foreign keys that stand alone, with the models they lead to.
+fn references<'s>(schema: &'s Served, model: &'s ServedModel) -> BTreeMap<&'s str, &'s str> {
+    let relations = model
+        .fields
+        .values()
+        .filter_map(|field| field.relation.as_ref());
+    let single = relations.filter_map(|relation| match &relation.via {
+        Via::Key(fields) if fields.len() == 1 => Some((fields[0].as_str(), &*relation.target)),
+        _ => None,
+    });
+    single
+        .filter(|(field, target)| {
+            let is_key = model.key.fields().any(|key| key == *field);
+            let target = schema.models.get(*target);
+            !is_key
+                && stands_alone(model, field)
+                && target.is_some_and(|target| target.key.sort.is_empty())
+        })
+        .collect()
+}
+
+/// Whether no index needs the field together with another one.
+fn stands_alone(model: &ServedModel, field: &str) -> bool {
+    let mut keys = model.indexes.iter().map(|index| &index.key);
+    keys.all(|key| key.sort.is_empty() || key.fields().all(|name| name != field))
+}
+
+/// The parents that a client selects by their key.
+fn parents(schema: &Served, model: &ServedModel) -> Vec<Parent> {
+    let references = references(schema, model);
+    let mut parents = Vec::new();
+    for field in model.fields.values() {
+        if let Some(relation) = &field.relation
+            && relation.kind == RelationKind::BelongsTo
+            && let Via::Key(fields) = &relation.via
+            && references.contains_key(fields[0].as_str())
+        {
+            parents.push(Parent {
+                field: field.name.clone(),
+                foreign_key: fields[0].clone(),
+                key: schema.models[&relation.target].key.partition.clone(),
+            });
+        }
+    }
+    parents
 }
 
 /// Indexes have rules of their own about nulls and about fields that go together.
@@ -89,8 +172,7 @@ fn is_text(field: &ServedField) -> bool {
 
 fn kind(schema: &Served, field: &ServedField) -> Option<Kind> {
     match (&field.ty.base, field.ty.list.is_some()) {
-        (Base::Scalar(Scalar::Id | Scalar::String), false) => Some(Kind::Text),
-        (Base::Scalar(Scalar::Int), false) => Some(Kind::Int),
+        (Base::Scalar(scalar), false) => scalar_kind(*scalar),
         (Base::Scalar(Scalar::Id | Scalar::String), true) => Some(Kind::List),
         (Base::Enum(name), false) => Some(Kind::Enum(schema.enums.get(name)?.values.clone())),
         (Base::Object(name), false) => {
@@ -106,4 +188,26 @@ fn kind(schema: &Served, field: &ServedField) -> Option<Kind> {
         }
         _ => None,
     }
+}
+
+/// Texts of a certain form are chosen among a few.
+fn scalar_kind(scalar: Scalar) -> Option<Kind> {
+    let texts: &[&str] = match scalar {
+        Scalar::Id | Scalar::String => return Some(Kind::Text),
+        Scalar::Int | Scalar::Float => return Some(Kind::Int),
+        Scalar::Boolean => return Some(Kind::Boolean),
+        Scalar::AwsTimestamp => return None,
+        Scalar::AwsDate => &["2024-02-29", "1999-12-31Z", "2000-01-01+02:00"],
+        Scalar::AwsTime => &["12:30:00.000Z", "01:02:03", "23:59:59.999999999Z"],
+        Scalar::AwsDateTime => &["2024-02-29T12:30:00.000Z", "1970-01-01T00:00:00Z"],
+        Scalar::AwsEmail => &["a@example.org", "b.c+d@example.org"],
+        Scalar::AwsUrl => &["https://example.org", "https://example.org/a?b=c#d"],
+        Scalar::AwsPhone => &["+1 206-555-0100", "+44 20 7946 0000"],
+        Scalar::AwsIpAddress => &["10.0.0.1", "2001:db8::1"],
+        // With the same member, so that a merge leaves one of them.
+        Scalar::AwsJson => &["{\"k\":1}", "{\"k\": \"two\"}", "{\"k\":true}"],
+    };
+    Some(Kind::Enum(
+        texts.iter().map(|text| (*text).to_owned()).collect(),
+    ))
 }

@@ -179,6 +179,38 @@ async fn is_a_new_epoch(
         .await
         .unwrap();
     assert_eq!(ids(&next.records), [""; 0]);
+    // It may have been made before and lost, so that devices hold versions of it that begin at 1 (F2).
+    let made = write(model, Expected::Absent, json!({"id": "new"}));
+    let made = done(storage.put(model, made).await.unwrap());
+    assert!(made.version.0 > JUMP, "{made:?}");
+    let made = Expected::Version(made.version);
+    let changed = write(model, made, json!({"id": "new", "title": "t"}));
+    done(storage.put(model, changed).await.unwrap());
+}
+
+/// The reference store does what the others do.
+#[tokio::test]
+async fn the_reference_store_begins_epochs() {
+    let stand = Stand::memory().await;
+    let model = ready(&stand).await;
+    let reference = stand.reference().unwrap();
+    for id in ["a", "b"] {
+        create(&stand, &model, json!({ "id": id })).await;
+    }
+    create(&stand, &model, json!({"id": "c"})).await;
+    let backup = reference.backup();
+    update(&stand, &model, 1, json!({"id": "c"})).await;
+    create(&stand, &model, json!({"id": "new"})).await;
+    let (_, last_sync) = sync(&stand, &model, None).await;
+    let head = stand.feed.head(&model).await.unwrap();
+    reference.put_back(&backup);
+    reference.begin_epoch();
+    is_a_new_epoch(stand.storage.as_ref(), &model, last_sync).await;
+    let followed = stand.feed.since(&model, head, 10).await.unwrap();
+    assert!(
+        !followed.whole,
+        "whoever followed the log has missed something"
+    );
 }
 
 /// `sync-design.md` T29: a backup is put back.

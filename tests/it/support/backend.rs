@@ -12,6 +12,7 @@ use driftless_resolvers::api::{Api, Reply, Request};
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;
 use driftless_resolvers::identity::{Caller, Family, Identity};
+use driftless_resolvers::schema::Schema;
 use driftless_resolvers::storage::Storage;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -65,16 +66,26 @@ impl Backend {
         let source = SchemaSource::Text(sdl.to_owned());
         let loaded = driftless::schema::load(&source, &config.schema_options());
         let schema = loaded.expect("the schema loads").schema;
+        Backend {
+            api: Backend::api(storage, Arc::clone(&clock), schema, &config).await,
+            hub: Hub::new(feed, clock, config.realtime.repairs),
+        }
+    }
+
+    /// The API of a schema over a store.
+    pub(crate) async fn api(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        schema: Arc<Schema>,
+        config: &Config,
+    ) -> Arc<Api> {
         storage.prepare(&schema).await.expect("the store follows");
         let strategies = driftless::conflict::strategies(&config.conflict).await;
         let strategies = strategies.expect("built-in strategies");
-        let engine = driftless::app::engine(&config, &strategies, schema, storage).await;
+        let engine = driftless::app::engine(config, &strategies, schema, storage).await;
         let mut engine = engine.expect("the store answers");
-        engine.clock = Arc::clone(&clock);
-        Backend {
-            api: Arc::new(Api::new(engine)),
-            hub: Hub::new(feed, clock, config.realtime.repairs),
-        }
+        engine.clock = clock;
+        Arc::new(Api::new(engine))
     }
 
     /// Runs a document; an error is what keeps the client's edit: 503.

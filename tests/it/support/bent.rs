@@ -8,20 +8,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use driftless_resolvers::clock::Clock;
-use driftless_resolvers::feed::{Feed, Seq, Stretch};
+use driftless_resolvers::feed::{Feed, Operation, Seq, Stretch};
 use driftless_resolvers::filter::Filter;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::memory::Memory;
 use driftless_resolvers::storage::{
-    Expected, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncFrom, SyncPage,
-    SyncQuery, Write,
+    Expected, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor, SyncFrom,
+    SyncPage, SyncPlace, SyncQuery, Write,
 };
 use driftless_resolvers::{Record, Timestamp, Version};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::stores::HeldClock;
+use super::stores::{HeldClock, Stand};
 
 /// One naive way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +51,39 @@ pub(crate) enum Flaw {
     LateCursor,
     /// Events of a batch are told in any order.
     Reordered,
+    /// Events are told again when the log is read again.
+    Doubled,
+    /// Who follows the log does not see that rows are gone.
+    GapBlind,
+    /// Nothing is told to DataStore in JavaScript twice.
+    NoRepairs,
+    /// A write is acknowledged before it is known to be committed.
+    Swallowed,
+    /// A store that does not answer in time counts as a failure of the request, and not as one to come back to.
+    FinalErrors,
+    /// What a device's own clock says is taken for the server's time.
+    NoOverlap,
+    /// An older state is served as if nothing was lost.
+    NoEpoch,
+    /// An epoch asks every device to fetch everything, and versions stay.
+    EpochOfTimes,
+    /// An epoch lifts the versions, and a device's `lastSync` from before is taken as it is.
+    EpochOfVersions,
+    /// The log is trimmed to nothing.
+    TrimHead,
+    /// Tombstones are purged while devices are away.
+    Purge,
+    /// Who makes a deleted record anew begins at version 1.
+    FreshStart,
+    /// A page holds the records of everybody.
+    Leak,
 }
 
 /// A store that is as it was, or has one flaw; and that can be told to lose answers and hints.
 pub(crate) struct Bent {
     storage: Arc<dyn Storage>,
+    /// The same store, where it is the reference store.
+    reference: Option<Arc<Memory>>,
     feed: Arc<dyn Feed>,
     clock: Arc<HeldClock>,
     flaw: Option<Flaw>,
@@ -63,6 +92,7 @@ pub(crate) struct Bent {
     /// Takes the place of the store's own hints.
     hints: watch::Sender<Seq>,
     hints_are_ours: AtomicBool,
+    epoch_has_begun: AtomicBool,
 }
 
 #[derive(Default)]
@@ -74,27 +104,36 @@ struct State {
 }
 
 impl Bent {
-    pub(crate) fn new(
-        storage: Arc<dyn Storage>,
-        feed: Arc<dyn Feed>,
-        clock: Arc<HeldClock>,
-        flaw: Option<Flaw>,
-    ) -> Arc<Self> {
+    pub(crate) fn over(stand: &Stand, flaw: Option<Flaw>) -> Arc<Self> {
         Arc::new(Bent {
-            storage,
-            feed,
-            clock,
+            storage: Arc::clone(&stand.storage),
+            reference: stand.reference().cloned(),
+            feed: Arc::clone(&stand.feed),
+            clock: Arc::clone(&stand.clock),
             flaw,
             state: Mutex::default(),
             answers_to_lose: AtomicUsize::new(0),
             hints: watch::Sender::new(Seq(0)),
             hints_are_ours: AtomicBool::new(false),
+            epoch_has_begun: AtomicBool::new(false),
         })
     }
 
     /// The next writes are committed, but whoever asked does not learn it.
     pub(crate) fn lose_answers(&self, count: usize) {
         self.answers_to_lose.store(count, Ordering::SeqCst);
+    }
+
+    /// An epoch begins, as far as this store understands it.
+    pub(crate) fn begin_epoch(&self) {
+        let whole = match self.flaw {
+            Some(Flaw::NoEpoch | Flaw::EpochOfTimes) => None,
+            _ => self.reference.as_ref(),
+        };
+        if let Some(reference) = whole {
+            reference.begin_epoch();
+        }
+        self.epoch_has_begun.store(true, Ordering::SeqCst);
     }
 
     /// From now on the only hints are those of [`Bent::hint`].
@@ -247,6 +286,45 @@ impl Bent {
         Ok(page)
     }
 
+    /// What is asked of the store instead.
+    async fn question(&self, model: &Model, query: &SyncQuery) -> Result<SyncQuery, StorageError> {
+        let mut query = query.clone();
+        let epoch_has_begun = self.epoch_has_begun.load(Ordering::SeqCst);
+        match (self.flaw, &mut query.from) {
+            (Some(Flaw::Leak), _) => {
+                query.rows = Filter::everything();
+                query.filter = Filter::everything();
+            }
+            (Some(Flaw::NoOverlap), SyncFrom::First { overlap, .. }) => *overlap = 0,
+            (Some(Flaw::EpochOfTimes), SyncFrom::First { last_sync, .. }) if epoch_has_begun => {
+                *last_sync = None;
+            }
+            (Some(Flaw::EpochOfVersions), SyncFrom::First { last_sync, .. }) if epoch_has_begun => {
+                if let Some(last) = last_sync.take() {
+                    query.from = SyncFrom::Next(self.delta_since(model, last, &query).await?);
+                }
+            }
+            _ => {}
+        }
+        Ok(query)
+    }
+
+    /// A delta since then, whatever the store would choose.
+    async fn delta_since(
+        &self,
+        model: &Model,
+        last_sync: i64,
+        query: &SyncQuery,
+    ) -> Result<SyncCursor, StorageError> {
+        let horizon = self.feed.head(model).await?;
+        let started_at = self.storage.sync(model, query).await?.started_at;
+        Ok(SyncCursor {
+            place: SyncPlace::Delta(Timestamp(last_sync), Seq(i64::MAX)),
+            horizon,
+            started_at,
+        })
+    }
+
     async fn sync_bent(&self, model: &Model, query: &SyncQuery) -> Result<SyncPage, StorageError> {
         match (self.flaw, &query.from) {
             (Some(Flaw::EarlyStamp), SyncFrom::First { last_sync, .. }) => {
@@ -256,6 +334,7 @@ impl Bent {
             (Some(Flaw::Offsets), _) => return self.sync_by_offset(model, query).await,
             _ => {}
         }
+        let query = &self.question(model, query).await?;
         let mut page = self.storage.sync(model, query).await?;
         match (self.flaw, &query.from) {
             (Some(Flaw::NoMinusOne), SyncFrom::First { .. }) => {
@@ -293,19 +372,52 @@ impl Bent {
         Ok(page)
     }
 
-    async fn put_bent(&self, model: &Model, write: Write) -> Result<Put, StorageError> {
+    async fn put_bent(&self, model: &Model, mut write: Write) -> Result<Put, StorageError> {
+        let answer_is_lost = self.loses_answer();
+        match self.flaw {
+            Some(Flaw::Swallowed) if answer_is_lost => return Ok(Put::Done(self.promised(&write))),
+            Some(Flaw::FreshStart) if is_rebirth(&write) => {
+                if let Some(reference) = &self.reference {
+                    reference.purge(model, &write.key);
+                }
+                write.expected = Expected::Absent;
+            }
+            _ => {}
+        }
         let put = match self.flaw {
             Some(Flaw::UnlockedRead) => self.put_unlocked(model, write).await,
             Some(Flaw::EarlyStamp) => self.put_stamped(model, write).await,
             _ => self.storage.put(model, write).await,
         };
-        let left = self.answers_to_lose.load(Ordering::SeqCst);
-        if left > 0 {
-            self.answers_to_lose.store(left - 1, Ordering::SeqCst);
-            return Err(StorageError::Unavailable("the answer is lost".to_owned()));
+        match self.flaw {
+            _ if !answer_is_lost => put,
+            Some(Flaw::FinalErrors) => Err(StorageError::Corrupt("no answer".to_owned())),
+            _ => Err(StorageError::Unavailable("the answer is lost".to_owned())),
         }
-        put
     }
+
+    fn loses_answer(&self) -> bool {
+        let count = |left: usize| left.checked_sub(1);
+        let left = &self.answers_to_lose;
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count)
+            .is_ok()
+    }
+
+    /// The record that a write would make.
+    fn promised(&self, write: &Write) -> Record {
+        let before = version(write.expected).map_or(0, |version| version.0);
+        Record {
+            fields: write.fields.clone(),
+            version: Version(before + 1),
+            last_changed_at: self.clock.now(),
+            deleted: write.deleted,
+        }
+    }
+}
+
+/// Whether a write makes a record anew under the id of a deleted one.
+fn is_rebirth(write: &Write) -> bool {
+    write.operation == Operation::Create && matches!(write.expected, Expected::Version(_))
 }
 
 fn version(expected: Expected) -> Option<Version> {
@@ -389,6 +501,14 @@ impl Feed for Bent {
             if self.has(Flaw::Reordered) {
                 stretch.events.reverse();
             }
+            if self.has(Flaw::Doubled) {
+                let doubled = stretch
+                    .events
+                    .into_iter()
+                    .flat_map(|event| [event.clone(), event]);
+                stretch.events = doubled.collect();
+            }
+            stretch.whole |= self.has(Flaw::GapBlind);
             if self.has(Flaw::LateCursor) && !stretch.events.is_empty() {
                 let mut state = self.state();
                 state.reads += 1;

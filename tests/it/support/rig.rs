@@ -58,9 +58,7 @@ impl Rig {
     }
 
     pub(crate) fn over(stand: Stand, flaw: Option<Flaw>) -> Rig {
-        let storage = Arc::clone(&stand.storage);
-        let feed = Arc::clone(&stand.feed);
-        let store = Bent::new(storage, feed, Arc::clone(&stand.clock), flaw);
+        let store = Bent::over(&stand, flaw);
         Rig { stand, store }
     }
 
@@ -137,6 +135,22 @@ impl Rig {
             .await;
         made.expect("a trigger can be made");
         Hold::Lock(Box::new(connection))
+    }
+
+    /// Waits until something has happened, or somebody waits for the lock of the model's writes.
+    pub(crate) async fn until_waiting_or(&self, happened: impl Fn() -> bool) {
+        let database = self.stand.database().expect("a store that locks");
+        let mut connection = database.connect().await;
+        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and classid = 7001 \
+                       and database = (select oid from pg_database where datname = current_database())";
+        while !happened() {
+            let waiting = sqlx::query_scalar::<_, i64>(waiting)
+                .fetch_one(&mut connection)
+                .await;
+            if waiting.expect("the locks can be read") > 0 {
+                return;
+            }
+        }
     }
 
     /// Removes what the store left behind.

@@ -24,7 +24,7 @@ pub(crate) struct HeldClock {
     /// How much time has passed in the test, in milliseconds; whoever sleeps waits for it.
     passed: watch::Sender<i64>,
     /// A database with a clock of its own goes on meanwhile.
-    began: Instant,
+    began: Option<Instant>,
     /// Whoever reads the clock next is told the time only when somebody opens this.
     barrier: Mutex<Option<Arc<Barrier>>>,
 }
@@ -32,10 +32,19 @@ pub(crate) struct HeldClock {
 impl HeldClock {
     /// A clock of its own.
     pub(crate) fn new() -> Arc<HeldClock> {
+        HeldClock::from(Some(Instant::now()))
+    }
+
+    /// One beside which nothing goes on, so that a run can be played again.
+    fn still() -> Arc<HeldClock> {
+        HeldClock::from(None)
+    }
+
+    fn from(began: Option<Instant>) -> Arc<HeldClock> {
         Arc::new(HeldClock {
             now: AtomicI64::new(1_700_000_000_000),
             passed: watch::Sender::default(),
-            began: Instant::now(),
+            began,
             barrier: Mutex::default(),
         })
     }
@@ -76,7 +85,7 @@ impl Clock for HeldClock {
 
     fn steady(&self) -> Duration {
         let passed = u64::try_from(*self.passed.borrow()).expect("time does not go back");
-        Duration::from_millis(passed) + self.began.elapsed()
+        Duration::from_millis(passed) + self.began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
     /// Until so much time has passed in the test.
@@ -105,7 +114,7 @@ pub(crate) struct Stand {
 }
 
 enum Home {
-    Nowhere,
+    Memory(Arc<Memory>),
     File(Store, TempDir),
     Database(Store, Database),
     Pooled(Store, Database, Pooler),
@@ -114,13 +123,13 @@ enum Home {
 impl Stand {
     /// The reference store.
     pub(crate) async fn memory() -> Stand {
-        let clock = HeldClock::new();
+        let clock = HeldClock::still();
         let memory = Arc::new(Memory::new(Arc::clone(&clock) as Arc<dyn Clock>));
         Stand {
             storage: Arc::clone(&memory) as Arc<dyn Storage>,
-            feed: memory,
+            feed: Arc::clone(&memory) as Arc<dyn Feed>,
             clock,
-            home: Home::Nowhere,
+            home: Home::Memory(memory),
         }
     }
 
@@ -160,13 +169,13 @@ impl Stand {
 
     /// Whether the store reads the test's clock.
     pub(crate) fn clock_is_held(&self) -> bool {
-        matches!(self.home, Home::Nowhere | Home::File(..))
+        matches!(self.home, Home::Memory(_) | Home::File(..))
     }
 
     /// The URL of a store that outlives its process.
     pub(crate) fn url(&self) -> Option<String> {
         match &self.home {
-            Home::Nowhere => None,
+            Home::Memory(_) => None,
             Home::File(_, directory) => Some(file_url(directory)),
             Home::Database(_, database) => Some(database.url.clone()),
             Home::Pooled(_, _, pooler) => Some(pooler.url.clone()),
@@ -176,8 +185,16 @@ impl Stand {
     /// The store itself, unless it is the reference store.
     pub(crate) fn store(&self) -> &Store {
         match &self.home {
-            Home::Nowhere => panic!("the reference store has no database"),
+            Home::Memory(_) => panic!("the reference store has no database"),
             Home::File(store, _) | Home::Database(store, _) | Home::Pooled(store, _, _) => store,
+        }
+    }
+
+    /// The reference store itself, if it is one.
+    pub(crate) fn reference(&self) -> Option<&Arc<Memory>> {
+        match &self.home {
+            Home::Memory(memory) => Some(memory),
+            Home::File(..) | Home::Database(..) | Home::Pooled(..) => None,
         }
     }
 
@@ -185,7 +202,7 @@ impl Stand {
     pub(crate) fn database(&self) -> Option<&Database> {
         match &self.home {
             Home::Database(_, database) | Home::Pooled(_, database, _) => Some(database),
-            Home::Nowhere | Home::File(..) => None,
+            Home::Memory(_) | Home::File(..) => None,
         }
     }
 
@@ -198,7 +215,7 @@ impl Stand {
     pub(crate) async fn restart_with(self, log_ttl: Option<i64>) -> Stand {
         let clock = self.clock;
         match self.home {
-            Home::Nowhere => panic!("the reference store ends with its process"),
+            Home::Memory(_) => panic!("the reference store ends with its process"),
             Home::File(store, directory) => {
                 store.close().await;
                 let store = open(&file_url(&directory), &clock, log_ttl).await;
@@ -220,7 +237,7 @@ impl Stand {
     /// Removes what the store left behind.
     pub(crate) async fn finish(self) {
         match self.home {
-            Home::Nowhere => {}
+            Home::Memory(_) => {}
             Home::File(store, directory) => {
                 store.close().await;
                 drop(directory);
