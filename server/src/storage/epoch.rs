@@ -143,9 +143,7 @@ impl Renewal {
         };
         for (sql, args) in [
             (
-                format!(
-                    "update {table} set version = version + {jump} where version <= {highest}"
-                ),
+                format!("update {table} set version = version + {jump} where version <= {highest}"),
                 Vec::new(),
             ),
             (
