@@ -300,7 +300,7 @@ fn a_clock_that_is_ahead_does_not_hide_that_an_epoch_began() {
 
 /// `errata.md` row 30: a device that was away still learns what is gone.
 #[tokio::test]
-async fn shells_are_synced_as_tombstones_with_their_fields() {
+async fn t46_shells_are_synced_as_tombstones_with_their_fields() {
     let world = World::new();
     posts(&world, 2).await;
     let before = START + 15;

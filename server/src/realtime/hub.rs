@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_that_overflows_disconnects_its_socket_and_keeps_what_it_holds() {
+    fn t41_a_queue_that_overflows_disconnects_its_socket_and_keeps_what_it_holds() {
         let (outbox, mut queue, overflowed) = Outbox::new(2);
         let subscriber = Subscriber {
             id: "a".into(),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_write_fails_alone() {
+    async fn t10_a_failing_write_fails_alone() {
         let recorder = recorder(100);
         let writes = ["a", "b", "bad", "c", "d"].map(write);
         let outcomes = settle(recorder.as_ref(), &writes).await;

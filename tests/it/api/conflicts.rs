@@ -291,7 +291,7 @@ async fn a_delete_that_is_repeated_in_vain_is_slowed_down(site: &Site) {
 }
 
 /// AM-3: every write of a crowd is acknowledged with a version of its own, and no element is lost.
-async fn many_stale_writers_are_all_merged(site: &Site) {
+async fn t37_many_stale_writers_are_all_merged(site: &Site) {
     player(site, "p", 1, &json!({"points": []})).await;
     let writers = (0..20).map(|n| {
         let input = json!({"id": "p", "points": [n], "_version": 99});

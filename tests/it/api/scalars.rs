@@ -36,7 +36,7 @@ async fn create(site: &Site, id: &str) -> String {
 on_both_stores! { PLAN;
 
 /// MUT-11, `client-js` rule 15: every value comes back as it was sent, in the answer and from the store.
-async fn values_are_echoed_as_they_were_sent(site: &Site) {
+async fn t38_values_are_echoed_as_they_were_sent(site: &Site) {
     let sent: Value = serde_json::from_str(VALUES).expect("JSON");
     assert_eq!(create(site, "t").await, sent.to_string());
     let read = site.read(&format!("{{ getThing(id: \"t\") {{ {THING} }} }}")).await;

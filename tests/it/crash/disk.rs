@@ -15,7 +15,8 @@ use crate::support::victim::Victim;
 const FULL: u64 = 301_000;
 
 #[tokio::test]
-async fn a_full_disk_under_sqlite_takes_nothing_that_was_acknowledged_and_clients_keep_the_rest() {
+async fn t49_a_full_disk_under_sqlite_takes_nothing_that_was_acknowledged_and_clients_keep_the_rest()
+ {
     let folder = TempDir::new().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("data.db").display());
     let mut victim = Victim::start(&url, None).await.ready().await;

@@ -195,8 +195,8 @@ async fn writes_are_lost(copied: Copied, runs: bool, behind: i64) {
 }
 
 #[tokio::test]
-async fn a_replica_that_takes_over_without_the_last_writes_begins_a_new_epoch_and_devices_converge()
-{
+async fn t28_a_replica_that_takes_over_without_the_last_writes_begins_a_new_epoch_and_devices_converge()
+ {
     writes_are_lost(Copied::Replica, true, 0).await;
 }
 
@@ -207,7 +207,7 @@ async fn a_replica_whose_clock_is_behind_takes_over_without_the_last_writes_and_
 }
 
 #[tokio::test]
-async fn a_backup_that_is_put_back_under_a_server_begins_a_new_epoch_and_devices_converge() {
+async fn t29_a_backup_that_is_put_back_under_a_server_begins_a_new_epoch_and_devices_converge() {
     writes_are_lost(Copied::Backup, true, 0).await;
 }
 

@@ -48,7 +48,7 @@ async fn nodes_die(feed: Option<&Nats>) {
 
 /// `sync-design.md` T13: nothing but the log knows of the write when its node dies.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_node_wrote_and_told_nobody_before_it_died_is_told_by_the_others() {
+async fn t13_what_a_node_wrote_and_told_nobody_before_it_died_is_told_by_the_others() {
     for feed in [None, Some(Nats::start().await)] {
         let database = Database::create().await;
         let held = Some(("committed", 0));

@@ -128,7 +128,7 @@ async fn each_moment(calls: &[Call], level: Level, mut at: impl AsyncFnMut(usize
 }
 
 #[tokio::test]
-async fn a_power_failure_takes_nothing_that_was_acknowledged_and_leaves_nothing_half_done() {
+async fn t47_a_power_failure_takes_nothing_that_was_acknowledged_and_leaves_nothing_half_done() {
     let calls = record().await;
     let written_back = calls
         .iter()

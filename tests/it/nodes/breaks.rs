@@ -10,7 +10,7 @@ on_every_route!(
     a_node_whose_network_falls_silent_misses_nothing,
     a_node_whose_network_stands_still_for_a_while_misses_nothing,
     connections_that_the_database_ends_cost_no_write_and_no_event,
-    a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync,
+    t42_a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync,
 );
 
 /// A node is cut off while others write. It says of no write that it is done, and its subscriber then sees everything it
@@ -101,7 +101,9 @@ async fn connections_that_the_database_ends_cost_no_write_and_no_event(cluster: 
 }
 
 /// `sync-design.md` L8, T42: what a node has not read before it was trimmed cannot be made up for by events.
-async fn a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync(mut cluster: Cluster) {
+async fn t42_a_node_that_falls_behind_a_trimmed_log_lets_its_subscribers_sync(
+    mut cluster: Cluster,
+) {
     let line = Line::to(&cluster.url()).await;
     let near = cluster.node().await;
     let far = cluster.node_at(line.url.clone()).await;

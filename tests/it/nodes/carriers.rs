@@ -3,12 +3,12 @@
 use super::*;
 
 on_every_route!(
-    a_subscriber_sees_what_every_node_writes_in_order_and_once,
+    t14_a_subscriber_sees_what_every_node_writes_in_order_and_once,
     a_node_that_joins_later_tells_its_subscribers_from_then_on,
     a_node_hears_of_others_where_word_arrives,
 );
 
-async fn a_subscriber_sees_what_every_node_writes_in_order_and_once(cluster: Cluster) {
+async fn t14_a_subscriber_sees_what_every_node_writes_in_order_and_once(cluster: Cluster) {
     let nodes = [
         cluster.node().await,
         cluster.node().await,

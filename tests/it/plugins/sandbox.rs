@@ -119,7 +119,7 @@ async fn an_error_of_the_handler_is_for_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limit_time_an_endless_loop_is_stopped() {
+async fn t36_limit_time_an_endless_loop_is_stopped() {
     let mut plugin = install(&guest("", "", "(loop $again (br $again)) unreachable"));
     plugin.plugin.time = Duration::from_millis(50);
     let handler = plugin.open().await.expect("a handler");

@@ -70,7 +70,7 @@ async fn a_restart_keeps_everything_behind_a_pooler() {
 
 /// A pooler as it comes refuses whoever sends settings for a session; several nodes share its few connections.
 #[tokio::test]
-async fn nodes_share_a_pooler_that_refuses_settings() {
+async fn t50_nodes_share_a_pooler_that_refuses_settings() {
     let database = crate::support::postgres::Database::create().await;
     let pooler = Pooler::before(&database.url, Settings::Refused).await;
     let model = post();
@@ -97,7 +97,7 @@ async fn nodes_share_a_pooler_that_refuses_settings() {
 }
 
 #[tokio::test]
-async fn a_sqlite_file_in_use_is_refused() {
+async fn t48_a_sqlite_file_in_use_is_refused() {
     let stand = Stand::sqlite().await;
     let refusal = open(&stand.url().unwrap()).await.err().unwrap().to_string();
     assert!(
@@ -173,7 +173,7 @@ async fn nodes_that_start_together_prepare_one_database() {
 
 /// `sync-semantics` META-1: `_version` is a 32-bit `Int`.
 #[tokio::test]
-async fn a_version_that_cannot_grow_refuses_only_its_own_record() {
+async fn t45_a_version_that_cannot_grow_refuses_only_its_own_record() {
     let stand = Stand::postgres().await;
     let model = ready(&stand).await;
     create(&stand, &model, json!({"id": "old"})).await;

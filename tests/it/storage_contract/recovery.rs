@@ -149,7 +149,7 @@ async fn damages_are_told_in_words_in_sqlite() {
 }
 
 #[tokio::test]
-async fn damages_are_told_in_words_in_postgres() {
+async fn t32_damages_are_told_in_words_in_postgres() {
     damages_are_told_in_words(Stand::postgres().await).await;
 }
 

@@ -10,7 +10,7 @@ on_every_store![
     base_pages_hold_every_record_once_while_others_write,
     a_delta_ends_while_others_write,
     pages_end_exactly,
-    the_first_sync_of_an_empty_model_has_a_start,
+    t43_the_first_sync_of_an_empty_model_has_a_start,
     an_old_last_sync_gets_a_delta_and_none_gets_everything,
     a_sync_of_a_part_brings_what_its_filter_lets_through,
 ];
@@ -124,7 +124,7 @@ async fn pages_end_exactly(stand: &Stand) {
     }
 }
 
-async fn the_first_sync_of_an_empty_model_has_a_start(stand: &Stand) {
+async fn t43_the_first_sync_of_an_empty_model_has_a_start(stand: &Stand) {
     let model = ready(stand).await;
     let page = first_page(stand, &model, None, 10).await;
     assert_eq!((page.records.len(), page.next), (0, None));

@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn consecutive_events_are_known_and_a_gap_is_left_to_the_log() {
+    fn t16_consecutive_events_are_known_and_a_gap_is_left_to_the_log() {
         let board = Board::shared(true);
         let line = board.line(1);
         let hints = line.hints();
