@@ -71,14 +71,18 @@ impl LocalStore {
         self.rows.remove(id);
     }
 
-    /// Lets a remote record in if the rule allows it.
-    pub fn merge(&mut self, id: &RecordId, record: &Record) {
+    /// Lets a remote record in if the rule allows it; whether it does.
+    pub fn merge(&mut self, id: &RecordId, record: &Record) -> bool {
         let known = self.metadata.get(id).map(|metadata| metadata.version);
         let stale = known.is_some_and(|version| version >= record.version);
-        match self.rule {
-            MergeRule::VersionGate if stale => {}
-            MergeRule::VersionGate | MergeRule::Blind => self.put(id, record),
+        let lets_in = match self.rule {
+            MergeRule::VersionGate => !stale,
+            MergeRule::Blind => true,
+        };
+        if lets_in {
+            self.put(id, record);
         }
+        lets_in
     }
 
     /// Takes a remote record whatever the rule says (the user's edit lost a conflict).

@@ -83,8 +83,8 @@ pub(super) struct Device {
     pub(super) loses_answer: bool,
     /// Events and pages that it did not take because of edits of its own, by record.
     pub(super) discarded: BTreeSet<RecordId>,
-    /// Records that it has kept as its user left them, although their write was refused: native clients take over the
-    /// server's record at a conflict only. What is told of them next goes over it.
+    /// Records that it has kept as its user left them, although their write was refused or never sent: native clients take
+    /// over the server's record at a conflict only. What is told of them next goes over it.
     pub(super) stranded: BTreeSet<RecordId>,
     /// It has taken longer than the time for which the server repairs what DataStore in JavaScript misses.
     pub(super) is_late: bool,
@@ -214,6 +214,11 @@ impl Device {
         if self.store.row(id).is_some() {
             self.enqueue(id.clone(), Operation::Delete, id.key_fields(model));
             self.store.remove(id);
+            // A create that was not answered goes with its deletion, unsent. What was told of it meanwhile was not taken and
+            // is not told again.
+            if !self.outbox.holds(id) && self.discarded.contains(id) {
+                self.stranded.insert(id.clone());
+            }
         }
     }
 
@@ -374,8 +379,9 @@ impl Device {
             self.discarded.insert(id.clone());
         } else {
             self.discarded.remove(id);
-            self.stranded.remove(id);
-            self.store.merge(id, record);
+            if self.store.merge(id, record) {
+                self.stranded.remove(id);
+            }
         }
     }
 
