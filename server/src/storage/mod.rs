@@ -44,6 +44,7 @@ mod shelf;
 mod sql;
 mod sqlite;
 mod statements;
+mod syncs;
 mod table;
 mod together;
 mod trim;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use driftless::storage::{Place, open_at};
 use driftless_resolvers::identity::Family;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::backend::{Backend, datastore};
 use crate::support::probe::{Probe, Replica, ids};
@@ -165,27 +165,45 @@ async fn t25_many_syncs_of_an_idle_model_add_one_tick(rig: &Rig) -> Verdict {
 
 const PLAYERS: &str = include_str!("../../schemas/players.graphql");
 
+/// A device that asks with its own clock, and what it can be told of.
+struct Android(Backend);
+
+impl Android {
+    /// Over players of whom one is ten hours old.
+    async fn over(rig: &Rig) -> anyhow::Result<Android> {
+        let android = Android(Backend::over(rig, PLAYERS, |_| {}).await);
+        android.create("old").await?;
+        rig.pass(10 * HOUR).await;
+        Ok(android)
+    }
+
+    async fn create(&self, id: &str) -> anyhow::Result<()> {
+        let input = json!({"id": id, "name": id});
+        let android = datastore(Family::Android);
+        self.0.mutate(&android, "createPlayer", input).await?;
+        Ok(())
+    }
+
+    /// What a sync since this time brings.
+    async fn sync(&self, last_sync: i64) -> anyhow::Result<Value> {
+        let query = format!("{{ syncPlayers(lastSync: {last_sync}) {{ items {{ id }} }} }}");
+        let android = datastore(Family::Android);
+        let mut page = self.0.ask(&android, &query, json!({})).await?;
+        Ok(page["data"]["syncPlayers"]["items"].take())
+    }
+}
+
 anomaly!(t44_a_device_with_a_wrong_clock_converges on [memory, sqlite, postgres]);
 
 /// `errata.md` row 51, CL-3. Android asks with its own clock: two hours ahead, less than a minute ahead, right, two
 /// hours behind. Far ahead everything comes; else a delta reaches back far enough for what was committed while it read.
 async fn t44_a_device_with_a_wrong_clock_converges(rig: &Rig) -> Verdict {
-    let backend = Backend::over(rig, PLAYERS, |_| {}).await;
-    let android = datastore(Family::Android);
-    let create = async |id: &str| {
-        let input = json!({"id": id, "name": id});
-        backend.mutate(&android, "createPlayer", input).await
-    };
-    create("old").await?;
-    rig.pass(10 * HOUR).await;
+    let android = Android::over(rig).await?;
     for (n, skew) in [2 * HOUR, 50_000, 0, -2 * HOUR].into_iter().enumerate() {
         // The page is read, somebody writes, the device notes the end of its sync.
         let missed = format!("missed{n}");
-        create(&missed).await?;
-        let last_sync = rig.now() + skew;
-        let query = format!("{{ syncPlayers(lastSync: {last_sync}) {{ items {{ id }} }} }}");
-        let page = backend.ask(&android, &query, json!({})).await?;
-        let page = page["data"]["syncPlayers"]["items"].to_string();
+        android.create(&missed).await?;
+        let page = android.sync(rig.now() + skew).await?.to_string();
         ensure!(page.contains(&missed), "{skew}: {page}");
         ensure!(
             page.contains("\"old\"") == (skew == 2 * HOUR),
@@ -201,21 +219,12 @@ anomaly!(t44_a_device_whose_clock_is_ahead_and_that_stays_away_converges on [mem
 /// The device notes a time that has passed by when it comes back: nothing tells it from a right one, so each of its
 /// deltas reaches back as far as clocks may be ahead.
 async fn t44_a_device_whose_clock_is_ahead_and_that_stays_away_converges(rig: &Rig) -> Verdict {
-    let backend = Backend::over(rig, PLAYERS, |_| {}).await;
-    let android = datastore(Family::Android);
-    let create = async |id: &str| {
-        let input = json!({"id": id, "name": id});
-        backend.mutate(&android, "createPlayer", input).await
-    };
-    create("old").await?;
-    rig.pass(10 * HOUR).await;
+    let android = Android::over(rig).await?;
     let last_sync = rig.now() + 2 * HOUR;
     rig.pass(60_000).await;
-    create("missed").await?;
+    android.create("missed").await?;
     rig.pass(5 * HOUR).await;
-    let query = format!("{{ syncPlayers(lastSync: {last_sync}) {{ items {{ id }} }} }}");
-    let page = backend.ask(&android, &query, json!({})).await?;
-    let items = &page["data"]["syncPlayers"]["items"];
-    ensure!(*items == json!([{"id": "missed"}]), "{page}");
+    let page = android.sync(last_sync).await?;
+    ensure!(page == json!([{"id": "missed"}]), "{page}");
     Ok(())
 }
