@@ -185,24 +185,14 @@ async fn every_read_is_a_range_of_an_index(library: Library) {
     ];
     for (what, last_sync, filter, walk) in base {
         let query = sync(last_sync, filter);
-        let page = library
-            .store
-            .storage
-            .sync(&library.model, &query)
-            .await
-            .unwrap();
+        let page = library.sync(&query).await;
         library.expect_range(what, &walk);
         let Some(next) = page.next else { continue };
         let query = SyncQuery {
             from: SyncFrom::Next(next),
             ..query
         };
-        library
-            .store
-            .storage
-            .sync(&library.model, &query)
-            .await
-            .unwrap();
+        library.sync(&query).await;
         library.expect_range(&format!("{what}, next page"), &walk);
     }
 
@@ -244,24 +234,14 @@ async fn every_read_is_a_range_of_an_index(library: Library) {
         ),
     ];
     for (what, query, walk) in lists {
-        let page = library
-            .store
-            .storage
-            .query(&library.model, &query)
-            .await
-            .unwrap();
+        let page = library.query(&query).await;
         library.expect_range(what, &walk);
         let Some(next) = page.next else { continue };
         let query = Query {
             after: Some(next),
             ..query
         };
-        library
-            .store
-            .storage
-            .query(&library.model, &query)
-            .await
-            .unwrap();
+        library.query(&query).await;
         library.expect_range(&format!("{what}, next page"), &walk);
     }
 
@@ -339,12 +319,7 @@ async fn every_filter_of_a_selective_sync_is_tested_by_the_database(library: Lib
                 limit: 100,
                 ..sync(last_sync, filter.clone())
             };
-            let page = library
-                .store
-                .storage
-                .sync(&library.model, &query)
-                .await
-                .unwrap();
+            let page = library.sync(&query).await;
             assert!(page.records.iter().all(|record| filter.matches(record)));
             let sql = library.expect_range(&format!("{input} since {last_sync:?}"), &walk);
             assert!(sql.contains(" as scanned where ("), "{input}: {sql}");
@@ -360,12 +335,7 @@ async fn a_client_that_was_away_for_a_year_gets_the_hundred_records_that_changed
     query.limit = 30;
     let mut found = Vec::new();
     let started_at = loop {
-        let page = library
-            .store
-            .storage
-            .sync(&library.model, &query)
-            .await
-            .unwrap();
+        let page = library.sync(&query).await;
         library.expect_range("delta after a year", &Walk::Changes);
         found.extend(
             page.records
@@ -389,12 +359,7 @@ async fn a_client_that_was_away_for_a_year_gets_the_hundred_records_that_changed
     found.sort_by_key(ToString::to_string);
     assert_eq!(found, changed);
     let next = sync(Some(started_at.0), Filter::everything());
-    let page = library
-        .store
-        .storage
-        .sync(&library.model, &next)
-        .await
-        .unwrap();
+    let page = library.sync(&next).await;
     // What shares the last millisecond comes again (`sync-design.md` R1).
     let again = page.records.iter().map(|record| record.last_changed_at.0);
     assert!(
@@ -411,12 +376,7 @@ async fn a_caller_gets_the_hundred_records_that_a_rule_lets_it_find_at_once(libr
         rows: field("editor", Test::In(vec![json!("s::e7"), json!("e7")])),
         ..sync(None, Filter::everything())
     };
-    let page = library
-        .store
-        .storage
-        .sync(&library.model, &query)
-        .await
-        .unwrap();
+    let page = library.sync(&query).await;
     let took = begun.elapsed();
     // A figure for whoever runs this by hand; no matter if nobody reads it.
     let _ = writeln!(
@@ -441,12 +401,7 @@ async fn a_filter_that_finds_nothing_ends_after_a_page_for_ten_thousand_records(
         let mut query = sync(last_sync, nothing());
         let mut pages = 0;
         loop {
-            let page = library
-                .store
-                .storage
-                .sync(&library.model, &query)
-                .await
-                .unwrap();
+            let page = library.sync(&query).await;
             assert_eq!(page.records, []);
             pages += 1;
             match page.next {

@@ -178,14 +178,13 @@ impl Engine {
         table: &Table,
         writes: &[Write],
     ) -> Result<Batch, StorageError> {
-        let number = postgres::number();
-        patiently(|| async {
-            match self {
-                Engine::Postgres(postgres) => postgres.commit(table, writes, number).await,
-                Engine::Sqlite(sqlite) => sqlite.commit(table, writes).await,
+        match self {
+            Engine::Postgres(postgres) => {
+                let number = postgres::number();
+                patiently(|| postgres.commit(table, writes, number)).await
             }
-        })
-        .await
+            Engine::Sqlite(sqlite) => patiently(|| sqlite.commit(table, writes)).await,
+        }
     }
 
     /// Adds an idle tick to a model's log (`sync-design.md` 6.3).

@@ -109,3 +109,13 @@ function refusal({ status, body = '', type = 'application/json' }) {
   const headers = `access-control-allow-origin: *\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}`;
   return `HTTP/1.1 ${status} Refused\r\n${headers}\r\nconnection: close\r\n\r\n${body}`;
 }
+
+/** A device that speaks through the gate, in clear but for its socket. */
+export async function throughGate(stage, body) {
+  const gate = await Gate.before(stage.server.port);
+  try {
+    await body(gate, await stage.readyDevice({ endpoint: `http://localhost:${gate.port}/graphql` }));
+  } finally {
+    gate.close();
+  }
+}

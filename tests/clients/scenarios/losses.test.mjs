@@ -1,23 +1,13 @@
 // What a device loses where this server does as AppSync: the same situations as in repairs.test.mjs and overload.test.mjs,
 // with the better behaviour switched off; and clients that loop, with it on and off.
 import assert from 'node:assert/strict';
-import { Gate } from '../lib/gate.mjs';
+import { throughGate } from '../lib/gate.mjs';
 import { answers, scenario } from '../lib/stage.mjs';
 
 const post = (title) => ({ title, rating: 1, status: 'ACTIVE' });
 const mutates = ({ process }) => process === 'mutate';
 
 // --- answers that are lost -------------------------------------------------------------------------------------
-
-/** A device that speaks through the gate, in clear but for its socket. */
-async function throughGate(stage, body) {
-  const gate = await Gate.before(stage.server.port);
-  try {
-    await body(gate, await stage.readyDevice({ endpoint: `http://localhost:${gate.port}/graphql` }));
-  } finally {
-    gate.close();
-  }
-}
 
 scenario('without replay a create whose answer was lost leaves a record behind whose edits come to nothing', (stage) =>
   throughGate(stage, async (gate, phone) => {

@@ -1,6 +1,6 @@
 // A server that cannot do its work for a while: what it says decides whether DataStore keeps an edit or drops it for good.
 import assert from 'node:assert/strict';
-import { Gate } from '../lib/gate.mjs';
+import { throughGate } from '../lib/gate.mjs';
 import { Cluster, Session } from '../lib/postgres.mjs';
 import { answers, scenario } from '../lib/stage.mjs';
 
@@ -59,13 +59,3 @@ scenario('an edit is kept by the client when a proxy tells it of an outage in th
     assert.equal((await stored(stage.server)).get(id).title, 'kept');
     assert.equal(answers(await phone.wire(), 'createPost').at(-1).status, 200);
   }), { stores: ['sqlite'] });
-
-/** A device that speaks through the gate, in clear but for its socket. */
-async function throughGate(stage, body) {
-  const gate = await Gate.before(stage.server.port);
-  try {
-    await body(gate, await stage.readyDevice({ endpoint: `http://localhost:${gate.port}/graphql` }));
-  } finally {
-    gate.close();
-  }
-}

@@ -1,7 +1,7 @@
 // Where this server mends what DataStore's protocol leaves open, each with the mending on and off: what the client loses
 // without it is no opinion. Every order of events is made, none is waited for by time.
 import assert from 'node:assert/strict';
-import { Gate } from '../lib/gate.mjs';
+import { throughGate } from '../lib/gate.mjs';
 import { answers, scenario } from '../lib/stage.mjs';
 
 const OFF = { configuration: '[realtime]\nrepairs = false\n' };
@@ -93,16 +93,6 @@ scenario('without a repeated event every copy stays stale that was edited by two
 }, OFF);
 
 // --- answers that are lost -------------------------------------------------------------------------------------
-
-/** A device that speaks through the gate, in clear but for its socket. */
-async function throughGate(stage, body) {
-  const gate = await Gate.before(stage.server.port);
-  try {
-    await body(gate, await stage.readyDevice({ endpoint: `http://localhost:${gate.port}/graphql` }));
-  } finally {
-    gate.close();
-  }
-}
 
 scenario('a create whose answer was lost is sent again by the client and is one create', (stage) =>
   throughGate(stage, async (gate, phone) => {

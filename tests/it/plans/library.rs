@@ -8,7 +8,7 @@ use driftless::storage::{Place, Store, open_at};
 use driftless_resolvers::Version;
 use driftless_resolvers::feed::Operation;
 use driftless_resolvers::schema::model::{Model, Scalar};
-use driftless_resolvers::storage::{Expected, Key, Put, Write};
+use driftless_resolvers::storage::{Expected, Key, Page, Put, Query, SyncPage, SyncQuery, Write};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
@@ -223,6 +223,16 @@ impl Library {
             changed.push(id);
         }
         changed
+    }
+
+    /// A page of a sync.
+    pub(super) async fn sync(&self, query: &SyncQuery) -> SyncPage {
+        self.store.storage.sync(&self.model, query).await.unwrap()
+    }
+
+    /// A page of a query.
+    pub(super) async fn query(&self, query: &Query) -> Page {
+        self.store.storage.query(&self.model, query).await.unwrap()
     }
 
     /// The last read walked this index and no other way, and sorted nothing; answers what it was.
