@@ -10,6 +10,7 @@ use crate::api::error::{ErrorType, FieldError};
 use crate::api::outcome::{Arguments, Connection, Outcome, Resolved};
 use crate::authz::{Found, Permit, Reading};
 use crate::engine::Engine;
+use crate::feed::Seq;
 use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::page;
@@ -144,7 +145,7 @@ pub(crate) fn answer(permit: &Permit<'_>, purpose: &str, found: Page) -> Resolve
     Resolved::Connection(Connection {
         records: found.records.into_iter().map(Arc::new).collect(),
         next_token: found.next.map(|next| {
-            let content = json!({"sort": next.sort, "key": next.key.0});
+            let content = json!({"sort": next.sort, "key": next.key.0, "horizon": next.horizon.0});
             sealer.seal(purpose, &content)
         }),
         started_at: None,
@@ -164,6 +165,7 @@ fn position(content: &Value) -> Option<Position> {
     Some(Position {
         sort: content.get("sort")?.clone(),
         key: Key(content.get("key")?.as_str()?.to_owned()),
+        horizon: Seq(content.get("horizon")?.as_i64()?),
     })
 }
 

@@ -187,6 +187,9 @@ pub struct Position {
     pub sort: Value,
     /// The key of the last record.
     pub key: Key,
+    /// The log position of page one, or a little later. Records that came into being after it are for a query that is begun
+    /// anew, so that this one ends however fast they are made (`sync-design.md` D5).
+    pub horizon: Seq,
 }
 
 /// A page of a query. It may hold fewer records than asked for and still have a continuation (scan bound).
@@ -232,7 +235,8 @@ pub enum SyncFrom {
 pub struct SyncCursor {
     /// Where the next page starts.
     pub place: SyncPlace,
-    /// The log position of page one; delta ends there, so that it ends under any load (`sync-design.md` R2).
+    /// The log position of page one. A delta ends there, and a base sync leaves out what came into being after it, so that
+    /// both end under any load (`sync-design.md` D5, R2).
     pub horizon: Seq,
     /// Page one's `startedAt`.
     pub started_at: Timestamp,
@@ -259,13 +263,13 @@ impl SyncPlace {
 }
 
 impl SyncCursor {
-    /// Whether a record is for this sync. One that came into being after page one of a base sync is not: it comes with the
-    /// next delta and by subscription, and without it a base sync ends however fast records are made ahead of it
-    /// (`sync-design.md` D5).
+    /// Whether a record that came into being at `first` is for this sync. One that did so after page one of a base sync is
+    /// not: it comes with the next delta and by subscription, and without it a base sync ends however fast records are made
+    /// and changed ahead of it (`sync-design.md` D5).
     #[must_use]
-    pub fn reaches(&self, record: &Record, seq: Seq) -> bool {
+    pub fn reaches(&self, first: Seq) -> bool {
         match self.place {
-            SyncPlace::Base(_) => record.version > Version::FIRST || seq <= self.horizon,
+            SyncPlace::Base(_) => first <= self.horizon,
             SyncPlace::Delta(..) => true,
         }
     }

@@ -64,6 +64,8 @@ struct Kept {
 struct Stored {
     record: Record,
     seq: Seq,
+    /// Where in the log it came into being.
+    first: Seq,
 }
 
 #[derive(Clone)]
@@ -153,9 +155,11 @@ impl Kept {
         };
         let write_row = Some((write.key.clone(), revision));
         self.append(record.last_changed_at, write_row);
+        let seq = self.head();
         let stored = Stored {
             record: record.clone(),
-            seq: self.head(),
+            seq,
+            first: self.records.get(&write.key).map_or(seq, |it| it.first),
         };
         self.records.insert(write.key, stored);
         Ok(Put::Done(record))
@@ -208,7 +212,7 @@ impl Kept {
         let rest = self.changes(&cursor.place);
         let mut matching = rest
             .into_iter()
-            .filter(|(_, stored)| cursor.reaches(&stored.record, stored.seq))
+            .filter(|(_, stored)| cursor.reaches(stored.first))
             .filter(|(_, stored)| query.rows.matches(&stored.record))
             .filter(|(_, stored)| query.filter.matches(&stored.record));
         let page: Vec<_> = matching.by_ref().take(query.limit).collect();
@@ -259,7 +263,21 @@ impl Kept {
     }
 
     /// Everything in the scope, in its order.
-    fn walk(&self, model: &Model, scope: &Scope) -> Result<Vec<(Position, &Record)>, StorageError> {
+    fn walk(
+        &self,
+        model: &Model,
+        scope: &Scope,
+        horizon: Seq,
+    ) -> Result<Vec<(Position, &Record)>, StorageError> {
+        let all = self
+            .records
+            .iter()
+            .filter(|(_, stored)| stored.first <= horizon);
+        let position = |key: &Key, sort| Position {
+            sort,
+            key: key.clone(),
+            horizon,
+        };
         let Scope::Index {
             index,
             partition,
@@ -267,16 +285,12 @@ impl Kept {
             descending,
         } = scope
         else {
-            return Ok(self
-                .records
-                .iter()
+            return Ok(all
                 .map(|(key, stored)| (position(key, Value::Null), &stored.record))
                 .collect());
         };
         let attributes = Attributes::of(model, super::key_fields(model, index.as_deref())?);
-        let mut found: Vec<_> = self
-            .records
-            .iter()
+        let mut found: Vec<_> = all
             .filter_map(|(key, stored)| {
                 let (own, sort) = attributes.entry(&stored.record.fields)?;
                 (compare(&own, partition).is_eq() && attributes::passes(tests, &sort))
@@ -302,8 +316,9 @@ impl Kept {
                 }
             })
         };
+        let horizon = query.after.as_ref().map_or(self.head(), |it| it.horizon);
         let mut rest = self
-            .walk(model, &query.scope)?
+            .walk(model, &query.scope, horizon)?
             .into_iter()
             .filter(|(place, record)| is_after(place) && query.rows.matches(record))
             .filter(|(_, record)| query.filter.matches(record));
@@ -314,13 +329,6 @@ impl Kept {
             .map(|(place, _)| place.clone());
         let records = page.into_iter().map(|(_, record)| record.clone()).collect();
         Ok(Page { records, next })
-    }
-}
-
-fn position(key: &Key, sort: Value) -> Position {
-    Position {
-        sort,
-        key: key.clone(),
     }
 }
 

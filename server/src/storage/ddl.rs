@@ -81,21 +81,44 @@ pub(super) fn registered(row: &Row) -> Result<Column, StorageError> {
     Ok(Column::of(Attribute { fields, kind }))
 }
 
-/// Makes a model's table.
+/// Makes a model's table. Where a record came into being, `first_seq`, bounds what walks over the table.
 pub(super) fn table(dialect: Dialect, name: &str) -> String {
     match dialect {
         // Every update moves the row in the changes index; room in the pages keeps the table from bloating.
         Dialect::Postgres => format!(
             "create table {name} (pk text collate \"C\" primary key, version integer not null, \
-             deleted boolean not null, changed_ms bigint not null, seq bigint not null, doc text not null) \
+             deleted boolean not null, changed_ms bigint not null, seq bigint not null, \
+             first_seq bigint not null default 0, doc text not null) \
              with (fillfactor = 85)"
         ),
         Dialect::Sqlite => format!(
             "create table {name} (pk text primary key, version integer not null, \
-             deleted integer not null, changed_ms integer not null, seq integer not null, doc text not null) \
+             deleted integer not null, changed_ms integer not null, seq integer not null, \
+             first_seq integer not null default 0, doc text not null) \
              without rowid"
         ),
     }
+}
+
+/// The columns of this name that a table has.
+pub(super) fn columns_named(dialect: Dialect, table: &Table, column: &str) -> Statement {
+    let sql = match dialect {
+        Dialect::Postgres => {
+            "select attname::text from pg_attribute where attrelid = to_regclass($1) and attname = $2"
+        }
+        // The function takes a name without its quotes; no model's holds one.
+        Dialect::Sqlite => "select name from pragma_table_info(trim($1, '\"')) where name = $2",
+    };
+    let args = vec![Arg::Text(table.name.clone()), Arg::Text(column.to_owned())];
+    Statement::new(sql, args)
+}
+
+/// Adds where records came into being to a table of a former version; those that are there were so from the beginning.
+pub(super) fn first_seq(table: &Table) -> String {
+    format!(
+        "alter table {} add column first_seq bigint not null default 0",
+        table.name
+    )
 }
 
 /// Adds a column for an index attribute. It is empty, so no row is touched.

@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The position of a record in this walk.
-    pub(super) fn position(&self, hit: &super::rows::Hit) -> Position {
+    pub(super) fn position(&self, hit: &super::rows::Hit, horizon: Seq) -> Position {
         let sort = match &self.scope {
             Way::Index(walk) => walk.attributes.entry(&hit.record.fields),
             Way::Table(_) | Way::One(_) | Way::Nowhere => None,
@@ -148,6 +148,7 @@ impl<'a> Walk<'a> {
         Position {
             sort: sort.map_or(Value::Null, |(_, sort)| sort),
             key: hit.key.clone(),
+            horizon,
         }
     }
 }
@@ -170,6 +171,7 @@ impl IndexWalk<'_> {
             if let Some(after) = after {
                 let key = push(args, text(&after.key));
                 conditions.push(format!("pk {comparison} {key}"));
+                conditions.push(made_by(after.horizon, args));
             }
             return (conditions.join(" and "), format!("pk{direction}"));
         };
@@ -180,12 +182,12 @@ impl IndexWalk<'_> {
                 .iter()
                 .filter_map(|test| column_sql::column_test(dialect, &operand, test, args)),
         );
-        let place = after.and_then(|after| {
-            let bound = column_sql::bound(sort.is_number(), &after.sort)?;
-            Some((push(args, bound), push(args, text(&after.key))))
-        });
-        if let Some((value, key)) = place {
-            conditions.push(format!("({}, pk) {comparison} ({value}, {key})", sort.name));
+        if let Some(after) = after {
+            if let Some(bound) = column_sql::bound(sort.is_number(), &after.sort) {
+                let (value, key) = (push(args, bound), push(args, text(&after.key)));
+                conditions.push(format!("({}, pk) {comparison} ({value}, {key})", sort.name));
+            }
+            conditions.push(made_by(after.horizon, args));
         }
         let order = format!("{}{direction}, pk{direction}", sort.name);
         (conditions.join(" and "), order)
@@ -207,8 +209,7 @@ pub(super) fn changes(
         SyncPlace::Base(key) => {
             let mut condition = format!("pk > {}", push(&mut args, text(key)));
             if let Some(horizon) = horizon {
-                let horizon = push(&mut args, Arg::Int(horizon.0));
-                condition.push_str(&format!(" and (version > 1 or seq <= {horizon})"));
+                condition.push_str(&format!(" and {}", made_by(horizon, &mut args)));
             }
             (condition, "pk")
         }
@@ -253,7 +254,14 @@ fn branches(narrowing: Option<&Narrowing>, condition: &str, args: &mut Vec<Arg>)
 }
 
 fn after_key(after: Option<&Position>, args: &mut Vec<Arg>) -> Option<String> {
-    after.map(|after| format!("pk > {}", push(args, text(&after.key))))
+    let after = after?;
+    let key = push(args, text(&after.key));
+    Some(format!("pk > {key} and {}", made_by(after.horizon, args)))
+}
+
+/// That a record came into being at this position of the log or before it.
+fn made_by(horizon: Seq, args: &mut Vec<Arg>) -> String {
+    format!("first_seq <= {}", push(args, Arg::Int(horizon.0)))
 }
 
 fn text(key: &Key) -> Arg {

@@ -28,6 +28,9 @@ use super::statements;
 use super::table::Table;
 use super::wake::Board;
 
+/// The horizon of a place whose query has none yet.
+pub(super) const OPEN: Seq = Seq(i64::MAX);
+
 /// A store over one of the two databases.
 pub(super) struct SqlStore {
     engine: Arc<Engine>,
@@ -144,7 +147,8 @@ impl SqlStore {
         Reader::new(rows, filter, limit, self.page_bytes)
     }
 
-    pub(super) async fn query_page(
+    /// A page of a query. The place where a first one ends is still [`OPEN`].
+    pub(super) async fn open_page(
         &self,
         model: &Model,
         query: &Query,
@@ -154,6 +158,7 @@ impl SqlStore {
         let mut reader = self.reader(&query.rows, &query.filter, query.limit);
         let walk = range::Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
         let mut after = query.after.clone();
+        let horizon = after.as_ref().map_or(OPEN, |after| after.horizon);
         loop {
             let range = walk.range(after.as_ref(), reader.filter());
             let tested = range.tested();
@@ -163,13 +168,31 @@ impl SqlStore {
             let rows = self.engine.rows(scan).await?;
             let passes = |hit: &Hit| walk.passes(&hit.record);
             match reader.take(want, tested, hits(&rows)?, passes) {
-                Collected::More(last) => after = Some(walk.position(&last)),
+                Collected::More(last) => after = Some(walk.position(&last, horizon)),
                 Collected::Page { records, last } => {
-                    let next = last.map(|last| walk.position(&last));
+                    let next = last.map(|last| walk.position(&last, horizon));
                     return Ok(Page { records, next });
                 }
             }
         }
+    }
+
+    /// Closes the places where first pages end: what comes into being from now on is not for the pages after them. It is
+    /// read after the page, so that a query of one page, as most are, does without.
+    pub(super) async fn close_pages(
+        &self,
+        model: &Model,
+        pages: &mut [Page],
+    ) -> Result<(), StorageError> {
+        let places = pages.iter_mut().filter_map(|page| page.next.as_mut());
+        let open: Vec<_> = places.filter(|place| place.horizon == OPEN).collect();
+        if !open.is_empty() {
+            let head = self.log_head(model).await?;
+            for place in open {
+                place.horizon = head;
+            }
+        }
+        Ok(())
     }
 
     async fn revision_of(
@@ -269,7 +292,13 @@ impl Storage for SqlStore {
         model: &'a Model,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
-        self.query_page(model, query).boxed()
+        async move {
+            let mut page = self.open_page(model, query).await?;
+            self.close_pages(model, std::slice::from_mut(&mut page))
+                .await?;
+            Ok(page)
+        }
+        .boxed()
     }
 
     fn query_all<'a>(

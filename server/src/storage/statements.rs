@@ -116,12 +116,13 @@ pub(super) fn many<'k>(
 
 /// The values of a record's row, for [`record_rows`].
 pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: String) -> Vec<Arg> {
-    let mut args = Vec::with_capacity(6 + table.columns.len());
+    let mut args = Vec::with_capacity(7 + table.columns.len());
     args.extend([
         Arg::Text(write.key.0.clone()),
         Arg::Int(i64::from(place.version.0)),
         Arg::Int(i64::from(write.deleted)),
         Arg::Int(place.changed.0),
+        Arg::Int(place.seq),
         Arg::Int(place.seq),
         Arg::Text(doc),
     ]);
@@ -132,18 +133,27 @@ pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: Stri
     args
 }
 
-/// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function). `or fail`, since a failure
+/// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function); where one came into being is
+/// written with the new ones only. `or fail`, since a failure
 /// ends the whole transaction anyway: to undo one statement of several rows, SQLite would keep every page it touches.
 pub(super) fn record_rows(table: &Table, rows: usize) -> String {
-    let mut names = vec!["version", "deleted", "changed_ms", "seq", "doc"];
+    let mut names = vec![
+        "version",
+        "deleted",
+        "changed_ms",
+        "seq",
+        "first_seq",
+        "doc",
+    ];
     names.extend(table.columns.iter().map(|column| column.name.as_str()));
     let set = |name: &&str| format!("{name} = excluded.{name}");
+    let changing = names.iter().filter(|name| **name != "first_seq");
     format!(
         "insert or fail into {} (pk, {}) values {} on conflict (pk) do update set {}",
         table.name,
         names.join(", "),
         placeholders(rows, 1 + names.len()),
-        names.iter().map(set).collect::<Vec<_>>().join(", ")
+        changing.map(set).collect::<Vec<_>>().join(", ")
     )
 }
 

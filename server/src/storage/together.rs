@@ -7,7 +7,7 @@ use super::database::{Arg, Statement};
 use super::page::Collected;
 use super::range::Walk;
 use super::rows;
-use super::sql::SqlStore;
+use super::sql::{OPEN, SqlStore};
 use super::statements;
 
 /// So many pages are asked for by one statement at most: planning takes its time.
@@ -25,10 +25,11 @@ impl SqlStore {
         let mut pages = Vec::with_capacity(queries.len());
         while let Some(rest) = queries.get(pages.len()..).filter(|rest| !rest.is_empty()) {
             match rest {
-                [query] => pages.push(self.query_page(model, query).await?),
+                [query] => pages.push(self.open_page(model, query).await?),
                 _ => pages.extend(self.some_pages(model, rest).await?),
             }
         }
+        self.close_pages(model, &mut pages).await?;
         Ok(pages)
     }
 
@@ -64,15 +65,16 @@ impl SqlStore {
         let mut answers = rows::branches(&found, asked.len())?.into_iter();
         let mut pages = Vec::with_capacity(asked.len());
         for (query, walk, mut reader, tested, want) in asked {
+            let horizon = query.after.as_ref().map_or(OPEN, |after| after.horizon);
             let hits = answers.next().unwrap_or_default();
             let taken = reader.take(want, tested, hits, |hit| walk.passes(&hit.record));
             pages.push(match taken {
                 Collected::Page { records, last } => Page {
                     records,
-                    next: last.map(|last| walk.position(&last)),
+                    next: last.map(|last| walk.position(&last, horizon)),
                 },
                 // What the database could not test took most of it: this page is filled by itself.
-                Collected::More(_) => self.query_page(model, query).await?,
+                Collected::More(_) => self.open_page(model, query).await?,
             });
         }
         Ok(pages)

@@ -150,8 +150,8 @@ begin
                 update {name} as t set version = v_version, deleted = p_deleted[i], changed_ms = v_ms, seq = v_seq,
                        doc = p_doc[i]{sets} where t.pk = p_pk[i];
             else
-                insert into {name} (pk, version, deleted, changed_ms, seq, doc{names})
-                values (p_pk[i], v_version, p_deleted[i], v_ms, v_seq, p_doc[i]{values});
+                insert into {name} (pk, version, deleted, changed_ms, seq, first_seq, doc{names})
+                values (p_pk[i], v_version, p_deleted[i], v_ms, v_seq, v_seq, p_doc[i]{values});
             end if;
             insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc, actor, request, batch)
             values ({shard}, v_seq, v_ms, p_op[i], p_pk[i], v_version, p_deleted[i], p_doc[i], p_actor[i], p_request[i],

@@ -117,8 +117,8 @@ async fn t03_notices_records_with_times_in_whole_seconds() {
                 "changed_ms = v_ms - v_ms % 1000, seq",
             ),
             (
-                "p_deleted[i], v_ms, v_seq, p_doc[i]",
-                "p_deleted[i], v_ms - v_ms % 1000, v_seq, p_doc[i]",
+                "p_deleted[i], v_ms, v_seq, v_seq",
+                "p_deleted[i], v_ms - v_ms % 1000, v_seq, v_seq",
             ),
         ])
         .await;

@@ -9,7 +9,7 @@ use driftless_resolvers::feed::Operation;
 use driftless_resolvers::filter::Filter;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{Model, Scalar};
-use driftless_resolvers::storage::{Expected, Key, Put, Query, Scope, Write};
+use driftless_resolvers::storage::{Expected, Key, Put, Query, Scope, SyncFrom, SyncQuery, Write};
 use driftless_resolvers::{Fields, Version};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::models::{model, schema};
 use crate::support::postgres::Database;
+use crate::support::rig::Rig;
 use crate::support::server::PATIENCE;
 use crate::support::stores::Stand;
 
@@ -151,6 +152,75 @@ async fn goes_on_after_every_step(mut stand: Stand) {
     expected.sort();
     assert_eq!(indexed(stand.store(), &after).await, expected);
     stand.finish().await;
+}
+
+/// A version before this one did not note where in the log a record came into being.
+async fn completes_tables_of_a_former_version(mut rig: Rig) {
+    let model = before();
+    prepare(rig.stand.store(), &model).await;
+    create_many(rig.stand.store(), &model, 3).await;
+    let former = [
+        "alter table \"m1_Post\" drop column first_seq",
+        "update shards set layout = 'former'",
+    ];
+    for sql in former {
+        rig.database(sql).await;
+    }
+    rig = rig.restart(None).await;
+    prepare(rig.stand.store(), &model).await;
+    put(
+        rig.stand.store(),
+        &model,
+        Expected::Absent,
+        document("new", 1),
+    )
+    .await;
+    let changed = document("old-00001", 7);
+    put(
+        rig.stand.store(),
+        &model,
+        Expected::Version(Version(1)),
+        changed,
+    )
+    .await;
+    let mut query = SyncQuery {
+        from: SyncFrom::First {
+            last_sync: None,
+            overlap: 0,
+            window: None,
+        },
+        rows: Filter::everything(),
+        filter: Filter::everything(),
+        limit: 1,
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = rig
+            .stand
+            .store()
+            .storage
+            .sync(&model, &query)
+            .await
+            .unwrap();
+        let records = page.records.into_iter();
+        found.extend(records.map(|record| record.fields["id"].clone()));
+        match page.next {
+            Some(next) => query.from = SyncFrom::Next(next),
+            None => break,
+        }
+    }
+    assert_eq!(found, ["new", "old-00000", "old-00001", "old-00002"]);
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn tables_of_a_former_version_are_completed_in_sqlite() {
+    completes_tables_of_a_former_version(Rig::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn tables_of_a_former_version_are_completed_in_postgres() {
+    completes_tables_of_a_former_version(Rig::postgres().await).await;
 }
 
 #[tokio::test]

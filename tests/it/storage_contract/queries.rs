@@ -16,6 +16,7 @@ on_every_store![
     any_name_is_a_model_or_a_field,
     a_new_index_holds_old_records,
     several_queries_are_answered_as_each_by_itself,
+    pages_end_while_more_records_are_made_than_they_hold,
 ];
 
 async fn records_come_in_the_order_of_their_keys(stand: &Stand) {
@@ -478,4 +479,51 @@ async fn several_queries_are_answered_as_each_by_itself(stand: &Stand) {
         }
     }
     assert_eq!(stand.storage.query_all(&model, &[]).await.unwrap(), []);
+}
+
+/// D5. For every page of two records, three are made ahead of it. Those that were there at the beginning all come, changed or
+/// not, and once.
+async fn pages_end_while_more_records_are_made_than_they_hold(stand: &Stand) {
+    let model = ready(stand).await;
+    for number in 0..7 {
+        let id = format!("a{number}");
+        create(stand, &model, json!({"id": id, "blog": "x", "title": id})).await;
+    }
+    let scopes = [
+        (Scope::Table, "b"),
+        (partition("byBlog", json!("x"), vec![], false), "c"),
+        (partition("byTitle", json!("x"), vec![], false), "d"),
+        (partition("byTitle", json!("x"), vec![], true), "A"),
+    ];
+    for (version, (scope, ahead)) in (1..).zip(scopes) {
+        let mut query = Query {
+            scope,
+            rows: Filter::everything(),
+            filter: Filter::everything(),
+            limit: 2,
+            after: None,
+        };
+        let (mut made, mut found) = (0, Vec::new());
+        loop {
+            let page = stand.storage.query(&model, &query).await.unwrap();
+            found.extend(page.records);
+            let Some(next) = page.next else { break };
+            query.after = Some(next);
+            assert!(made < 200, "the pages after {ahead} do not end");
+            for _ in 0..3 {
+                made += 1;
+                let id = format!("{ahead}{made:03}");
+                create(stand, &model, json!({"id": id, "blog": "x", "title": id})).await;
+            }
+            if made == 3 {
+                let changed = json!({"id": "a5", "blog": "x", "title": "a5", "rating": version});
+                update(stand, &model, version, changed).await;
+            }
+        }
+        let old: Vec<_> = ids(&found)
+            .into_iter()
+            .filter(|id| id.starts_with('a'))
+            .collect();
+        assert_eq!(old.len(), 7, "{old:?}");
+    }
 }

@@ -96,6 +96,16 @@ impl Rig {
         }
     }
 
+    /// Begins an epoch, as after a restore.
+    pub(crate) async fn begin_epoch(&self) {
+        if self.stand.reference().is_some() {
+            self.store.begin_epoch();
+        } else {
+            let begun = self.stand.store().begin_epoch().await;
+            assert!(begun.expect("the store takes it"), "an epoch has begun");
+        }
+    }
+
     /// Runs SQL beside the store, as an operator would.
     pub(crate) async fn database(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());

@@ -101,7 +101,7 @@ async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, Storag
         .int(0)
 }
 
-/// Makes a table unless it is there; answers whether it holds no records.
+/// Makes a table unless it is there, and completes one of a former version; answers whether it holds no records.
 async fn make_table(
     session: &mut Session<'_>,
     inventory: &Inventory,
@@ -111,6 +111,10 @@ async fn make_table(
         let sql = ddl::table(session.dialect(), &table.name);
         session.run(sql).await?;
         return Ok(true);
+    }
+    let known = ddl::columns_named(session.dialect(), table, "first_seq");
+    if session.rows(known).await?.is_empty() {
+        session.run(ddl::first_seq(table)).await?;
     }
     let first = format!("select pk from {} limit 1", table.name);
     let rows = session.rows(Statement::new(first, Vec::new())).await?;
@@ -122,7 +126,7 @@ pub(super) fn layout(dialect: Dialect, table: &Table) -> String {
         Dialect::Postgres => write_sql::name(table),
         Dialect::Sqlite => {
             let names: Vec<_> = table.columns.iter().map(|it| it.name.as_str()).collect();
-            table.part_name("layout", &names.join(", "))
+            table.part_name("layout", &format!("first_seq, {}", names.join(", ")))
         }
     }
 }

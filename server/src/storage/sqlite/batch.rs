@@ -191,7 +191,7 @@ mod tests {
             "insert or fail into change_log".to_owned(),
             "insert or fail into t".to_owned(),
         );
-        assert_eq!(heads(&decided), [(log.clone(), 20), (log, 10), (record, 6)]);
+        assert_eq!(heads(&decided), [(log.clone(), 20), (log, 10), (record, 7)]);
     }
 
     #[test]
