@@ -30,6 +30,7 @@ macro_rules! on_every_route {
 mod breaks;
 mod carriers;
 mod nats;
+mod neighbours;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -45,6 +45,9 @@ pub(super) use outlook::Look;
 pub use outlook::{Count, Leftover, Outlook, Work};
 use view::Show;
 
+/// The Postgres schema in which everything is made, whatever its name.
+const HERE: &str = "quote_ident(current_schema())::regnamespace";
+
 /// How often a step is tried that others keep from its locks.
 const ATTEMPTS: u32 = 30;
 /// How long it lets them go on in between.

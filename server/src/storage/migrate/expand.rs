@@ -6,7 +6,7 @@ use driftless_resolvers::storage::StorageError;
 
 use super::index::wanted;
 use super::inventory::Inventory;
-use super::{Session, Step};
+use super::{HERE, Session, Step};
 use crate::storage::database::{Arg, Dialect, Statement};
 use crate::storage::table::{Column, Table, indexes, parts};
 use crate::storage::{ddl, write_sql};
@@ -158,8 +158,10 @@ pub(super) async fn drop_functions(
     if session.dialect() == Dialect::Sqlite {
         return Ok(());
     }
-    let sql = "select oid::regprocedure::text from pg_proc where pronamespace = current_schema()::regnamespace \
-               and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2";
+    let sql = format!(
+        "select oid::regprocedure::text from pg_proc where pronamespace = {HERE} \
+         and starts_with(proname::text, $1) and '\"' || proname || '\"' <> $2"
+    );
     let args = vec![Arg::Text(prefix.to_owned()), Arg::Text(except.to_owned())];
     for row in session.rows(Statement::new(sql, args)).await? {
         let drop = format!("drop function if exists {}", row.text(0)?);

@@ -2,6 +2,7 @@
 
 use driftless_resolvers::schema::model::Model;
 
+use super::HERE;
 use crate::storage::database::{Dialect, Statement};
 use crate::storage::ddl::Index;
 use crate::storage::table::{Column, Table, indexes, parts};
@@ -34,11 +35,11 @@ pub(super) fn wanted(model: &Model, table: &Table) -> Vec<Index> {
 /// The names of the indexes that are complete.
 pub(super) fn complete(dialect: Dialect) -> Statement {
     let sql = match dialect {
-        Dialect::Postgres => {
+        Dialect::Postgres => format!(
             "select c.relname::text from pg_index i join pg_class c on c.oid = i.indexrelid \
-             where c.relnamespace = current_schema()::regnamespace and i.indisvalid"
-        }
-        Dialect::Sqlite => "select name from sqlite_master where type = 'index'",
+             where c.relnamespace = {HERE} and i.indisvalid"
+        ),
+        Dialect::Sqlite => "select name from sqlite_master where type = 'index'".to_owned(),
     };
     Statement::new(sql, Vec::new())
 }

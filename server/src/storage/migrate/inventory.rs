@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use driftless_resolvers::storage::StorageError;
 
-use super::Session;
 use super::index::complete;
+use super::{HERE, Session};
 use crate::storage::database::{Dialect, Statement};
 use crate::storage::ddl::registered;
 use crate::storage::table::{Column, quoted};
@@ -29,10 +29,12 @@ impl Inventory {
         let (shard, names) = match session.dialect() {
             Dialect::Postgres => (
                 "shard::bigint",
-                "select relname::text from pg_class where relnamespace = current_schema()::regnamespace \
-                 union select proname::text from pg_proc where pronamespace = current_schema()::regnamespace",
+                format!(
+                    "select relname::text from pg_class where relnamespace = {HERE} \
+                     union select proname::text from pg_proc where pronamespace = {HERE}"
+                ),
             ),
-            Dialect::Sqlite => ("shard", "select name from sqlite_master"),
+            Dialect::Sqlite => ("shard", "select name from sqlite_master".to_owned()),
         };
         let read = |sql: String| Statement::new(sql, Vec::new());
         let mut inventory = Inventory {
@@ -58,7 +60,7 @@ impl Inventory {
                 *inventory.unfilled.entry(shard).or_default() += 1;
             }
         }
-        for row in session.rows(read(names.to_owned())).await? {
+        for row in session.rows(read(names)).await? {
             inventory.names.insert(quoted(&row.text(0)?));
         }
         for row in session.rows(complete(session.dialect())).await? {

@@ -7,7 +7,7 @@ use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::StorageError;
 
 use super::inventory::Inventory;
-use super::{Session, Step};
+use super::{HERE, Session, Step};
 use crate::storage::database::{Arg, Dialect, Row, Statement};
 use crate::storage::engine::Engine;
 use crate::storage::table::{LONGEST, Table, digest, quoted};
@@ -80,14 +80,15 @@ fn read(rows: &[Row]) -> Result<HashMap<i64, Known>, StorageError> {
 /// Shard, name and digest of every view, and whether it is there.
 fn known(dialect: Dialect) -> Statement {
     let sql = match dialect {
-        Dialect::Postgres => {
+        Dialect::Postgres => format!(
             "select shard::bigint, view_name, view_digest, \
              (select count(*) from pg_class c where c.relkind = 'v' and c.relname = s.view_name \
-              and c.relnamespace = current_schema()::regnamespace) from shards s"
-        }
+              and c.relnamespace = {HERE}) from shards s"
+        ),
         Dialect::Sqlite => {
             "select shard, view_name, view_digest, \
              (select count(*) from sqlite_master m where m.type = 'view' and m.name = s.view_name) from shards s"
+                .to_owned()
         }
     };
     Statement::new(sql, Vec::new())

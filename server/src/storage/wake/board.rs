@@ -41,6 +41,8 @@ struct Outgoing {
 
 /// One model's newest events, and who waits for more.
 pub(in crate::storage) struct Line {
+    /// Where the log ends, as far as this process has written or read it itself. Word of others wakes who waits, but it is
+    /// not believed: word of a log that is longer than ours would silence everything up to there.
     newest: watch::Sender<Seq>,
     window: Mutex<Window>,
     /// The newest row whose time is known.
@@ -106,13 +108,15 @@ impl Board {
             };
             outgoing.add(shard, newest, carried);
         }
-        line.take(newest, events);
+        line.keep(events);
+        line.reaches(newest);
     }
 
-    /// Takes in what another node or the database says. Models that this process does not serve are ignored.
+    /// Takes in what another node says, or whoever calls itself one. Models that this process does not serve are ignored.
     pub(super) fn heard(&self, news: News) {
         if let Some(line) = self.known(news.shard) {
-            line.take(news.newest, news.events);
+            line.keep(news.events);
+            line.may_reach(news.newest);
         }
     }
 
@@ -120,7 +124,7 @@ impl Board {
     pub(super) fn looked(&self, mark: Mark) {
         if let Some(line) = self.known(mark.shard) {
             line.note(mark);
-            line.take(Seq(mark.seq), Vec::new());
+            line.reaches(Seq(mark.seq));
         }
     }
 
@@ -235,8 +239,9 @@ impl Line {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The window is filled before anybody is told, so that who looks finds it. It is empty while nobody follows.
-    fn take(&self, newest: Seq, events: Vec<Event>) {
+    /// Keeps events for who waits: before anybody is told of them, so that who looks finds them. Nothing is kept while
+    /// nobody follows.
+    fn keep(&self, events: Vec<Event>) {
         if self.is_followed() {
             let mut window = self.window();
             for event in events {
@@ -245,11 +250,20 @@ impl Line {
         } else {
             *self.window() = Window::default();
         }
-        self.newest.send_if_modified(|known| {
-            let news = newest > *known;
-            *known = newest.max(*known);
+    }
+
+    /// The log was seen to reach so far.
+    fn reaches(&self, seen: Seq) {
+        self.newest.send_if_modified(|newest| {
+            let news = seen > *newest;
+            *newest = seen.max(*newest);
             news
         });
+    }
+
+    /// The log is said to reach so far.
+    fn may_reach(&self, said: Seq) {
+        self.newest.send_if_modified(|newest| said > *newest);
     }
 }
 
@@ -340,6 +354,14 @@ mod tests {
         Some(stretch.events.iter().map(|event| event.seq.0).collect())
     }
 
+    fn mark(seq: i64) -> Mark {
+        Mark {
+            shard: 1,
+            seq,
+            changed: 1,
+        }
+    }
+
     fn heard(board: &Board, seqs: &[i64]) {
         for seq in seqs {
             board.heard(News {
@@ -363,7 +385,7 @@ mod tests {
         heard(&board, &[9]);
         assert_eq!(seqs(&line, 7), None);
         assert_eq!(seqs(&line, 8), Some(vec![9]));
-        assert_eq!(*hints.borrow(), Seq(9));
+        assert!(hints.has_changed().unwrap());
     }
 
     /// `sync-design.md` T15.
@@ -373,10 +395,37 @@ mod tests {
         let line = board.line(1);
         let mut hints = line.hints();
         heard(&board, &[5, 6]);
+        board.looked(mark(6));
         hints.mark_unchanged();
         heard(&board, &[6, 5, 4, 6]);
         assert_eq!(seqs(&line, 4), Some(vec![5, 6]));
         assert!(!hints.has_changed().unwrap());
+    }
+
+    /// Others may notify on the channel, too: another deployment in the same database, for one.
+    #[test]
+    fn word_of_what_is_not_there_keeps_nobody_from_hearing_of_what_is() {
+        let board = Board::shared(false);
+        let mut hints = board.line(1).hints();
+        let mut is_woken = || {
+            let woken = hints.has_changed().unwrap();
+            hints.mark_unchanged();
+            woken
+        };
+        let said = |newest| {
+            board.heard(News {
+                newest: Seq(newest),
+                ..News::of(1)
+            });
+        };
+        said(1_000_000);
+        assert!(is_woken(), "it may be true");
+        board.committed(1, Seq(1), Timestamp(1), Vec::new);
+        assert!(is_woken());
+        board.looked(mark(2));
+        assert!(is_woken());
+        said(3);
+        assert!(is_woken());
     }
 
     #[test]
@@ -385,7 +434,6 @@ mod tests {
         let line = board.line(1);
         heard(&board, &[1, 2]);
         assert_eq!(seqs(&line, 0), None);
-        assert_eq!(*line.hints().borrow(), Seq(2));
     }
 
     #[test]
