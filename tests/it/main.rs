@@ -3,6 +3,7 @@
 mod anomalies;
 mod api;
 mod auth;
+mod backlog;
 mod cli;
 mod converge;
 mod crash;

@@ -221,6 +221,11 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// Whether it tells what this subscription would, which was asked for by `request`.
+    pub fn asks_for(&self, request: &Request, subscription: &Subscription) -> bool {
+        self.topic == Topic::of(request, subscription)
+    }
+
     /// Admits it to another API: the same request by the same caller. `false` if that API does not admit it; it goes on
     /// as it was then, and its socket has to end (`errata.md` 2.7).
     pub fn renew(&mut self, api: &Arc<Api>) -> bool {

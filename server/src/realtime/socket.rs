@@ -196,7 +196,7 @@ impl Socket {
         let end = loop {
             let step = tokio::select! {
                 incoming = stream.next() => self.incoming(incoming).await,
-                Some(delivery) = self.queue.recv() => self.deliver(delivery).await,
+                Some(delivery) = self.queue.recv() => self.deliver(delivery, WRITES_PER_FLUSH).await,
                 _ = keep_alive.tick() => self.input(Input::KeepAlive).await,
                 () = self.overflowed.cancelled() => Err(End::Return),
                 Ok(()) = api.changed() => self.renew(),
@@ -258,7 +258,8 @@ impl Socket {
         }
     }
 
-    async fn deliver(&mut self, first: Delivery) -> Result<(), End> {
+    /// Sends an event and those that wait behind it, but no more than `most`.
+    async fn deliver(&mut self, first: Delivery, most: usize) -> Result<(), End> {
         let mut next = Some(first);
         let mut written = 0;
         while let Some(delivery) = next {
@@ -272,7 +273,7 @@ impl Socket {
             }
             written += 1;
             self.realtime.metrics.events.add(&[], 1);
-            next = (written < WRITES_PER_FLUSH)
+            next = (written < most)
                 .then(|| self.queue.try_recv().ok())
                 .flatten();
         }
@@ -370,7 +371,10 @@ impl Socket {
             id: id.into(),
             outbox: self.outbox.clone(),
         };
-        let replaced = self.registrations.remove(id);
+        // One that asks for something else has no successor: it ends before the new one begins.
+        let former = self.registrations.remove(id);
+        let replaced = former.filter(|former| former.asks_for(request, &subscription));
+        self.make_room().await?;
         let registering = self.realtime.hub.register(
             &api.engine.schema,
             request,
@@ -391,6 +395,16 @@ impl Socket {
                 tracing::warn!("a subscription is not registered in time; its socket is closed");
                 Err(End::Return)
             }
+        }
+    }
+
+    /// Sends what waits by now, before a subscription begins. Its replay gets the room that it needs, so that a device with
+    /// many models is not taken for a slow reader; and what was told to a former subscription with its id is not told to it.
+    async fn make_room(&mut self) -> Result<(), End> {
+        let waiting = self.queue.len();
+        match self.queue.try_recv() {
+            Ok(first) => self.deliver(first, waiting).await,
+            Err(_) => Ok(()),
         }
     }
 
