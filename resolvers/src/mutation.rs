@@ -198,8 +198,10 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
                 return Err(refusal::error(permit, &refusal, stored).into());
             }
         };
+        let before = stored.as_ref().map(|record| &record.fields);
         if next.operation == Operation::Update
-            && let Err(fault) = validity::check_sizes(permit.model(), &request.key, &next.fields)
+            && let Err(fault) =
+                validity::check_sizes(permit.model(), &request.key, before, &next.fields)
         {
             return Err(refusal::invalid(permit, &fault, stored).into());
         }

@@ -82,7 +82,7 @@ impl Create {
         })?;
         validity::check(&engine.schema, model, &fields)?;
         let key = key(model, &fields)?;
-        validity::check_sizes(model, &key, &fields)?;
+        validity::check_sizes(model, &key, None, &fields)?;
         Ok(Create {
             key,
             sent,

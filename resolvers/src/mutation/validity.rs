@@ -13,7 +13,7 @@ use crate::schema::model::{
 };
 use crate::schema::suggestion::did_you_mean;
 use crate::storage::Key;
-use crate::storage::attributes::Attributes;
+use crate::storage::attributes::{Attribute, Attributes, LONGEST};
 
 /// Checks the fields a mutation sets: an explicit null erases, which a required field does not bear.
 pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), FieldError> {
@@ -125,39 +125,36 @@ fn strict_element(schema: &Schema, field: &Field, value: &Value) -> Result<(), F
     }
 }
 
-/// How many bytes a key, or the fields of an index together, may have. An entry of an index holds both, and Postgres
-/// stores none of more than about 2,700 bytes; DynamoDB's limits are of the same order.
-const INDEXED_BYTES: usize = 1_024;
-
-/// Checks that every store can hold a record's key and its entries in indexes.
-pub(super) fn check_sizes(model: &Model, key: &Key, fields: &Fields) -> Result<(), FieldError> {
-    if key.0.len() > INDEXED_BYTES {
+/// Checks that every store can hold a record's key and its entries in indexes: the fields of one together have as many
+/// bytes as an attribute may have. What is `stored` already may be longer, and stay: it is older than its index.
+pub(super) fn check_sizes(
+    model: &Model,
+    key: &Key,
+    stored: Option<&Fields>,
+    fields: &Fields,
+) -> Result<(), FieldError> {
+    if key.0.len() > LONGEST {
         return Err(oversized(&format!("key of '{}'", model.name)));
     }
+    let is_new = |name: &str| stored.is_none_or(|stored| stored.get(name) != fields.get(name));
     for index in &model.indexes {
-        let entry = Attributes::of(model, &index.key).entry(fields);
-        if entry.is_some_and(|(partition, sort)| bytes(&partition) + bytes(&sort) > INDEXED_BYTES) {
+        let Attributes { partition, sort } = Attributes::of(model, &index.key);
+        let sort = sort.map_or(0, |sort| sort.bytes(fields));
+        if partition.bytes(fields) + sort > LONGEST && index.key.fields().any(is_new) {
             return Err(oversized(&format!("index '{}'", index.name)));
         }
     }
     for name in model.dividing_fields() {
-        if fields
-            .get(name)
-            .is_some_and(|value| bytes(value) > INDEXED_BYTES)
-        {
+        if Attribute::of_field(model, name).bytes(fields) > LONGEST && is_new(name) {
             return Err(oversized(&format!("rule about '{name}'")));
         }
     }
     Ok(())
 }
 
-fn bytes(value: &Value) -> usize {
-    value.as_str().map_or(0, str::len)
-}
-
 fn oversized(what: &str) -> FieldError {
     FieldError::untyped(format!(
-        "The fields of the {what} hold more than {INDEXED_BYTES} bytes."
+        "The fields of the {what} hold more than {LONGEST} bytes."
     ))
 }
 

@@ -8,6 +8,10 @@ use serde_json::{Number, Value};
 use crate::filter::Test;
 use crate::schema::model::{Base, KeyFields, Model};
 
+/// The longest value of an index attribute, in bytes. An entry of an index holds one or two of them and a key, and Postgres
+/// stores no entry of more than about 2,700 bytes; DynamoDB's limits are of the same order.
+pub const LONGEST: usize = 1_024;
+
 /// How values of an index attribute are kept and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -79,9 +83,20 @@ impl Attribute {
     }
 
     /// Its value in a record: the plain value of one field, `a#b` of several (`transformer.md` 5). `None` if a field
-    /// is missing, NULL or of a type that no index can hold.
+    /// is missing, NULL or of a type that no index can hold, or if the value is longer than [`LONGEST`]: no mutation makes
+    /// such a record, but it may be older than the index.
     #[must_use]
     pub fn value(&self, fields: &Fields) -> Option<Value> {
+        self.whole(fields).filter(fits)
+    }
+
+    /// How many bytes its value in a record has, whether an index can hold it or not.
+    #[must_use]
+    pub fn bytes(&self, fields: &Fields) -> usize {
+        self.whole(fields).as_ref().map_or(0, bytes)
+    }
+
+    fn whole(&self, fields: &Fields) -> Option<Value> {
         match self.fields.as_slice() {
             [one] => match (self.kind, fields.get(one)?) {
                 (Kind::Number, value @ Value::Number(_)) => Some(value.clone()),
@@ -97,6 +112,16 @@ impl Attribute {
             }
         }
     }
+}
+
+/// Whether an index can hold a value, as far as its length matters.
+#[must_use]
+pub fn fits(value: &Value) -> bool {
+    bytes(value) <= LONGEST
+}
+
+fn bytes(value: &Value) -> usize {
+    value.as_str().map_or(0, str::len)
 }
 
 /// A scalar as text.
@@ -201,6 +226,19 @@ mod tests {
         assert_eq!(attribute(&["a", "b"], Kind::Text).value(&doc), None);
         assert_eq!(attribute(&["nothing"], Kind::Text).value(&doc), None);
         assert_eq!(attribute(&["a"], Kind::Number).value(&doc), None);
+    }
+
+    #[test]
+    fn a_value_that_is_too_long_keeps_the_record_out_of_the_index() {
+        let long = "x".repeat(LONGEST);
+        let (one, joined) = (
+            attribute(&["a"], Kind::Text),
+            attribute(&["a", "b"], Kind::Text),
+        );
+        let doc = fields(json!({ "a": long, "b": "" }));
+        assert_eq!(one.value(&doc), Some(json!(long)));
+        assert_eq!(joined.value(&doc), None);
+        assert_eq!(joined.bytes(&doc), LONGEST + 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use driftless_resolvers::filter::Test;
+use driftless_resolvers::storage::attributes;
 
 use super::database::{Arg, Dialect};
 use super::range::push;
@@ -23,11 +24,13 @@ impl Operand {
     }
 }
 
-/// A value as it compares with a column, if it is of the column's type.
+/// A value as it compares with a column, if the column may hold it.
 pub(super) fn bound(is_number: bool, value: &Value) -> Option<Arg> {
     match value {
         Value::Number(number) if is_number => number.as_f64().map(Arg::Float),
-        Value::String(text) if !is_number => Some(Arg::Text(text.clone())),
+        Value::String(text) if !is_number && attributes::fits(value) => {
+            Some(Arg::Text(text.clone()))
+        }
         _ => None,
     }
 }

@@ -128,3 +128,55 @@ async fn the_largest_and_smallest_numbers_are_keys_in_order(site: &Site) {
     assert_eq!(site.read(&query).await, json!({"row": i32::MIN}));
 }
 }
+
+const UNINDEXED: &str = "type Note @model @auth(rules: [{ allow: public }]) {
+    id: ID! topic: String heading: String }";
+const INDEXED: &str = "type Note @model @auth(rules: [{ allow: public }]) {
+    id: ID! topic: String @index(name: \"byTopic\", sortKeyFields: [\"heading\"], queryField: \"notesByTopic\") heading: String }";
+
+on_both_stores! { Plan::of(INDEXED);
+
+/// The index does not hold such a record yet, and does as soon as it has the other field.
+async fn one_field_of_an_index_is_as_limited_as_both(site: &Site) {
+    let long = noise(8_000);
+    for input in [json!({"id": "n", "topic": long}), json!({"id": "n", "heading": long})] {
+        let message = site.mutate("createNote", input, "id").await.refusal()["message"].clone();
+        assert_eq!(message, "The fields of the index 'byTopic' hold more than 1024 bytes.");
+    }
+    site.mutate("createNote", json!({"id": "n", "topic": noise(1_000)}), "id").await.value();
+    let message = site.mutate("updateNote", json!({"id": "n", "heading": noise(25), "_version": 1}), "id").await.refusal()["message"].clone();
+    assert_eq!(message, "The fields of the index 'byTopic' hold more than 1024 bytes.");
+}
+}
+
+on_both_stores! { Plan::of(UNINDEXED);
+
+/// They are what they were, but the index does not hold them.
+async fn records_that_are_older_than_an_index_may_be_too_long_for_it(site: &mut Site) {
+    let long = noise(20_000);
+    for input in [json!({"id": "long", "topic": long, "heading": "h"}), json!({"id": "short", "topic": "t", "heading": "h"})] {
+        site.mutate("createNote", input, "id").await.value();
+    }
+    site.reload(INDEXED).await;
+    let questions = [
+        "query q($topic: String!) { notesByTopic(topic: $topic) { items { id } } }",
+        "query q($topic: String!) { listNotes(filter: {topic: {eq: $topic}}) { items { id } } }",
+        "query q($topic: String!) { syncNotes(filter: {topic: {eq: $topic}}) { items { id } } }",
+    ];
+    for (topic, expected) in [("t", ["short"; 3].as_slice()), (&long, &["", "long", "long"])] {
+        for (question, expected) in questions.iter().zip(expected) {
+            let found = site.ask(question, json!({ "topic": topic })).await.value();
+            let expected: Vec<_> = Some(json!({ "id": expected })).into_iter().filter(|_| !expected.is_empty()).collect();
+            assert_eq!(found["items"], json!(expected), "{question}");
+        }
+    }
+    let renamed = site.mutate("updateNote", json!({"id": "long", "heading": "g", "_version": 1}), "_version").await;
+    assert_eq!(renamed.refusal()["message"], "The fields of the index 'byTopic' hold more than 1024 bytes.");
+    let touched = site.mutate("updateNote", json!({"id": "long", "heading": "h", "_version": 1}), "topic heading _version").await;
+    assert_eq!(touched.value(), json!({"topic": long, "heading": "h", "_version": 2}));
+    let shortened = site.mutate("updateNote", json!({"id": "long", "topic": "t", "_version": 2}), "_version").await;
+    assert_eq!(shortened.value(), json!({"_version": 3}));
+    let found = site.read("{ notesByTopic(topic: \"t\") { items { id } } }").await;
+    assert_eq!(found["items"], json!([{"id": "long"}, {"id": "short"}]));
+}
+}
