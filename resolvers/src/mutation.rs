@@ -188,12 +188,9 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
             }
             Verdict::Refuse(refusal) => {
                 mediation.conclude(Err(&refusal));
-                let engine = permit.engine();
-                if matches!(refusal, Refusal::Conflict(_)) && engine.settings.slow_loops {
-                    let actor = permit.identity().actor();
-                    let what = (actor, &permit.model().name, &request.key, &request.digest);
-                    let clock = engine.clock.as_ref();
-                    engine.pacing.pace(Question::Conflict, what, clock).await;
+                if waits_for_its_answer(permit, request, &refusal).await {
+                    // The client has thrown away what it was told meanwhile (`client-js` 12.3).
+                    stored = living(permit, request, permit.kept(&request.key).await?)?;
                 }
                 return Err(refusal::error(permit, &refusal, stored).into());
             }
@@ -220,6 +217,22 @@ async fn settle(permit: &WritePermit<'_>, request: &Request) -> Outcome {
     }
     drop(turn);
     Err(contended())
+}
+
+/// Waits before a conflict is told that was told before; whether it did.
+async fn waits_for_its_answer(
+    permit: &WritePermit<'_>,
+    request: &Request,
+    refusal: &Refusal,
+) -> bool {
+    let engine = permit.engine();
+    if !engine.settings.slow_loops || !matches!(refusal, Refusal::Conflict(_)) {
+        return false;
+    }
+    let actor = permit.identity().actor();
+    let what = (actor, &permit.model().name, &request.key, &request.digest);
+    let clock = engine.clock.as_ref();
+    engine.pacing.pace(Question::Conflict, what, clock).await
 }
 
 /// What there is to write over: a shell is nothing. But who writes over one has a copy of what is long deleted, and no sync

@@ -44,17 +44,24 @@ type Asked = HashMap<u64, (u32, Duration)>;
 pub struct Pacing(Mutex<Asked>);
 
 impl Pacing {
-    /// Waits before a question is answered that was asked before. `what` is who asks what, exactly.
-    pub(crate) async fn pace(&self, question: Question, what: impl Hash, clock: &dyn Clock) {
+    /// Waits before a question is answered that was asked before; whether it did. `what` is who asks what, exactly.
+    pub(crate) async fn pace(
+        &self,
+        question: Question,
+        what: impl Hash,
+        clock: &dyn Clock,
+    ) -> bool {
         let mut hasher = DefaultHasher::new();
         (question, what).hash(&mut hasher);
         let delay = {
             let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             delay(&mut asked, question, hasher.finish(), clock.steady())
         };
-        if !delay.is_zero() {
+        let waits = !delay.is_zero();
+        if waits {
             clock.sleep(delay).await;
         }
+        waits
     }
 }
 
