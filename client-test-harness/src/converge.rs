@@ -325,7 +325,7 @@ fn check_history(observer: &Observer, written: &State, shared: &Shared) {
         histories.insert(id.clone(), versions);
     }
     let entries = shared.ledger.entries();
-    for problem in history::check(&histories, &entries, shared.strategy) {
+    for problem in history::check(&histories, &entries, &shared.schema, shared.strategy) {
         shared.report.violation(problem);
     }
 }

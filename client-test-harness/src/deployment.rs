@@ -31,6 +31,7 @@ const PAGE: u32 = 500;
 /// Nodes, and how long all of them may be away.
 pub struct Deployment {
     nodes: Vec<Http>,
+    family: Family,
     next: AtomicUsize,
     patience: Duration,
     lead: u64,
@@ -48,6 +49,7 @@ impl Deployment {
         let nodes = targets.iter().map(|target| Http::new(target, family));
         Ok(Self {
             nodes: nodes.collect::<anyhow::Result<_>>()?,
+            family,
             next: AtomicUsize::new(0),
             patience,
             lead: sync::MOST_LEAD_MS,
@@ -91,7 +93,7 @@ impl Deployment {
 
     async fn sent(&self, model: &Model, mutation: &Mutation) -> Reply {
         loop {
-            let (query, variables) = exchange::request(model, mutation);
+            let (query, variables) = exchange::request(model, mutation, self.family);
             match self.node().execute(&query, variables).await {
                 Ok(answer) => return exchange::reply(model, mutation, answer),
                 Err(Failure::Unavailable) => self.report.count("told to try again"),

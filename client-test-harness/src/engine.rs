@@ -411,7 +411,7 @@ impl Client {
             .entry
             .get_or_insert_with(|| ledger.open(name, mutation));
         let attempt = ledger.attempt(entry);
-        let (document, variables) = request(model, mutation);
+        let (document, variables) = request(model, mutation, self.traits.family);
         let http = self.http.clone();
         self.flight = Some(tokio::spawn(async move {
             if attempt > 1 {

@@ -50,6 +50,11 @@ impl Family {
         self.merge_rule() == MergeRule::VersionGate
     }
 
+    /// iOS sends the key of a record to delete as texts, numbers too (`client-native` R25).
+    pub fn deletes_by_text(self) -> bool {
+        self == Self::Swift
+    }
+
     /// Android remembers its own clock at the end of a sync instead of `startedAt` (`sync-semantics` 4.4).
     pub fn remembers_own_clock(self) -> bool {
         self == Self::Android

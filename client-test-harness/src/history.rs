@@ -10,6 +10,7 @@ use crate::{
     ledger::{Entry, Outcome},
     oracle::{Strategy, explains},
     record::{Record, RecordId},
+    schema::{Model, Schema},
 };
 
 /// All versions of one record in order.
@@ -19,6 +20,7 @@ pub type Versions = BTreeMap<u64, Record>;
 pub fn check(
     histories: &BTreeMap<RecordId, Versions>,
     entries: &[Entry],
+    schema: &Schema,
     strategy: Strategy,
 ) -> Vec<String> {
     let mut sent: BTreeMap<&RecordId, Vec<&Entry>> = BTreeMap::new();
@@ -30,7 +32,10 @@ pub fn check(
     for (id, entries) in &sent {
         let versions = histories.get(*id).unwrap_or(&empty);
         problems.extend(check_answers(id, versions, entries));
-        problems.extend(check_steps(id, versions, entries, strategy));
+        match schema.model(&id.model) {
+            Some(model) => problems.extend(check_steps(id, model, versions, entries, strategy)),
+            None => problems.push(format!("{id} is of no model")),
+        }
     }
     for id in histories.keys().filter(|id| !sent.contains_key(id)) {
         problems.push(format!("{id} was published but nobody wrote it"));
@@ -58,12 +63,13 @@ fn check_answers(id: &RecordId, versions: &Versions, entries: &[&Entry]) -> Vec<
 
 fn check_steps(
     id: &RecordId,
+    model: &Model,
     versions: &Versions,
     entries: &[&Entry],
     strategy: Strategy,
 ) -> Vec<String> {
     let groups = group(entries);
-    let mut matching = Matching::new(versions, &groups, strategy);
+    let mut matching = Matching::new(model, versions, &groups, strategy);
     let mut problems = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         if group.acknowledged && !matching.place_group(number) {
@@ -158,11 +164,16 @@ fn most_steps(entry: &Entry) -> usize {
 }
 
 /// For each version in order, the groups that may have made it.
-fn fitting(versions: &Versions, groups: &[Group<'_>], strategy: Strategy) -> Vec<Vec<usize>> {
+fn fitting(
+    model: &Model,
+    versions: &Versions,
+    groups: &[Group<'_>],
+    strategy: Strategy,
+) -> Vec<Vec<usize>> {
     let fits = |after: &Record, group: &Group<'_>| {
         let before = versions.get(&(after.version - 1));
         group.version.is_none_or(|version| version == after.version)
-            && explains(&group.entries[0].mutation, before, after, strategy)
+            && explains(model, &group.entries[0].mutation, before, after, strategy)
     };
     let makers = |after: &Record| -> Vec<usize> {
         let numbers = 0..groups.len();
@@ -208,8 +219,13 @@ struct Matching<'a> {
 }
 
 impl<'a> Matching<'a> {
-    fn new(versions: &'a Versions, groups: &[Group<'_>], strategy: Strategy) -> Self {
-        let fitting = fitting(versions, groups, strategy);
+    fn new(
+        model: &Model,
+        versions: &'a Versions,
+        groups: &[Group<'_>],
+        strategy: Strategy,
+    ) -> Self {
+        let fitting = fitting(model, versions, groups, strategy);
         let slots: Vec<usize> = groups
             .iter()
             .enumerate()
@@ -347,6 +363,7 @@ mod tests {
         check(
             &BTreeMap::from([(id(), versions)]),
             entries,
+            &Schema::whitepaper(),
             Strategy::Automerge,
         )
     }

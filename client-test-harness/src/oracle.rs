@@ -1,12 +1,15 @@
 //! What one accepted mutation may turn a record into, written down from the documented rules only
 //! (`sync-semantics` 2.2 and 6.1). The server's merge code shares nothing with it, so it can be found wrong.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::{
     document::Operation,
     outbox::Mutation,
     record::{Fields, Record, STAMPS, without_nulls},
+    schema::{Field, Kind, Model},
 };
 
 /// The server's conflict strategy.
@@ -22,31 +25,50 @@ pub enum Strategy {
 
 /// Whether accepting `mutation` can have turned `before` into `after`, which is one version later.
 pub fn explains(
+    model: &Model,
     mutation: &Mutation,
     before: Option<&Record>,
     after: &Record,
     strategy: Strategy,
 ) -> bool {
-    let outcomes = outcomes(mutation, before, strategy);
-    outcomes
-        .iter()
-        .any(|(fields, deleted)| *deleted == after.deleted && same(fields, &after.fields))
+    let given = [Some(&mutation.input), before.map(|record| &record.fields)];
+    let outcomes = outcomes(model, mutation, before, strategy);
+    outcomes.iter().any(|(fields, deleted)| {
+        *deleted == after.deleted && same(model, fields, &after.fields, given)
+    })
 }
 
-/// Equal but for the times the server stamps.
-fn same(left: &Fields, right: &Fields) -> bool {
-    let bare = |fields: &Fields| -> Fields {
-        let kept = fields
-            .iter()
-            .filter(|(name, _)| !STAMPS.contains(&name.as_str()));
-        kept.map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    };
-    bare(left) == bare(right)
+/// Equal but for the times the server stamps. What was `given` must be there in the same words; JSON that a merge has put
+/// together may be written in any way.
+fn same(model: &Model, expected: &Fields, found: &Fields, given: [Option<&Fields>; 2]) -> bool {
+    let mut names: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+    names.retain(|name| !STAMPS.contains(&name.as_str()));
+    names.into_iter().all(|name| {
+        let (expected, found) = (expected.get(name), found.get(name));
+        let was_given = || {
+            given
+                .into_iter()
+                .flatten()
+                .any(|fields| fields.get(name) == expected)
+        };
+        let is_json = model
+            .field(name)
+            .is_some_and(|field| matches!(field.kind, Kind::Json));
+        expected == found
+            || is_json
+                && !was_given()
+                && means(expected).is_some_and(|meaning| means(found) == Some(meaning))
+    })
+}
+
+/// What JSON in a text says.
+fn means(text: Option<&Value>) -> Option<Value> {
+    serde_json::from_str(text?.as_str()?).ok()
 }
 
 /// The contents an accepted mutation may lead to; empty when it must be refused.
 pub fn outcomes(
+    model: &Model,
     mutation: &Mutation,
     before: Option<&Record>,
     strategy: Strategy,
@@ -63,7 +85,8 @@ pub fn outcomes(
             vec![(replaced(&record.fields, &mutation.input), record.deleted)]
         }
         (Operation::Update, Some(record)) if strategy == Strategy::Automerge => {
-            let merged = (merged(&record.fields, &mutation.input), record.deleted);
+            let fields = merged(&model.fields, &record.fields, &mutation.input);
+            let merged = (fields, record.deleted);
             match record.deleted {
                 // Delete wins; whether the tombstone takes the fields is left open (example A13).
                 true => vec![merged, (record.fields.clone(), true)],
@@ -88,22 +111,62 @@ fn replaced(stored: &Fields, input: &Fields) -> Fields {
     fields
 }
 
-/// The version did not match: nothing stored is overwritten, lists grow, nested values merge.
-fn merged(stored: &Fields, input: &Fields) -> Fields {
+/// The version did not match: nothing stored is overwritten, lists grow, nested values and JSON merge.
+fn merged(known: &[Field], stored: &Fields, input: &Fields) -> Fields {
     let mut fields = stored.clone();
     for (name, value) in input {
         let value = without_nulls(value);
+        let kind = known
+            .iter()
+            .find(|field| field.name == *name)
+            .map(|field| &field.kind);
         match (fields.get_mut(name), value) {
             (_, Value::Null) => {}
             (None, value) => {
                 fields.insert(name.clone(), value);
             }
+            (Some(kept), sent) if matches!(kind, Some(Kind::Json)) => merge_json(kept, &sent),
             (Some(Value::Array(kept)), Value::Array(sent)) => kept.extend(sent),
-            (Some(Value::Object(kept)), Value::Object(sent)) => *kept = merged(kept, &sent),
+            (Some(Value::Object(kept)), Value::Object(sent)) => {
+                let inner: &[Field] = match kind {
+                    Some(Kind::Object(fields)) => fields,
+                    _ => &[],
+                };
+                *kept = merged(inner, kept, &sent);
+            }
             _ => {}
         }
     }
     fields
+}
+
+/// JSON in texts merges by what it says (example A17); where that changes nothing the text stays as it was written.
+fn merge_json(kept: &mut Value, sent: &Value) {
+    let (Some(stored), Some(incoming)) = (means(Some(kept)), means(Some(sent))) else {
+        return;
+    };
+    let mut meaning = stored.clone();
+    merge_meaning(&mut meaning, incoming);
+    if stored.is_null() {
+        *kept = sent.clone();
+    } else if meaning != stored {
+        *kept = meaning.to_string().into();
+    }
+}
+
+fn merge_meaning(stored: &mut Value, incoming: Value) {
+    match (stored, incoming) {
+        (Value::Array(stored), Value::Array(incoming)) => stored.extend(incoming),
+        (Value::Object(stored), Value::Object(incoming)) => {
+            for (name, incoming) in incoming {
+                match stored.get_mut(&name) {
+                    Some(stored) if !stored.is_null() => merge_meaning(stored, incoming),
+                    _ => drop(stored.insert(name, incoming)),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +175,19 @@ mod tests {
 
     use super::*;
     use crate::record::RecordId;
+    use crate::schema::Schema;
+
+    fn explains(
+        mutation: &Mutation,
+        before: Option<&Record>,
+        after: &Record,
+        strategy: Strategy,
+    ) -> bool {
+        let text = r#"{"models": [{"name": "Post", "plural": "Posts", "key": ["id"],
+            "fields": [{"name": "id", "kind": "text"}, {"name": "meta", "kind": "json"}]}]}"#;
+        let schema = Schema::from_json(text).unwrap();
+        super::explains(&schema.models[0], mutation, before, after, strategy)
+    }
 
     fn record(version: u64, fields: &Value, deleted: bool) -> Record {
         Record {
@@ -156,6 +232,42 @@ mod tests {
             Some(&before),
             &after,
             Strategy::Optimistic
+        ));
+    }
+
+    #[test]
+    fn stale_json_merges_by_what_it_says_and_keeps_its_words_where_that_is_nothing_new() {
+        let meta = |text: &str| json!({ "meta": text });
+        let before = record(5, &meta(r#"{"k": 1, "list": ["a"], "none": null}"#), false);
+        let explained = |sent: &str, after: &str| {
+            let stale = update(Some(4), &meta(sent));
+            let after = record(6, &meta(after), false);
+            explains(&stale, Some(&before), &after, Strategy::Automerge)
+        };
+        let sent = r#"{"k":2,"z":{"y":1},"list":["a"],"none":3}"#;
+        assert!(explained(
+            sent,
+            r#"{ "z":{"y":1}, "none":3, "list":["a","a"], "k":1 }"#
+        ));
+        assert!(!explained(
+            sent,
+            r#"{"z":{"y":1},"none":3,"list":["a"],"k":1}"#
+        ));
+        assert!(explained(
+            r#"{"k":2}"#,
+            r#"{"k": 1, "list": ["a"], "none": null}"#
+        ));
+        assert!(!explained(
+            r#"{"k":2}"#,
+            r#"{"k":1,"list":["a"],"none":null}"#
+        ));
+        let replaced = update(Some(5), &meta(r#"{"k":2}"#));
+        let reworded = record(6, &meta(r#"{"k": 2}"#), false);
+        assert!(!explains(
+            &replaced,
+            Some(&before),
+            &reworded,
+            Strategy::Automerge
         ));
     }
 

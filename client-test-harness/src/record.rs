@@ -12,7 +12,7 @@ pub type Fields = Map<String, Value>;
 pub struct RecordId {
     /// Model name.
     pub model: String,
-    /// Key values; all keys under test are strings.
+    /// Key values as text; what they are in JSON the model knows.
     pub key: Vec<String>,
 }
 
@@ -41,10 +41,11 @@ impl std::fmt::Display for RecordId {
 impl RecordId {
     /// The id in an input or an item, if all key fields are there.
     pub fn of(model: &Model, item: &Fields) -> Option<Self> {
-        let key = model
-            .key
-            .iter()
-            .map(|name| item.get(name)?.as_str().map(str::to_owned));
+        let key = model.key.iter().map(|name| match item.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
         Some(Self {
             model: model.name.clone(),
             key: key.collect::<Option<_>>()?,
@@ -53,8 +54,21 @@ impl RecordId {
 
     /// The key fields as an input holds them.
     pub fn key_fields(&self, model: &Model) -> Fields {
-        let values = self.key.iter().map(|text| Value::from(text.as_str()));
-        model.key.iter().cloned().zip(values).collect()
+        let value = |(name, text): (&String, &String)| {
+            let is_number = model
+                .field(name)
+                .is_some_and(|field| matches!(field.kind, Kind::Int));
+            let number = text.parse::<i64>().ok().filter(|_| is_number);
+            let value = number.map_or_else(|| text.as_str().into(), Value::from);
+            (name.clone(), value)
+        };
+        model.key.iter().zip(&self.key).map(value).collect()
+    }
+
+    /// The key fields with every value as text, as iOS sends them to delete a record (`client-native` R25).
+    pub fn key_texts(&self, model: &Model) -> Fields {
+        let texts = self.key.iter().map(|text| Value::from(text.as_str()));
+        model.key.iter().cloned().zip(texts).collect()
     }
 }
 
@@ -155,6 +169,8 @@ fn check_value(field: &Field, value: &Value) -> Result<(), String> {
     let fits = match &field.kind {
         Kind::Text | Kind::Reference(_) => value.is_string(),
         Kind::Int => value.as_i64().is_some(),
+        Kind::Timestamp => value.as_u64().is_some(),
+        Kind::Json => value.as_str().is_some_and(is_json),
         Kind::Boolean => value.is_boolean(),
         Kind::Enum(names) => names.iter().any(|name| value.as_str() == Some(name)),
         Kind::List => value
@@ -170,6 +186,12 @@ fn check_value(field: &Field, value: &Value) -> Result<(), String> {
     } else {
         Err(format!("field {} holds {value}", field.name))
     }
+}
+
+/// Whether the real clients take the text of an `AWSJSON` (`client-js` 9.4).
+fn is_json(text: &str) -> bool {
+    let parsed = serde_json::from_str(text);
+    matches!(parsed, Ok(Value::Object(_) | Value::Array(_) | Value::Null))
 }
 
 /// A nested null would cut the client's foreign key (`client-js` 8.3), so the relation must repeat it.

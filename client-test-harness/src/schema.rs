@@ -16,7 +16,7 @@ pub struct Model {
     pub name: String,
     /// The plural used in `syncPosts`; clients take it from generated code and never compute it.
     pub plural: String,
-    /// Names of the primary key's fields, in order.
+    /// Names of the primary key's fields, in order: texts, whole numbers, or one of some names.
     pub key: Vec<String>,
     /// All fields a client selects and may write, key fields included.
     pub fields: Vec<Field>,
@@ -45,6 +45,10 @@ pub enum Kind {
     Text,
     /// A whole number.
     Int,
+    /// Seconds since 1970; the real clients refuse negative ones.
+    Timestamp,
+    /// JSON in a text (`AWSJSON`): an object, an array or null. Automerge merges what it means.
+    Json,
     /// True or false.
     Boolean,
     /// One of the named values.

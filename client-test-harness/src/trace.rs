@@ -124,7 +124,7 @@ impl Names {
         Self { nonce: 1 }
     }
 
-    /// The id of a slot in this run. Parts after the first hold text that key encodings could trip over.
+    /// The id of a slot in this run. Texts after the first part are such as key encodings could trip over.
     pub fn id(self, model: &Model, slot: &Slot) -> RecordId {
         const AWKWARD: [&str; 5] = ["plain", "with space", "ha#sh", "co::lon", "ünï☂"];
         let high = self.nonce >> 32;
@@ -133,19 +133,20 @@ impl Names {
             "{high:08x}-{:04x}-4000-8000-{low:012x}",
             slot.number & 0xffff
         );
-        let rest = AWKWARD[slot.number as usize % AWKWARD.len()];
-        let key = model.key.iter().enumerate();
+        let number = slot.number as usize;
+        let part = |(at, name): (usize, &String)| match model.field(name).map(|field| &field.kind) {
+            Some(Kind::Int) if at == 0 => (self.nonce as i32)
+                .wrapping_add_unsigned(slot.number)
+                .to_string(),
+            // Below and above zero, and as texts in another order than as numbers.
+            Some(Kind::Int) => (i64::from(slot.number) * 7 - 20).to_string(),
+            Some(Kind::Enum(names)) => names[number % names.len()].clone(),
+            _ if at == 0 => first.clone(),
+            _ => AWKWARD[number % AWKWARD.len()].to_owned(),
+        };
         RecordId {
             model: model.name.clone(),
-            key: key
-                .map(|(at, _)| {
-                    if at == 0 {
-                        first.clone()
-                    } else {
-                        rest.to_owned()
-                    }
-                })
-                .collect(),
+            key: model.key.iter().enumerate().map(part).collect(),
         }
     }
 
@@ -184,9 +185,10 @@ fn appended(list: Option<&Value>, token: &str) -> Value {
     items.into()
 }
 
-/// Whether some list in the row has outgrown what whole-model updates should keep sending.
+/// The fields whose lists or JSON have outgrown what whole-model updates should keep sending.
 pub fn overgrown(model: &Model, row: &Fields) -> Vec<String> {
     const MOST: usize = 12;
+    const MOST_JSON: usize = 200;
     let long = |value: Option<&Value>| {
         value
             .and_then(Value::as_array)
@@ -197,6 +199,9 @@ pub fn overgrown(model: &Model, row: &Fields) -> Vec<String> {
         let value = row.get(&field.name);
         let over = match &field.kind {
             Kind::List => long(value),
+            Kind::Json => value
+                .and_then(Value::as_str)
+                .is_some_and(|text| text.len() > MOST_JSON),
             Kind::Object(inner) => inner
                 .iter()
                 .any(|field| long(value.and_then(|value| value.get(&field.name)))),

@@ -41,7 +41,8 @@ fn input(model: &Model, id: &RecordId, operation: Operation, number: u64) -> Fie
     let values = required.filter_map(|field| {
         let value = match &field.kind {
             Kind::Text => Value::from(format!("{number}")),
-            Kind::Int => Value::from(number),
+            Kind::Int | Kind::Timestamp => Value::from(number),
+            Kind::Json => Value::from(format!("{{\"number\":{number}}}")),
             Kind::Boolean => Value::from(number.is_multiple_of(2)),
             Kind::Enum(names) => Value::from(names.first()?.as_str()),
             Kind::List | Kind::Object(_) | Kind::Reference(_) => return None,

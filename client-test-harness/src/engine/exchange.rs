@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     document::{self, Operation},
+    family::Family,
     http::{Answer, GraphqlError},
     outbox::Mutation,
     record::{self, Record},
@@ -35,9 +36,12 @@ pub fn reply(model: &Model, head: &Mutation, mut answer: Answer) -> Reply {
     }
 }
 
-/// The document and its variables.
-pub fn request(model: &Model, mutation: &Mutation) -> (String, Map<String, Value>) {
+/// The document and its variables, as clients of the family send them.
+pub fn request(model: &Model, mutation: &Mutation, family: Family) -> (String, Map<String, Value>) {
     let mut input = mutation.input.clone();
+    if mutation.operation == Operation::Delete && family.deletes_by_text() {
+        input.extend(mutation.id.key_texts(model));
+    }
     let mut variables = Map::new();
     if mutation.operation != Operation::Create {
         variables.insert("condition".into(), Value::Null);

@@ -268,6 +268,8 @@ impl Draw<'_> {
         match kind {
             Kind::Text | Kind::Reference(_) => self.text().into(),
             Kind::Int => self.rng.random_range(i32::MIN..=i32::MAX).into(),
+            Kind::Timestamp => self.rng.random_range(0..=4_102_444_800_u32).into(),
+            Kind::Json => self.json().into(),
             Kind::Boolean => self.rng.random_bool(0.5).into(),
             Kind::Enum(names) => names.choose(&mut self.rng).cloned().into(),
             Kind::List => json!([]),
@@ -299,6 +301,36 @@ impl Draw<'_> {
         ];
         let tail = TAILS.choose(&mut self.rng).unwrap_or(&"");
         format!("{}{tail}", self.token())
+    }
+
+    /// JSON in one of the ways to write it. Members meet in merges: some are of the same kind, some are not.
+    fn json(&mut self) -> String {
+        if self.rng.random_bool(0.1) {
+            return ["null", "[]", "{ }"]
+                .choose(&mut self.rng)
+                .map_or_else(String::new, |text| (*text).to_owned());
+        }
+        let mut object = Map::new();
+        for name in ["same", "other", "list", "inner"] {
+            if self.rng.random_bool(0.5) {
+                let value = match (name, self.rng.random_bool(0.9)) {
+                    ("list", true) => json!([self.token(), 1.5]),
+                    ("inner", true) => {
+                        json!({(*["a", "b"].choose(&mut self.rng).unwrap_or(&"a")): self.token()})
+                    }
+                    _ => self.rng.random_range(-9..=9).into(),
+                };
+                object.insert(name.to_owned(), value);
+            }
+        }
+        let value = match self.rng.random_bool(0.9) {
+            true => Value::Object(object),
+            false => json!([object]),
+        };
+        match self.rng.random_bool(0.5) {
+            true => value.to_string(),
+            false => format!("{value:#}"),
+        }
     }
 
     fn token(&mut self) -> String {

@@ -170,10 +170,11 @@ impl Stub {
             return json!({"data": {field: item(model, before)}});
         }
         let strategy = self.strategy;
-        let outcome = outcomes(&mutation, before.as_ref(), strategy)
+        let outcome = outcomes(model, &mutation, before.as_ref(), strategy)
             .into_iter()
             .next();
-        let Some(outcome) = outcome.or_else(|| self.repeat(&mutation, before.as_ref(), repeated))
+        let Some(outcome) =
+            outcome.or_else(|| self.repeat(model, &mutation, before.as_ref(), repeated))
         else {
             // A record whose create was acknowledged and lost.
             let Some(before) = before else {
@@ -205,12 +206,13 @@ impl Stub {
     /// A server that forgets what it has already done merges the same request again.
     fn repeat(
         &self,
+        model: &Model,
         mutation: &Mutation,
         before: Option<&Record>,
         repeated: bool,
     ) -> Option<(Fields, bool)> {
         let wrong = self.bug == Bug::RepeatsResentUpdates && repeated;
-        let again = wrong.then(|| outcomes(mutation, before, Strategy::Automerge));
+        let again = wrong.then(|| outcomes(model, mutation, before, Strategy::Automerge));
         again?.into_iter().next()
     }
 
