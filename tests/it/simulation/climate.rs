@@ -45,6 +45,8 @@ pub(super) enum Hazard {
     SlowReader,
     /// Pages of one record; pages larger than the server allows.
     Pages,
+    /// Some devices send what was refused as it was, and the server answers loops later each time.
+    Loops,
     /// Switches that leave the devices in agreement are in their other position.
     Switches,
     /// Single fields have policies: numbers count, lists are sets.
@@ -52,7 +54,7 @@ pub(super) enum Hazard {
 }
 
 impl Hazard {
-    pub(super) const ALL: [Hazard; 13] = [
+    pub(super) const ALL: [Hazard; 14] = [
         Hazard::Nodes,
         Hazard::Restart,
         Hazard::Trim,
@@ -64,13 +66,19 @@ impl Hazard {
         Hazard::Rebirth,
         Hazard::SlowReader,
         Hazard::Pages,
+        Hazard::Loops,
         Hazard::Switches,
         Hazard::Policies,
     ];
 
-    /// Whether it is something that happens, and not only a setting.
-    pub(super) fn comes_to_pass(self) -> bool {
-        !matches!(self, Hazard::Switches | Hazard::Policies)
+    /// Whether it is something that happens under a strategy, and not only a setting.
+    pub(super) fn comes_to_pass(self, strategy: Strategy) -> bool {
+        match self {
+            Hazard::Switches | Hazard::Policies => false,
+            // Where nothing is refused nobody asks again.
+            Hazard::Loops => strategy != Strategy::LastWriterWins,
+            _ => true,
+        }
     }
 }
 
@@ -108,8 +116,7 @@ impl Climate {
             hazards,
         };
         climate.config.conflict.default = strategy.into();
-        // Waits would be real ones: only the server's clock is simulated.
-        climate.config.engine.slow_loops = false;
+        climate.config.engine.slow_loops = climate.has(Hazard::Loops);
         climate.set(&mut rng);
         climate
     }

@@ -15,9 +15,10 @@ use driftless_resolvers::feed::Seq;
 use serde_json::{Value, json};
 
 use super::climate::Hazard;
-use super::device::{Device, Person, Phase, request};
+use super::device::{Device, Phase, request};
 use super::network::{Call, Errand};
 use super::node::at_once;
+use super::person::Person;
 use super::world::{USERS, World};
 
 /// What the server holds for somebody.
@@ -150,7 +151,7 @@ impl World {
         entries.retain(|entry| !unclear.contains(&entry.mutation.id));
         let mut histories = self.witness.histories.clone();
         histories.retain(|id, _| !unclear.contains(id));
-        history::check(&histories, &entries, oracle)
+        history::check(&histories, &entries, &self.climate.subject.schema, oracle)
     }
 
     /// Events alone have brought whoever listened up to date, but for what it discarded because of edits of its own. To

@@ -5,7 +5,8 @@ use rand::Rng as _;
 use serde_json::Value;
 
 use super::climate::Hazard;
-use super::device::{Person, Phase};
+use super::device::Phase;
+use super::person::Person;
 use super::world::{USERS, World};
 
 impl World {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use driftless_client_test_harness::document::Operation;
 use driftless_client_test_harness::engine::Traits;
+use driftless_client_test_harness::family::MergeRule;
 use driftless_client_test_harness::http::Answer;
 use driftless_client_test_harness::ledger::Ledger;
 use driftless_client_test_harness::realtime::Topic;
@@ -17,11 +18,12 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::climate::{Climate, Hazard};
-use super::device::{Device, Person, Phase, Tolerance};
+use super::device::{Device, Phase, Tolerance};
 use super::judge::Witness;
 use super::network::{Call, Errand, Stepped};
 use super::node::{Node, Socket};
 use super::operator::Backups;
+use super::person::Person;
 use crate::support::backend::Backend;
 use crate::support::bent::Flaw;
 use crate::support::rig::Rig;
@@ -191,6 +193,10 @@ impl World {
         if self.climate.has(Hazard::Selection) && self.rng.random_bool(0.6) {
             device.selects = true;
             self.note(Hazard::Selection);
+        }
+        if self.climate.has(Hazard::Loops) && device.traits.family.merge_rule() == MergeRule::Blind
+        {
+            device.is_stubborn = self.rng.random_bool(0.5);
         }
         let native = device.traits.family.sends_whole_model();
         device.is_flutter = native && self.rng.random_bool(0.3);
@@ -405,6 +411,9 @@ impl World {
             return;
         }
         let Some(reply) = self.calls[number].step() else {
+            if self.rig.stand.clock.is_awaited() {
+                self.note(Hazard::Loops);
+            }
             return;
         };
         let call = self.calls.swap_remove(number);

@@ -60,6 +60,11 @@ impl HeldClock {
         self.now.fetch_add(by, Ordering::SeqCst);
     }
 
+    /// Whether somebody sleeps by it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.passed.receiver_count() > 0
+    }
+
     /// Whoever reads the clock next has read it, and is held until it has met at the barrier twice: once to say so,
     /// once to go on.
     pub(crate) fn hold_reader(&self, barrier: &Arc<Barrier>) {
