@@ -1,6 +1,7 @@
 //! Ends without warning, of the server and of what it stands on, at every moment of a write: what was acknowledged is
 //! stored, nothing is half done, and a client that sends its mutation again gets through.
 
+mod backups;
 mod clock;
 mod disk;
 mod failover;

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use super::belief::{Reading, Ruling, Word};
 use super::database::{Arg, Row, Statement};
 use super::engine::Engine;
-use super::statements;
+use super::epoch;
 
 /// How often to look.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -89,8 +89,8 @@ async fn look(engine: &Engine) -> Result<Sight, StorageError> {
 /// follows is stamped with its beginning until then.
 async fn newest(engine: &Engine) -> Result<i64, StorageError> {
     let mut newest = 0;
-    for row in engine.rows(statements::heads()).await? {
-        newest = newest.max(row.int(2)?);
+    for head in epoch::heads(engine).await? {
+        newest = newest.max(head.changed);
     }
     let starts = "select cast(coalesce(max(epoch_start_ms), 0) as bigint) from shards";
     let starts = engine.rows(Statement::new(starts, Vec::new())).await?;

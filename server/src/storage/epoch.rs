@@ -17,8 +17,8 @@ use super::engine::{Engine, Wall};
 use super::migrate::{Session, Step, patiently};
 use super::table::Table;
 
-/// How far versions and the log jump: further than writes can have been lost. A database that fell back before its last
-/// epoch jumps over that epoch, too: what was given away in it is not given away again.
+/// How far versions and the log jump: further than writes can have been lost. A database that fell back before an epoch
+/// that somebody has seen jumps over that epoch, too: what was given away in it is not given away again.
 pub(super) const JUMP: i64 = 1_000_000;
 /// How far, in milliseconds, the clock of a former primary may have been ahead of this one: times that it gave to devices
 /// must lie before the epoch. What was further ahead is taken for a wrong clock by itself.
@@ -30,19 +30,40 @@ pub(super) struct Mark {
     pub(super) shard: i64,
     pub(super) seq: i64,
     pub(super) changed: i64,
+    /// How far the versions of the model had jumped by then, in all epochs together; 0 if that is not known.
+    pub(super) offset: i64,
+}
+
+/// The last row of every model that was written to.
+pub(super) async fn heads(engine: &Engine) -> Result<Vec<Mark>, StorageError> {
+    let sql = "select cast(h.shard as bigint), h.seq, l.changed_ms, cast(h.version_offset as bigint) from \
+               (select s.shard, s.version_offset, (select max(m.seq) from change_log m where m.shard = s.shard) as seq \
+               from shards s) h join change_log l on l.shard = h.shard and l.seq = h.seq order by h.shard";
+    let rows = engine.rows(Statement::new(sql, Vec::new())).await?;
+    let mark = |row: &Row| {
+        Ok(Mark {
+            shard: row.int(0)?,
+            seq: row.int(1)?,
+            changed: row.int(2)?,
+            offset: row.int(3)?,
+        })
+    };
+    rows.iter().map(mark).collect()
 }
 
 /// Starts a new epoch for all models, unless the epoch is another one than `known`: then somebody else has done it. The
-/// marks are of rows that clients have seen.
+/// marks are of rows that clients have seen. What is noted is noted with it or not at all.
 pub(super) async fn renew(
     engine: &Engine,
     known: i64,
     marks: &[Mark],
+    noted: Option<Statement>,
 ) -> Result<bool, StorageError> {
     let renewal = Renewal {
         known,
         wall: engine.wall(),
         marks: marks.to_vec(),
+        noted,
     };
     patiently(engine, &renewal).await
 }
@@ -58,7 +79,8 @@ fn highest() -> Statement {
     Statement::new(sql, Vec::new())
 }
 
-/// Whether rows of the log that somebody knew of are gone, or are others now. Rows that were trimmed are no loss.
+/// Whether rows of the log that somebody knew of are gone, or are others now, or a whole epoch is. Rows that were trimmed
+/// are no loss.
 pub(super) async fn is_lost(engine: &Engine, marks: &[Mark]) -> Result<bool, StorageError> {
     let known: Vec<_> = marks.iter().map(|mark| [mark.shard, mark.seq]).collect();
     let args = vec![Arg::Text(json!(known).to_string())];
@@ -66,27 +88,32 @@ pub(super) async fn is_lost(engine: &Engine, marks: &[Mark]) -> Result<bool, Sto
         .rows(Statement::new(look(engine.dialect()), args))
         .await?;
     for (row, mark) in rows.iter().zip(marks) {
-        let (head, changed) = (row.int(0)?, row.int(1)?);
-        if head < mark.seq || (changed != 0 && changed != mark.changed) {
+        let (head, changed, offset) = (row.int(0)?, row.int(1)?, row.int(2)?);
+        let is_another = changed != 0 && changed != mark.changed;
+        if head < mark.seq || is_another || offset < mark.offset {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Of each mark in order: the log's head now, and the time of the row with the mark's position, or 0.
+/// Of each mark in order: the log's head now, the time of the row with the mark's position, or 0, and how far the versions
+/// of the model have jumped.
 fn look(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {
             "select coalesce((select max(l.seq) from change_log l where l.shard = (m.mark->>0)::int), 0), \
              coalesce((select l.changed_ms from change_log l where l.shard = (m.mark->>0)::int \
-             and l.seq = (m.mark->>1)::bigint), 0) \
+             and l.seq = (m.mark->>1)::bigint), 0), \
+             coalesce((select s.version_offset::bigint from shards s where s.shard = (m.mark->>0)::int), 0) \
              from json_array_elements($1::json) with ordinality m(mark, n) order by m.n"
         }
         Dialect::Sqlite => {
             "select coalesce((select max(l.seq) from change_log l where l.shard = json_extract(m.value, '$[0]')), 0), \
              coalesce((select l.changed_ms from change_log l where l.shard = json_extract(m.value, '$[0]') \
-             and l.seq = json_extract(m.value, '$[1]')), 0) from json_each($1) m order by m.key"
+             and l.seq = json_extract(m.value, '$[1]')), 0), \
+             coalesce((select s.version_offset from shards s where s.shard = json_extract(m.value, '$[0]')), 0) \
+             from json_each($1) m order by m.key"
         }
     }
 }
@@ -96,6 +123,7 @@ struct Renewal {
     known: i64,
     wall: Wall,
     marks: Vec<Mark>,
+    noted: Option<Statement>,
 }
 
 impl Step for Renewal {
@@ -106,19 +134,23 @@ impl Step for Renewal {
         if rows.first().map_or(Ok(1), |row| row.int(0))? != self.known {
             return Ok(false);
         }
-        let models = "select cast(shard as bigint), model from shards order by shard";
+        let models = "select cast(shard as bigint), model, cast(version_offset as bigint) from shards order by shard";
         for row in session.rows(Statement::new(models, Vec::new())).await? {
             self.renew(session, &row).await?;
+        }
+        if let Some(noted) = &self.noted {
+            session.execute(noted.clone()).await?;
         }
         Ok(true)
     }
 }
 
-/// How far a model jumps whose log ends here: beyond what was seen of it.
-fn jump(marks: &[Mark], shard: i64, head: i64) -> i64 {
+/// How far a model jumps whose log ends here and whose versions have jumped so far: beyond what was seen of it. A log alone
+/// does not tell how many epochs are gone: this one may be much longer than that from which they had begun.
+fn jump(marks: &[Mark], shard: i64, head: i64, offset: i64) -> i64 {
+    let gone = |mark: &Mark| (mark.seq - head).max(mark.offset - offset) / JUMP;
     let seen = marks.iter().filter(|mark| mark.shard == shard);
-    let furthest = seen.map(|mark| mark.seq).max().unwrap_or(0);
-    let epochs = (furthest - head).max(0) / JUMP;
+    let epochs = seen.map(gone).max().unwrap_or(0).max(0);
     (epochs + 1) * JUMP
 }
 
@@ -130,7 +162,7 @@ impl Renewal {
         let head = Statement::new(head, vec![Arg::Int(shard)]);
         let head = session.rows(head).await?;
         let head = head.first().map_or(Ok(0), |row| row.int(0))?;
-        let jump = jump(&self.marks, shard, head);
+        let jump = jump(&self.marks, shard, head, model.int(2)?);
         // A record whose version is above this keeps it: `_version` has 31 bits.
         let highest = i64::from(i32::MAX) - jump;
         let table = Table::name_for(shard, &model.text(1)?);
@@ -183,24 +215,38 @@ impl Renewal {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_log_jumps_over_every_epoch_that_somebody_has_seen() {
-        let mark = |shard, seq| Mark {
+    fn mark(shard: i64, seq: i64, epochs: i64) -> Mark {
+        Mark {
             shard,
             seq,
             changed: 1,
-        };
+            offset: epochs * JUMP,
+        }
+    }
+
+    #[test]
+    fn a_log_jumps_over_every_epoch_that_somebody_has_seen() {
         let marks = [
-            mark(1, 7),
-            mark(2, JUMP + 9),
-            mark(3, 2 * JUMP + 9),
-            mark(3, 4),
+            mark(1, 7, 0),
+            mark(2, JUMP + 9, 1),
+            mark(3, 2 * JUMP + 9, 2),
+            mark(3, 4, 0),
         ];
-        assert_eq!(jump(&marks, 1, 5), JUMP);
-        assert_eq!(jump(&marks, 2, 5), 2 * JUMP);
-        assert_eq!(jump(&marks, 2, JUMP + 5), JUMP);
-        assert_eq!(jump(&marks, 3, 5), 3 * JUMP);
-        assert_eq!(jump(&marks, 4, 5), JUMP, "nothing is known of it");
-        assert_eq!(jump(&marks, 1, 900), JUMP, "others have written since");
+        assert_eq!(jump(&marks, 1, 5, 0), JUMP);
+        assert_eq!(jump(&marks, 2, 5, 0), 2 * JUMP);
+        assert_eq!(jump(&marks, 2, JUMP + 5, JUMP), JUMP);
+        assert_eq!(jump(&marks, 3, 5, 0), 3 * JUMP);
+        assert_eq!(jump(&marks, 4, 5, 0), JUMP, "nothing is known of it");
+        assert_eq!(jump(&marks, 1, 900, 0), JUMP, "others have written since");
+    }
+
+    #[test]
+    fn a_log_that_is_longer_than_that_of_a_lost_epoch_jumps_over_it_all_the_same() {
+        let begun_early = [mark(1, JUMP + 9, 1)];
+        for head in [900, JUMP + 900, 7 * JUMP] {
+            assert_eq!(jump(&begun_early, 1, head, 0), 2 * JUMP, "{head}");
+        }
+        let unknown = [mark(1, JUMP + 9, 0)];
+        assert_eq!(jump(&unknown, 1, 5, 0), 2 * JUMP, "the log tells");
     }
 }

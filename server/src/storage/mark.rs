@@ -8,7 +8,6 @@ use anyhow::Context;
 
 use super::engine::Engine;
 use super::epoch::{self, Mark};
-use super::statements;
 
 /// How often the mark is brought up to date.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -31,7 +30,7 @@ impl Marker {
         };
         if epoch::is_lost(&self.engine, &marks).await? {
             let known = epoch::current(&self.engine).await?;
-            epoch::renew(&self.engine, known, &marks).await?;
+            epoch::renew(&self.engine, known, &marks, None).await?;
             tracing::warn!(
                 "the database file is older than it was, so writes are missing that clients have seen: a new epoch has \
                  begun, every client fetches everything at its next sync"
@@ -55,7 +54,7 @@ impl Marker {
     }
 
     async fn renewed(&self, kept: &[Mark]) -> anyhow::Result<Vec<Mark>> {
-        let marks = self.heads().await?;
+        let marks = epoch::heads(&self.engine).await?;
         if marks != kept {
             self.store(&marks)?;
         }
@@ -64,40 +63,41 @@ impl Marker {
 
     /// Writes the mark as the log is now.
     pub(super) async fn write(&self) -> anyhow::Result<()> {
-        self.store(&self.heads().await?)
-    }
-
-    async fn heads(&self) -> anyhow::Result<Vec<Mark>> {
-        let rows = self.engine.rows(statements::heads()).await?;
-        let marks = rows.iter().map(|row| {
-            Ok(Mark {
-                shard: row.int(0)?,
-                seq: row.int(1)?,
-                changed: row.int(2)?,
-            })
-        });
-        marks.collect()
+        self.store(&epoch::heads(&self.engine).await?)
     }
 
     fn store(&self, marks: &[Mark]) -> anyhow::Result<()> {
         let lines: String = marks
             .iter()
-            .map(|mark| format!("{} {} {}\n", mark.shard, mark.seq, mark.changed))
+            .map(|mark| {
+                let Mark {
+                    shard,
+                    seq,
+                    changed,
+                    offset,
+                } = mark;
+                format!("{shard} {seq} {changed} {offset}\n")
+            })
             .collect();
         crate::files::write(&self.path, &lines)
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// What makes no sense is no mark.
+    /// What makes no sense is no mark. Earlier servers wrote no offset.
     fn read(&self) -> Option<Vec<Mark>> {
         let text = std::fs::read_to_string(&self.path).ok()?;
         let mark = |line: &str| {
-            let mut numbers = line.split(' ').map(str::parse::<i64>);
-            let mut next = || numbers.next()?.ok();
+            let numbers: Result<Vec<i64>, _> = line.split(' ').map(str::parse).collect();
+            let (shard, seq, changed, offset) = match numbers.ok()?[..] {
+                [shard, seq, changed] => (shard, seq, changed, 0),
+                [shard, seq, changed, offset] => (shard, seq, changed, offset),
+                _ => return None,
+            };
             Some(Mark {
-                shard: next()?,
-                seq: next()?,
-                changed: next()?,
+                shard,
+                seq,
+                changed,
+                offset,
             })
         };
         text.lines().map(mark).collect()

@@ -134,7 +134,7 @@ impl Store {
     /// becomes greater than any that was shown, and every client fetches everything at its next sync.
     pub async fn begin_epoch(&self) -> Result<bool, StorageError> {
         let known = epoch::current(self.sql.engine()).await?;
-        epoch::renew(self.sql.engine(), known, &[]).await
+        epoch::renew(self.sql.engine(), known, &[], None).await
     }
 
     /// Whether records, log and indexes tell one story. Servers may go on meanwhile.

@@ -86,14 +86,6 @@ pub(super) fn head(table: &Table) -> Statement {
     Statement::new(sql, vec![Arg::Int(table.shard)])
 }
 
-/// The number of every model that was written to, and the position and time of the last row of its log.
-pub(super) fn heads() -> Statement {
-    let sql = "select cast(h.shard as bigint), h.seq, l.changed_ms from (select s.shard, (select max(m.seq) \
-               from change_log m where m.shard = s.shard) as seq from shards s) h \
-               join change_log l on l.shard = h.shard and l.seq = h.seq order by h.shard";
-    Statement::new(sql, Vec::new())
-}
-
 /// One record.
 pub(super) fn one(dialect: Dialect, table: &Table, key: &Key) -> Statement {
     let columns = dialect.record_columns();

@@ -15,7 +15,7 @@ use crate::support::victim::Victim;
 
 const FIELDS: &str = "id title rating status _version _lastChangedAt _deleted";
 /// No version from before may be as great.
-const EPOCH: u64 = 1_000_000;
+pub(super) const EPOCH: u64 = 1_000_000;
 /// What the server says of it.
 pub(super) const SAID: &str = "a new epoch has begun";
 
@@ -52,11 +52,11 @@ impl Device {
     }
 }
 
-fn version(record: &Value) -> u64 {
+pub(super) fn version(record: &Value) -> u64 {
     record["_version"].as_u64().expect("a version")
 }
 
-async fn done(victim: &Victim, mutations: &[Mutation]) {
+pub(super) async fn done(victim: &Victim, mutations: &[Mutation]) {
     for mutation in mutations {
         let body = answered(victim, mutation).await;
         assert!(body.get("errors").is_none(), "{body}");
@@ -64,7 +64,7 @@ async fn done(victim: &Victim, mutations: &[Mutation]) {
 }
 
 /// Sends a mutation until the server has found its database again.
-async fn answered(victim: &Victim, mutation: &Mutation) -> Value {
+pub(super) async fn answered(victim: &Victim, mutation: &Mutation) -> Value {
     let trying = async {
         loop {
             if let Ok((200, body)) = mutation.send(victim).await {
@@ -214,4 +214,40 @@ async fn t29_a_backup_that_is_put_back_under_a_server_begins_a_new_epoch_and_dev
 #[tokio::test]
 async fn a_backup_that_is_recovered_while_no_server_runs_begins_a_new_epoch_and_devices_converge() {
     writes_are_lost(Copied::Recovery, false, 0).await;
+}
+
+/// F2. A node that was stopped while the last write was acknowledged has not heard of it, and nobody else is left. It comes
+/// back to the replica before that takes over, which ends no connection.
+#[tokio::test]
+async fn a_replica_that_is_reached_before_it_takes_over_gives_no_lost_version_away() {
+    let mut primary = Cluster::start().await;
+    let mut replica = primary.copy(Copied::Replica).await;
+    replica.restart().await;
+    let address = Address::of(&primary);
+    let mut mortal = Victim::node(&address.url, None).await.ready().await;
+    let survivor = Victim::node(&address.url, None).await.ready().await;
+    done(&mortal, &[create("a")]).await;
+    primary.replicated(&replica).await;
+    replica.stop();
+    survivor.pause();
+    done(&mortal, &[update("a", 1)]).await;
+    mortal.kill().await;
+    primary.stop();
+    replica.restart().await;
+    address.lead_to(&replica);
+    survivor.go_on();
+
+    // It reads from the replica, which takes no write.
+    let mut device = Device::default();
+    device.sync(&survivor).await;
+    assert_eq!(version(&device.blind["a"]), 1);
+    let (status, body) = update("a", 2).send(&survivor).await.expect("an answer");
+    assert_eq!(status, 503, "{body}");
+    replica.promote().await;
+    let edit = answered(&survivor, &update("a", 2)).await;
+    assert!(version(&edit["data"]["updatePost"]) > EPOCH, "{edit}");
+    device.sync(&survivor).await;
+    assert_eq!(device.blind, device.gated);
+    assert!(version(&device.blind["a"]) > EPOCH);
+    assert!(survivor.log().contains(SAID), "{}", survivor.log());
 }

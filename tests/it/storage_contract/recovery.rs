@@ -5,6 +5,7 @@ use pretty_assertions::assert_eq;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::*;
+use crate::support::server::PATIENCE;
 
 /// How far versions jump at the start of an epoch.
 const JUMP: u32 = 1_000_000;
@@ -265,43 +266,44 @@ async fn an_older_copy_of_a_sqlite_file_begins_a_new_epoch() {
     store.close().await;
 }
 
-/// F2 of `sync-design.md`: the same backup is put back again and again, each time after writes.
+/// F2 of `sync-design.md`: backups are put back again and again, older and newer ones, each time after writes.
 #[tokio::test]
 async fn a_copy_of_a_sqlite_file_that_is_put_back_again_gives_no_version_away_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("data.db").display());
+    let file = folder.path().join("data.db");
+    let url = format!("sqlite:{}", file.display());
     let model = post();
-    let mut backup = None;
-    let mut seen = Version(0);
-    for round in 0..4 {
-        if let Some(backup) = &backup {
-            std::fs::write(folder.path().join("data.db"), backup).unwrap();
-        }
+    let mut told = BTreeMap::new();
+    let mut work = async |round: usize, id: &str, writes: usize| {
         let store = open(&url).await.unwrap();
         store.storage.prepare(&schema(&[&model])).await.unwrap();
-        if round == 0 {
-            let first = write(&model, Expected::Absent, json!({"id": "a"}));
-            done(store.storage.put(&model, first).await.unwrap());
-            store.close().await;
-            backup = Some(std::fs::read(folder.path().join("data.db")).unwrap());
-            continue;
+        for number in 0..writes {
+            let found = store.storage.get(&model, &[key(id)]).await.unwrap();
+            let stored = found.into_iter().next().flatten();
+            let expected = match &stored {
+                None => Expected::Absent,
+                Some(stored) => Expected::Version(stored.version),
+            };
+            let title = format!("{round}.{number}");
+            let next = write(&model, expected, json!({"id": id, "title": title}));
+            let next = done(store.storage.put(&model, next).await.unwrap());
+            for record in stored.into_iter().chain([next]) {
+                let known = told.entry((id.to_owned(), record.version));
+                let known = known.or_insert(record.clone());
+                assert_eq!(record.fields, known.fields, "{:?}", record.version);
+            }
         }
-        let found = store.storage.get(&model, &[key("a")]).await.unwrap();
-        let mut stored = found.into_iter().next().flatten().unwrap();
-        assert!(
-            round == 1 || stored.version > seen,
-            "{stored:?} after {seen:?}"
-        );
-        for _ in 0..round {
-            let next = write(
-                &model,
-                Expected::Version(stored.version),
-                json!({"id": "a"}),
-            );
-            stored = done(store.storage.put(&model, next).await.unwrap());
-        }
-        seen = stored.version;
         store.close().await;
+    };
+    let mut backups = Vec::new();
+    // The log of the newer one is longer than that of the older one and of what is written after a restore.
+    for (round, (id, writes)) in [("a", 3), ("b", 20)].into_iter().enumerate() {
+        work(round, id, writes).await;
+        backups.push(std::fs::read(&file).unwrap());
+    }
+    for (round, backup) in [1, 1, 0, 1, 0, 0].into_iter().enumerate() {
+        std::fs::write(&file, &backups[backup]).unwrap();
+        work(2 + round, "a", 5).await;
     }
 }
 
@@ -335,6 +337,83 @@ async fn a_node_notices_that_acknowledged_writes_are_gone() {
         "whoever followed the log has missed something"
     );
     other.close().await;
+    stand.finish().await;
+}
+
+/// How many sessions of a database wait for a lock, and what their processes are.
+async fn waiting(admin: &mut sqlx::PgConnection) -> Vec<i32> {
+    let sql = "select l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid \
+               where not l.granted and a.datname = current_database()";
+    sqlx::query_scalar(sql).fetch_all(admin).await.unwrap()
+}
+
+/// What is lost is not forgotten where a new epoch cannot begin at once.
+#[tokio::test]
+async fn a_node_whose_connection_breaks_while_it_begins_an_epoch_begins_it_again() {
+    let stand = Stand::postgres().await;
+    let model = worked_on(&stand).await;
+    let (_, last_sync) = sync(&stand, &model, None).await;
+    let mut admin = stand.database().unwrap().connect().await;
+    let lose = "select pg_advisory_lock(7001, 0); delete from change_log where seq >= 5; \
+                update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
+                from change_log l where l.seq = 4 and b.pk = l.pk";
+    sqlx::raw_sql(lose).execute(&mut admin).await.unwrap();
+    let mut beginning = Vec::new();
+    while beginning.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        beginning = waiting(&mut admin).await;
+    }
+    let end = "select pg_terminate_backend(pid) from unnest($1::int[]) ended (pid)";
+    let ended = sqlx::query(end).bind(beginning).execute(&mut admin).await;
+    ended.unwrap();
+    let unlock = "select pg_advisory_unlock(7001, 0)";
+    sqlx::raw_sql(unlock).execute(&mut admin).await.unwrap();
+    let begins = async {
+        while get(&stand, &model, "a").await.unwrap().version.0 < JUMP {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let begun = tokio::time::timeout(PATIENCE, begins).await;
+    begun.expect("a new epoch begins");
+    is_a_new_epoch(stand.storage.as_ref(), &model, last_sync).await;
+    stand.finish().await;
+}
+
+/// Two nodes find another history at once, and one of them is slow to note that it has dealt with it.
+#[tokio::test]
+async fn nodes_that_notice_a_restore_together_begin_one_epoch() {
+    let stand = Stand::postgres().await;
+    let model = worked_on(&stand).await;
+    stand.store().close().await;
+    let url = stand.url().unwrap();
+    let (mut admin, mut holder) = (
+        stand.database().unwrap().connect().await,
+        stand.database().unwrap().connect().await,
+    );
+    execute(&stand, "update lineage set history = '1/00000001'").await;
+    let mut held = holder.begin().await.unwrap();
+    let hold = sqlx::raw_sql("select from lineage for update");
+    hold.execute(&mut *held).await.unwrap();
+    let mut nodes = Vec::new();
+    for count in 1..=2 {
+        let url = url.clone();
+        nodes.push(tokio::spawn(async move { open(&url).await }));
+        let wait = async {
+            while waiting(&mut admin).await.len() < count {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    }
+    held.rollback().await.unwrap();
+    for node in nodes {
+        let node = node.await.unwrap().unwrap();
+        node.storage.prepare(&schema(&[&model])).await.unwrap();
+        let found = node.storage.get(&model, &[key("a")]).await.unwrap();
+        let version = found.into_iter().next().flatten().unwrap().version;
+        assert_eq!(version, Version(JUMP + 1));
+        node.close().await;
+    }
     stand.finish().await;
 }
 

@@ -152,6 +152,24 @@ impl Victim {
         self.child.kill().await.expect("it runs");
     }
 
+    /// Lets it stand still, as a machine does that is moved to another place, and go on.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// The end of a pause.
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.child.id().expect("it runs").to_string();
+        let status = std::process::Command::new("kill")
+            .args([&format!("-{name}"), &process])
+            .status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// Ends it in order.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.orders.write_all(b"stop\n").await.expect("it listens");

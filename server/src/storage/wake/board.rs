@@ -97,6 +97,7 @@ impl Board {
             shard,
             seq: newest.0,
             changed: changed.0,
+            offset: 0,
         });
         let wanted = self.carries_events || line.is_followed();
         let events = if wanted { events() } else { Vec::new() };
@@ -229,10 +230,13 @@ impl Line {
     }
 
     fn note(&self, mark: Mark) {
-        let mut known = self.mark();
-        if known.is_none_or(|known| known.seq < mark.seq) {
-            *known = Some(mark);
+        let mut noted = self.mark();
+        let known = noted.get_or_insert(mark);
+        let offset = known.offset.max(mark.offset);
+        if known.seq < mark.seq {
+            *known = mark;
         }
+        known.offset = offset;
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -359,6 +363,7 @@ mod tests {
             shard: 1,
             seq,
             changed: 1,
+            offset: 0,
         }
     }
 
@@ -400,6 +405,24 @@ mod tests {
         heard(&board, &[6, 5, 4, 6]);
         assert_eq!(seqs(&line, 4), Some(vec![5, 6]));
         assert!(!hints.has_changed().unwrap());
+    }
+
+    #[test]
+    fn how_far_versions_had_jumped_is_known_beside_the_newest_row() {
+        let board = Board::shared(true);
+        board.line(1);
+        let jumped = Mark {
+            offset: 7,
+            ..mark(6)
+        };
+        board.looked(jumped);
+        board.committed(1, Seq(8), Timestamp(1), Vec::new);
+        board.looked(mark(7));
+        let known = Mark {
+            offset: 7,
+            ..mark(8)
+        };
+        assert_eq!(board.marks(), [known]);
     }
 
     /// Others may notify on the channel, too: another deployment in the same database, for one.

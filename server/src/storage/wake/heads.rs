@@ -10,7 +10,6 @@ use crate::storage::doubt::Doubt;
 use crate::storage::engine::Engine;
 use crate::storage::epoch::{self, Mark};
 use crate::storage::lineage::Lineage;
-use crate::storage::statements;
 
 /// How often to look while word from other nodes does not arrive.
 const DEAF: Duration = Duration::from_millis(250);
@@ -65,20 +64,18 @@ impl Watch {
         if epoch::is_lost(&self.engine, &marks).await? {
             self.recover(epoch, &marks).await?;
         }
-        for row in self.engine.rows(statements::heads()).await? {
-            self.board.looked(Mark {
-                shard: row.int(0)?,
-                seq: row.int(1)?,
-                changed: row.int(2)?,
-            });
+        for head in epoch::heads(&self.engine).await? {
+            self.board.looked(head);
         }
         Ok(())
     }
 
-    /// Writes that this node knew of are gone.
+    /// Writes that this node knew of are gone. It goes on knowing of them until that is dealt with: what fails is tried
+    /// again at the next look.
     async fn recover(&self, epoch: i64, marks: &[Mark]) -> Result<(), StorageError> {
+        let begun = epoch::renew(&self.engine, epoch, marks, None).await?;
         self.board.forget();
-        if epoch::renew(&self.engine, epoch, marks).await? {
+        if begun {
             tracing::warn!(
                 "writes are missing that were acknowledged before, as after a restore or a fail-over to a replica that \
                  lagged behind: a new epoch has begun, every client fetches everything at its next sync"

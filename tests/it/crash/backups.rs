@@ -1,0 +1,99 @@
+//! Backups are put back under a running server, again and again, older ones and newer ones (`sync-design.md` F2).
+
+use std::collections::BTreeMap;
+
+use pretty_assertions::assert_eq;
+use serde_json::Value;
+
+use super::failover::{Device, EPOCH, answered, done, version};
+use crate::support::accounts::{Mutation, create, update};
+use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::victim::Victim;
+
+/// A client that notes what every version of every record was when it was told of it.
+#[derive(Default)]
+struct Chronicle {
+    device: Device,
+    told: BTreeMap<(String, u64), Value>,
+}
+
+impl Chronicle {
+    fn note(&mut self, record: &Value) {
+        let id = record["id"].as_str().expect("a key").to_owned();
+        let known = self.told.entry((id, version(record)));
+        let known = known.or_insert_with(|| record.clone());
+        assert_eq!(record, known, "a version was given away twice");
+    }
+
+    async fn sync(&mut self, victim: &Victim) {
+        self.device.sync(victim).await;
+        let records: Vec<Value> = self.device.blind.values().cloned().collect();
+        for record in &records {
+            self.note(record);
+        }
+    }
+
+    /// Sends a mutation until it is answered, and notes what it has made.
+    async fn send(&mut self, victim: &Victim, mutation: &Mutation) -> u64 {
+        let body = answered(victim, mutation).await;
+        assert!(body.get("errors").is_none(), "{body}");
+        let data = body["data"].as_object().expect("data");
+        let record = data.values().next().expect("one field");
+        self.note(record);
+        version(record)
+    }
+
+    /// Edits a record so many times, each time the version that it holds.
+    async fn edit(&mut self, victim: &Victim, id: &str, times: usize) {
+        let mut held = version(&self.device.blind[id]);
+        for _ in 0..times {
+            held = self.send(victim, &update(id, held)).await;
+        }
+        self.sync(victim).await;
+    }
+}
+
+#[tokio::test]
+async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twice_and_devices_converge()
+ {
+    let mut current = Cluster::start().await;
+    let address = Address::of(&current);
+    let victim = Victim::start(&address.url, None).await.ready().await;
+    done(&victim, &[create("a"), create("b")]).await;
+    let mut chronicle = Chronicle::default();
+    chronicle.sync(&victim).await;
+    let mut backups = Vec::new();
+    // The log of the newer one is longer than that of the older one and of all that is written after a restore.
+    for edits in [1, 12] {
+        chronicle.edit(&victim, "a", edits).await;
+        backups.push(current.copy(Copied::Backup).await);
+    }
+    chronicle.edit(&victim, "a", 1).await;
+
+    let mut highest = version(&chronicle.device.blind["a"]);
+    let (older, newer) = (0, 1);
+    for backup in [newer, newer, older, newer, older] {
+        let mut copy = backups[backup].copy(Copied::Backup).await;
+        backups[backup].stop();
+        current.stop();
+        copy.restart().await;
+        address.lead_to(&copy);
+        current = copy;
+
+        // The device goes on with what it holds, and makes a record anew that was lost each time.
+        chronicle.edit(&victim, "a", 1).await;
+        let lowest = version(&chronicle.device.blind["a"]);
+        assert!(lowest > EPOCH && lowest > highest, "{lowest} {highest}");
+        chronicle.send(&victim, &create("n")).await;
+        chronicle.sync(&victim).await;
+        chronicle.edit(&victim, "n", 1).await;
+        chronicle.edit(&victim, "a", 2).await;
+        highest = version(&chronicle.device.blind["a"]);
+
+        let mut fresh = Device::default();
+        fresh.sync(&victim).await;
+        assert_eq!(fresh.blind.keys().collect::<Vec<_>>(), ["a", "b", "n"]);
+        assert_eq!(chronicle.device.blind, fresh.blind);
+        assert_eq!(chronicle.device.gated, fresh.blind);
+    }
+}
