@@ -491,7 +491,9 @@ impl Client {
         let conflict = kind == "ConflictUnhandled";
         match head.operation {
             Operation::Create => {
-                kind == "ConditionalCheckFailedException"
+                // Android lets its copy go at a conflict only.
+                (kind == "ConditionalCheckFailedException"
+                    || conflict && self.traits.family == Family::Android)
                     && stored.deleted
                     && self.shared.ledger.attempts(entry) > 1
             }

@@ -148,7 +148,7 @@ async fn existing(permit: &WritePermit<'_>, create: &Create, stored: Record) -> 
     if repeated {
         return Ok(shown(stored));
     }
-    Err(refusal::error(permit, &Refusal::Condition, Some(stored)).into())
+    Err(refusal::taken(permit, stored).into())
 }
 
 /// Decides and writes until one of the two settles the request.

@@ -8,6 +8,7 @@ use crate::Record;
 use crate::api::error::{Custom, ErrorType, FieldError};
 use crate::authz::WritePermit;
 use crate::engine::RejectionData;
+use crate::identity::Family;
 
 /// Why nothing is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +97,20 @@ pub(super) fn gone(
         Refusal::Missing
     };
     Some(error(permit, &refusal, Some(shell)))
+}
+
+/// The error of a create whose id is taken. Of a deleted record it takes another form to Android, which takes over the
+/// record of a conflict only and would keep for good what it has made (`docs/decisions/0020`).
+pub(super) fn taken(permit: &WritePermit<'_>, stored: Record) -> FieldError {
+    let lets_go = stored.deleted
+        && permit.family() == Family::Android
+        && shows_always(permit)
+        && permit.may_read(&stored);
+    let refusal = match lets_go {
+        true => Refusal::Conflict(Rejection::default()),
+        false => Refusal::Condition,
+    };
+    error(permit, &refusal, Some(stored))
 }
 
 fn shows_always(permit: &WritePermit<'_>) -> bool {

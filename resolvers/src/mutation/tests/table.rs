@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::image;
 use crate::api::error::{ErrorType, FieldError};
+use crate::engine::RejectionData;
 use crate::feed::Operation;
 use crate::fixtures::{World, caller};
+use crate::identity::Family;
 
 const CONFLICT: &str = "Conflict resolver rejects mutation.";
 
@@ -87,6 +89,38 @@ async fn row_3_a_tombstone_blocks_its_id() {
             .await
             .unwrap_err();
         assert_refused(&error, ErrorType::ConditionalCheckFailed, 2);
+    }
+}
+
+/// Android takes over the record of a conflict only; iOS takes a conflict about a create for a fault of its own
+/// (`client-native` 1.5, 2.6).
+#[tokio::test]
+async fn row_3_a_create_over_a_tombstone_is_a_conflict_to_android_alone() {
+    for mut world in worlds() {
+        let mine = || json!({"id": "p", "title": "mine"});
+        let theirs = json!({"id": "p", "title": "theirs"});
+        world.create("Post", theirs).await.unwrap();
+        world.caller.family = Family::Android;
+        let alive = world.create("Post", mine()).await.unwrap_err();
+        assert_refused(&alive, ErrorType::ConditionalCheckFailed, 1);
+        let delete = json!({"id": "p", "_version": 1});
+        world.delete("Post", delete).await.unwrap();
+        for (family, expected) in [
+            (Family::Android, ErrorType::ConflictUnhandled),
+            (Family::Flutter, ErrorType::ConditionalCheckFailed),
+            (Family::Swift, ErrorType::ConditionalCheckFailed),
+            (Family::JavaScript, ErrorType::ConditionalCheckFailed),
+        ] {
+            world.caller.family = family;
+            let error = world.create("Post", mine()).await.unwrap_err();
+            assert_refused(&error, expected, 2);
+            assert!(error.record.unwrap().deleted, "{family:?}");
+        }
+        world.caller.family = Family::Android;
+        world.engine.settings.rejection_data = RejectionData::Conflicts;
+        let error = world.create("Post", mine()).await.unwrap_err();
+        assert_eq!(error.error_type, Some(ErrorType::ConditionalCheckFailed));
+        assert_eq!(error.record, None, "as by AppSync");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use driftless_client_test_harness::document::Operation;
 use driftless_client_test_harness::engine::exchange::{self, Reply};
-use driftless_client_test_harness::family::MergeRule;
+use driftless_client_test_harness::family::{Family, MergeRule};
 use driftless_client_test_harness::http::{Answer, GraphqlError};
 use driftless_client_test_harness::ledger::{Ledger, Outcome};
 use driftless_client_test_harness::outbox::Mutation;
@@ -107,9 +107,13 @@ impl Device {
         let conflict = kind == "ConflictUnhandled";
         let repeated = ledger.attempts(entry) > 1;
         let expected = match head.operation {
-            Operation::Create if stored.deleted => repeated || tolerance.creates_over_tombstones,
+            Operation::Create if stored.deleted => {
+                conflict == self.learns_at_conflicts_alone()
+                    && (repeated || tolerance.creates_over_tombstones)
+            }
             Operation::Create => {
-                tolerance.creates_over_tombstones || repeated && tolerance.repeated_creates
+                !conflict
+                    && (tolerance.creates_over_tombstones || repeated && tolerance.repeated_creates)
             }
             Operation::Update => {
                 conflict && tolerance.stale_updates
@@ -138,11 +142,26 @@ impl Device {
         }
         self.settle(None);
         let adopts = conflict || self.traits.family.merge_rule() == MergeRule::Blind;
-        if !adopts {
-            self.stranded.insert(head.id.clone());
-        } else if !self.outbox.holds(&head.id) {
-            self.store.put(&head.id, &stored);
+        if adopts && self.outbox.holds(&head.id) {
+            return;
         }
+        if !(adopts && self.adopts(&head.id, &stored)) {
+            self.stranded.insert(head.id.clone());
+        }
+    }
+
+    /// Takes the record of a refusal over its own, if its library does: Android's lets in what is newer than it knows.
+    fn adopts(&mut self, id: &RecordId, stored: &Record) -> bool {
+        if self.traits.family == Family::Android {
+            return self.store.merge(id, stored);
+        }
+        self.store.put(id, stored);
+        true
+    }
+
+    /// Whether it is told of a conflict where the others are told that the id is taken.
+    fn learns_at_conflicts_alone(&self) -> bool {
+        self.traits.family == Family::Android && !self.is_flutter
     }
 
     fn settle(&mut self, answer: Option<&Record>) {
