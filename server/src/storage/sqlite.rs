@@ -48,7 +48,7 @@ struct Writer {
     /// How to make another one.
     options: Box<SqliteConnectOptions>,
     /// Released with the process, however it ends.
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 /// An open SQLite file.
@@ -83,9 +83,10 @@ impl Sqlite {
                 format!("`{url}` is no address of a SQLite file; write sqlite:path/to/file.db")
             })?,
         };
-        let path = options.get_filename().to_owned();
-        let lock = lock(&path)?;
+        let path = itself(options.get_filename());
+        let locks = lock(&path)?;
         let options = options
+            .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(if ephemeral {
@@ -115,7 +116,7 @@ impl Sqlite {
             writer: Mutex::new(Some(Writer {
                 connection: writer,
                 options: Box::new(options),
-                _lock: lock,
+                _locks: locks,
             })),
             belief: Belief::new(reading(&*place.clock), Ruling::default()),
             clock: Arc::clone(&place.clock),
@@ -344,12 +345,41 @@ async fn stored(
         .collect()
 }
 
-/// Keeps other processes away: two writers with their own clocks would break the order of the log.
-fn lock(path: &Path) -> anyhow::Result<File> {
+/// Where a file is, or will be, whichever links lead there: SQLite keeps the newest commits in another one beside it.
+fn itself(path: &Path) -> PathBuf {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let missing = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    let found = path.canonicalize().ok().or_else(missing);
+    // What cannot be found is spoken of as it was written.
+    found.unwrap_or_else(|| path.to_owned())
+}
+
+/// Keeps other processes away: two writers with their own clocks would break the order of the log. A file beside it keeps
+/// out whoever comes by the same path. Who comes by another one, a hard link or a mount, would not even see the newest
+/// commits: Linux locks the file itself, too, apart from the locks that SQLite takes there; elsewhere the two are one.
+fn lock(path: &Path) -> anyhow::Result<Vec<File>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::create(&name)
+    let beside = File::create(&name)
         .with_context(|| format!("cannot create the lock file {}", Path::new(&name).display()))?;
+    let mut locks = vec![locked(beside, path)?];
+    if cfg!(target_os = "linux") {
+        let itself = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .with_context(|| format!("cannot open the SQLite file {}", path.display()))?;
+        locks.push(locked(itself, path)?);
+    }
+    Ok(locks)
+}
+
+fn locked(file: File, path: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(
@@ -357,7 +387,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
             path.display()
         ),
         Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", Path::new(&name).display()))
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
 }

@@ -4,7 +4,9 @@ use driftless::storage::open;
 
 use pretty_assertions::assert_eq;
 
+use crate::support::cluster::execute;
 use crate::support::pgbouncer::{Pooler, Settings};
+use crate::support::postgres::Database;
 
 use super::*;
 
@@ -105,6 +107,61 @@ async fn t48_a_sqlite_file_in_use_is_refused() {
         "{refusal}"
     );
     stand.finish().await;
+}
+
+/// By a link of either kind, or a folder that is one. Through a hard link SQLite would write another log beside it.
+#[tokio::test]
+async fn a_sqlite_file_in_use_is_refused_whichever_path_leads_to_it() {
+    let stand = Stand::sqlite().await;
+    let url = stand.url().unwrap();
+    let file = std::path::Path::new(url.trim_start_matches("sqlite:"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = |name: &str| elsewhere.path().join(name);
+    std::os::unix::fs::symlink(file, path("soft.db")).unwrap();
+    std::fs::hard_link(file, path("hard.db")).unwrap();
+    std::os::unix::fs::symlink(file.parent().unwrap(), path("folder")).unwrap();
+    let inside = path("folder").join(file.file_name().unwrap());
+    for path in [path("soft.db"), path("hard.db"), inside] {
+        let refusal = open(&format!("sqlite:{}", path.display())).await;
+        let refusal = refusal.err().unwrap().to_string();
+        assert!(
+            refusal.contains("is in use by another process"),
+            "{}: {refusal}",
+            path.display()
+        );
+    }
+    stand.finish().await;
+}
+
+/// What it could not keep would be an edit lost, much later.
+#[tokio::test]
+async fn a_database_that_cannot_keep_every_text_is_refused() {
+    let database = Database::create().await;
+    let mut connection = database.connect().await;
+    for (encoding, is_fit) in [("LATIN1", false), ("SQL_ASCII", true)] {
+        let name = format!("{}_{}", database.name(), encoding.to_lowercase());
+        let make = format!("create database {name} encoding '{encoding}' template template0");
+        execute(&mut connection, &make).await;
+        let url = database.url.replace(database.name(), &name);
+        match open(&url).await {
+            Ok(store) => {
+                assert!(is_fit, "{encoding}");
+                store.close().await;
+            }
+            Err(refusal) => {
+                assert!(!is_fit, "{refusal:#}");
+                let refusal = format!("{refusal:#}");
+                assert!(refusal.contains("keeps text as LATIN1"), "{refusal}");
+            }
+        }
+        execute(
+            &mut connection,
+            &format!("drop database {name} with (force)"),
+        )
+        .await;
+    }
+    drop(connection);
+    database.remove().await;
 }
 
 #[tokio::test]
