@@ -40,6 +40,10 @@ const OPTIONS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "10000"),
 ];
 
+/// And this where the database answers commits before they are on the disk. It waits for no replica then, as it does not
+/// otherwise.
+const LASTING: [(&str, &str); 1] = [("synchronous_commit", "local")];
+
 /// What a connection is asked for that must not be hurried.
 const PATIENT: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout", "0")];
 
@@ -48,6 +52,8 @@ pub(super) struct Connections {
     pool: PgPool,
     /// Whether a pooler hands connections around between transactions.
     pooled: bool,
+    /// How a transaction begins.
+    begin: &'static str,
     options: Box<PgConnectOptions>,
     /// Raised by every new connection.
     doubt: Arc<Doubt>,
@@ -60,7 +66,11 @@ impl Connections {
         let place = format!("{}:{}", plain.get_host(), plain.get_port());
         let unreachable = || format!("cannot connect to Postgres at {place}");
         let trial = pooler::try_out(plain.clone().options(OPTIONS), plain);
-        let Found { options, pooled } = timeout(ACQUIRE, trial)
+        let Found {
+            options,
+            pooled,
+            conduct,
+        } = timeout(ACQUIRE, trial)
             .await
             .context("it does not answer")
             .flatten()
@@ -68,6 +78,12 @@ impl Connections {
         if pooled {
             tracing::info!("the database is reached through a pooler of transactions");
         }
+        let (begin, options) = match (conduct.answers_early, pooled) {
+            (false, _) => (pooler::BEGIN, options),
+            // Its sessions are no place for settings.
+            (true, true) => (pooler::BEGIN_LASTING, options),
+            (true, false) => (pooler::BEGIN_LASTING, options.options(LASTING)),
+        };
         let doubt = Arc::new(Doubt::default());
         let raise = Arc::clone(&doubt);
         let pool = PgPoolOptions::new()
@@ -85,6 +101,7 @@ impl Connections {
         Ok(Connections {
             pool,
             pooled,
+            begin,
             options: Box::new(options),
             doubt,
         })
@@ -165,7 +182,7 @@ impl Connections {
         if !self.pooled {
             return collect(query.fetch(connection).map_ok(Row::Postgres), allowance).await;
         }
-        let mut transaction = connection.begin_with(pooler::BEGIN).await?;
+        let mut transaction = connection.begin_with(self.begin).await?;
         let rows = query.persistent(false).fetch(&mut *transaction);
         let rows = collect(rows.map_ok(Row::Postgres), allowance).await?;
         transaction.commit().await?;
@@ -185,7 +202,7 @@ impl Connections {
 
     /// A transaction.
     pub(super) async fn transaction(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.pool.begin_with(pooler::BEGIN).await
+        self.pool.begin_with(self.begin).await
     }
 
     /// A transaction that may change tables; others that want to wait for its end.

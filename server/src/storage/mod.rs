@@ -5,7 +5,7 @@
 //!
 //! * [`sql`] – the ports: reads, and writes handed to the queue of their model;
 //! * `shelf`, `group` – a model in use and its queue; `engine` – what the two databases are asked to do; `postgres`, `sqlite` – how they do it;
-//! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler` – the way to Postgres;
+//! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler`, `conduct` – the way to Postgres;
 //! * `statements`, `range`, `narrow`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
 //! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed, `doubt` – when nothing is written before it is; `trim` – how the log stays small;
@@ -17,6 +17,7 @@
 mod belief;
 mod check;
 mod column_sql;
+mod conduct;
 mod connections;
 mod database;
 mod ddl;

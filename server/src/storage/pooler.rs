@@ -7,9 +7,16 @@
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
+use super::conduct::{self, Conduct};
+
 /// How a transaction starts that does not know what its session was told; the settings are those of a session otherwise.
 pub(super) const BEGIN: &str = "begin isolation level read committed; set local statement_timeout = 5000; \
     set local lock_timeout = 2000; set local idle_in_transaction_session_timeout = 10000";
+
+/// The same where commits are answered before they are on the disk otherwise.
+pub(super) const BEGIN_LASTING: &str = "begin isolation level read committed; set local statement_timeout = 5000; \
+    set local lock_timeout = 2000; set local idle_in_transaction_session_timeout = 10000; \
+    set local synchronous_commit = local";
 
 /// How often it is tried to catch a pooler at handing a connection around.
 const TRIALS: usize = 3;
@@ -18,6 +25,7 @@ const TRIALS: usize = 3;
 pub(super) struct Found {
     pub(super) options: PgConnectOptions,
     pub(super) pooled: bool,
+    pub(super) conduct: Conduct,
 }
 
 /// Connects, to learn why it is not possible (a pool only says that it waited in vain), and finds out whether a pooler
@@ -28,21 +36,26 @@ pub(super) async fn try_out(
 ) -> anyhow::Result<Found> {
     let mut connection = match settled.connect().await {
         Err(error) if refuses_settings(&error) => {
-            plain.connect().await?.close().await?;
+            let mut connection = plain.connect().await?;
+            let conduct = conduct::observe(&mut connection).await?;
+            connection.close().await?;
             return Ok(Found {
                 options: plain,
                 pooled: true,
+                conduct,
             });
         }
         connected => connected?,
     };
     let mut other = settled.connect().await?;
     let pooled = is_pooled(&mut connection, &mut other).await?;
+    let conduct = conduct::observe(&mut connection).await?;
     connection.close().await?;
     other.close().await?;
     Ok(Found {
         options: settled,
         pooled,
+        conduct,
     })
 }
 
