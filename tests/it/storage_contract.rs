@@ -47,6 +47,7 @@ mod batches;
 mod clocks;
 mod durable;
 mod filters;
+mod journal;
 mod laws;
 mod queries;
 mod recovery;

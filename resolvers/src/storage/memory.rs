@@ -39,6 +39,8 @@ pub struct Memory {
 #[derive(Default)]
 struct State {
     shelves: HashMap<String, Shelf>,
+    /// The shelf of a model, by its name in a schema that was served.
+    names: HashMap<String, String>,
     secrets: HashMap<String, [u8; 32]>,
 }
 
@@ -345,7 +347,10 @@ fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
 }
 
 impl Storage for Memory {
-    fn prepare<'a>(&'a self, _schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
+    fn prepare<'a>(&'a self, schema: &'a Schema) -> BoxFuture<'a, Result<(), StorageError>> {
+        let models = schema.models.values();
+        let names = models.map(|model| (model.name.clone(), model.stored_name().to_owned()));
+        self.state().names.extend(names);
         ready(Ok(()))
     }
 

@@ -8,6 +8,7 @@ use driftless::storage::{Place, Store, open_at};
 use driftless_resolvers::Timestamp;
 use driftless_resolvers::clock::Clock;
 use driftless_resolvers::feed::Feed;
+use driftless_resolvers::journal::Journal;
 use driftless_resolvers::storage::Storage;
 use driftless_resolvers::storage::memory::Memory;
 use futures_util::FutureExt as _;
@@ -169,6 +170,16 @@ impl Stand {
             feed: store.feed,
             clock,
             home,
+        }
+    }
+
+    /// Its conflicts.
+    pub(crate) fn journal(&self) -> Arc<dyn Journal> {
+        match &self.home {
+            Home::Memory(memory) => Arc::clone(memory) as Arc<dyn Journal>,
+            Home::File(store, _) | Home::Database(store, _) | Home::Pooled(store, ..) => {
+                store.journal()
+            }
         }
     }
 

@@ -29,10 +29,9 @@ impl Memory {
             && let Some(version) = conflict.client_version
         {
             let state = self.state();
-            let rows = state
-                .shelves
-                .get(&conflict.model)
-                .map(|shelf| &shelf.kept.log);
+            // A model may be kept under the name that it had before (`@mapsTo`).
+            let name = state.names.get(&conflict.model).unwrap_or(&conflict.model);
+            let rows = state.shelves.get(name).map(|shelf| &shelf.kept.log);
             let mut writes = rows
                 .into_iter()
                 .flatten()
