@@ -73,3 +73,52 @@ async fn a_sync_outside_the_window_brings_everything_and_shells_too(site: &Site)
 }
 
 }
+
+const NOTES: Plan =
+    Plan::of("type Note @model @auth(rules: [{allow: public}]) { id: ID! text: String }");
+const FOR_EVER: Plan = NOTES.configured(|config| config.engine.tombstone_ttl = None);
+
+/// `tombstone_ttl`: after thirty days a tombstone is gone, unless it is never.
+async fn a_tombstone_stays_for_ever_where_its_time_is_never_over(site: Site) {
+    let selection = "id text _version _deleted";
+    let note = json!({"id": "n", "text": "t"});
+    site.mutate("createNote", note.clone(), "id").await.value();
+    site.mutate("deleteNote", json!({"id": "n", "_version": 1}), "id")
+        .await
+        .value();
+    site.database("update \"m1_Note\" set changed_ms = changed_ms - 2678400000")
+        .await;
+    let get = format!("{{ getNote(id: \"n\") {{ {selection} }} }}");
+    assert_eq!(site.read(&get).await, Value::Null);
+
+    let site = site.restarted(FOR_EVER).await;
+    let tombstone = json!({"id": "n", "text": "t", "_version": 2, "_deleted": true});
+    assert_eq!(site.read(&get).await, tombstone);
+    let list = format!("{{ listNotes {{ items {{ {selection} }} }} }}");
+    assert_eq!(site.read(&list).await["items"], json!([tombstone]));
+    let other = json!({"id": "n", "text": "other"});
+    let taken = site
+        .mutate("createNote", other.clone(), selection)
+        .await
+        .refusal();
+    assert_eq!(taken["errorType"], "ConditionalCheckFailedException");
+    assert_eq!(taken["data"]["_deleted"], true, "{taken}");
+
+    let site = site.restarted(NOTES).await;
+    let reborn = site.mutate("createNote", other, selection).await.value();
+    assert_eq!(
+        reborn,
+        json!({"id": "n", "text": "other", "_version": 3, "_deleted": null})
+    );
+    site.finish().await;
+}
+
+#[tokio::test]
+async fn a_tombstone_stays_for_ever_where_its_time_is_never_over_on_sqlite() {
+    a_tombstone_stays_for_ever_where_its_time_is_never_over(Site::sqlite(NOTES).await).await;
+}
+
+#[tokio::test]
+async fn a_tombstone_stays_for_ever_where_its_time_is_never_over_on_postgres() {
+    a_tombstone_stays_for_ever_where_its_time_is_never_over(Site::postgres(NOTES).await).await;
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use driftless::auth::KeySetting;
 use driftless::config::{Choice, Config, Database, Plugin, SchemaSource, Strategy, TlsMode};
 use serde_json::{Map, Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::postgres;
@@ -148,6 +149,25 @@ impl Site {
             .reload(loaded)
             .await
             .expect("the store follows");
+    }
+
+    /// Runs SQL beside the server, as an operator would.
+    pub(crate) async fn database(&self, sql: &'static str) {
+        match &self.home {
+            Home::Database(database) => {
+                let done = sqlx::raw_sql(sql)
+                    .execute(&mut database.connect().await)
+                    .await;
+                done.expect("the database takes the statement");
+            }
+            Home::File(directory) => {
+                let connection = SqliteConnection::connect(&url_in(directory)).await;
+                let mut connection = connection.expect("the file can be opened");
+                let done = sqlx::raw_sql(sql).execute(&mut connection).await;
+                done.expect("the file takes the statement");
+                connection.close().await.expect("the file can be closed");
+            }
+        }
     }
 
     /// Stops the server and removes what it stored.
