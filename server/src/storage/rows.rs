@@ -33,6 +33,11 @@ pub(super) fn allowance(at: usize, bytes: usize) -> Allowance {
     }
 }
 
+/// What the documents of an answer weigh.
+pub(super) fn weight(hits: &[Hit]) -> usize {
+    hits.iter().map(|hit| hit.weight).sum()
+}
+
 /// Reads a record's columns, starting with the `at`-th.
 pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
     let corrupt = |what: String| StorageError::Corrupt(what);

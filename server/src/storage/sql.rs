@@ -22,7 +22,7 @@ use super::engine::Engine;
 use super::migrate::{self, Observer};
 use super::page::{Collected, Reader};
 use super::range;
-use super::rows::{Hit, hit, hits, logged};
+use super::rows::{self, Hit, hit, hits, logged};
 use super::shelf::Shelf;
 use super::statements;
 use super::table::Table;
@@ -147,15 +147,23 @@ impl SqlStore {
         Reader::new(rows, filter, limit, self.page_bytes)
     }
 
-    /// A page of a query. The place where a first one ends is still [`OPEN`].
+    /// How much the documents of a page may weigh.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.page_bytes
+    }
+
+    /// A page of a query that ends where its documents weigh `most` bytes, and what was read for it. The place where a first
+    /// one ends is still [`OPEN`].
     pub(super) async fn open_page(
         &self,
         model: &Model,
         query: &Query,
-    ) -> Result<Page, StorageError> {
+        most: usize,
+    ) -> Result<(Page, usize), StorageError> {
         let table = self.table(model)?;
         let dialect = self.engine.dialect();
-        let mut reader = self.reader(&query.rows, &query.filter, query.limit);
+        let mut reader = Reader::new(&query.rows, &query.filter, query.limit, most);
+        let mut weight = 0;
         let walk = range::Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
         let mut after = query.after.clone();
         let horizon = after.as_ref().map_or(OPEN, |after| after.horizon);
@@ -166,12 +174,14 @@ impl SqlStore {
             let sql = statements::scan(dialect, &table, &range, want);
             let scan = Statement::new(sql, range.args).within(reader.allowance(0));
             let rows = self.engine.rows(scan).await?;
+            let hits = hits(&rows)?;
+            weight += rows::weight(&hits);
             let passes = |hit: &Hit| walk.passes(&hit.record);
-            match reader.take(want, tested, hits(&rows)?, passes) {
+            match reader.take(want, tested, hits, passes) {
                 Collected::More(last) => after = Some(walk.position(&last, horizon)),
                 Collected::Page { records, last } => {
                     let next = last.map(|last| walk.position(&last, horizon));
-                    return Ok(Page { records, next });
+                    return Ok((Page { records, next }, weight));
                 }
             }
         }
@@ -293,7 +303,7 @@ impl Storage for SqlStore {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
         async move {
-            let mut page = self.open_page(model, query).await?;
+            let (mut page, _) = self.open_page(model, query, self.page_bytes).await?;
             self.close_pages(model, std::slice::from_mut(&mut page))
                 .await?;
             Ok(page)

@@ -1,4 +1,7 @@
 //! Several pages by one statement: what relations lead to from the records of a page.
+//!
+//! They share what one page may weigh. When that is used up each further page has one record, and a token if there are more:
+//! so an answer is as heavy as a page and one record for each parent, however many large children the parents have.
 
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::{Page, Query, StorageError};
@@ -23,14 +26,36 @@ impl SqlStore {
         queries: &[Query],
     ) -> Result<Vec<Page>, StorageError> {
         let mut pages = Vec::with_capacity(queries.len());
+        let mut left = self.page_bytes();
         while let Some(rest) = queries.get(pages.len()..).filter(|rest| !rest.is_empty()) {
             match rest {
-                [query] => pages.push(self.open_page(model, query).await?),
-                _ => pages.extend(self.some_pages(model, rest).await?),
+                [query] => pages.push(self.small_page(model, query, &mut left).await?),
+                _ => pages.extend(self.some_pages(model, rest, &mut left).await?),
             }
         }
         self.close_pages(model, &mut pages).await?;
         Ok(pages)
+    }
+
+    /// A page that takes its weight out of what is `left`.
+    async fn small_page(
+        &self,
+        model: &Model,
+        query: &Query,
+        left: &mut usize,
+    ) -> Result<Page, StorageError> {
+        let (page, weight) = match *left {
+            0 => {
+                let query = Query {
+                    limit: 1,
+                    ..query.clone()
+                };
+                self.open_page(model, &query, self.page_bytes()).await?
+            }
+            most => self.open_page(model, query, most).await?,
+        };
+        *left = left.saturating_sub(weight);
+        Ok(page)
     }
 
     /// The pages of as many of the first queries as go into one statement.
@@ -38,6 +63,7 @@ impl SqlStore {
         &self,
         model: &Model,
         queries: &[Query],
+        left: &mut usize,
     ) -> Result<Vec<Page>, StorageError> {
         let table = self.table(model)?;
         let dialect = self.engine().dialect();
@@ -50,7 +76,8 @@ impl SqlStore {
             if args.len() > ARGUMENTS {
                 break;
             }
-            let reader = self.reader(&query.rows, &query.filter, query.limit);
+            let limit = if *left == 0 { 1 } else { query.limit };
+            let reader = self.reader(&query.rows, &query.filter, limit);
             let walk = Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
             let range = walk.range_after(query.after.as_ref(), reader.filter(), args);
             let tested = range.tested();
@@ -60,10 +87,23 @@ impl SqlStore {
             args = range.args;
             asked.push((query, walk, reader, tested, want));
         }
-        let statement = Statement::new(branches.join(" union all "), args);
+        let mut statement = Statement::new(branches.join(" union all "), args);
+        if *left > 0 {
+            statement = statement.within(rows::allowance(0, *left));
+        }
         let found = self.engine().rows(statement).await?;
-        let mut answers = rows::branches(&found, asked.len())?.into_iter();
+        let answers = rows::branches(&found, asked.len())?;
         let mut pages = Vec::with_capacity(asked.len());
+        let weight: usize = answers.iter().map(|hits| rows::weight(hits)).sum();
+        if *left > 0 && weight >= *left {
+            // The answer was cut, nobody knows in the middle of which pages.
+            for (query, ..) in asked {
+                pages.push(self.small_page(model, query, left).await?);
+            }
+            return Ok(pages);
+        }
+        *left = left.saturating_sub(weight);
+        let mut answers = answers.into_iter();
         for (query, walk, mut reader, tested, want) in asked {
             let horizon = query.after.as_ref().map_or(OPEN, |after| after.horizon);
             let hits = answers.next().unwrap_or_default();
@@ -74,7 +114,7 @@ impl SqlStore {
                     next: last.map(|last| walk.position(&last, horizon)),
                 },
                 // What the database could not test took most of it: this page is filled by itself.
-                Collected::More(_) => self.open_page(model, query).await?,
+                Collected::More(_) => self.small_page(model, query, left).await?,
             });
         }
         Ok(pages)

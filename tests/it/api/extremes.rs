@@ -180,3 +180,43 @@ async fn records_that_are_older_than_an_index_may_be_too_long_for_it(site: &mut 
     assert_eq!(found["items"], json!([{"id": "long"}, {"id": "short"}]));
 }
 }
+
+const RELATED: Plan = Plan::of(include_str!("../../schemas/relations.graphql"))
+    .configured(|config| config.page_bytes = 60_000);
+
+on_both_stores! { RELATED;
+
+/// `errata.md` row 39: a page of parents reads the children of all of them, so that they share what a page may weigh. Nothing
+/// is left out: what does not go into a parent's page comes with the token.
+async fn the_children_on_a_page_of_parents_share_what_one_page_may_weigh(site: &Site) {
+    const PARENTS: usize = 40;
+    let content = noise(5_000);
+    for parent in 0..PARENTS {
+        let id = format!("p{parent:02}");
+        site.mutate("createPost", json!({"id": id, "title": "t"}), "id").await.value();
+        for rank in 0..3 {
+            let input = json!({"postID": id, "rank": rank, "content": content});
+            site.mutate("createComment", input, "id").await.value();
+        }
+    }
+    let page = site.read("{ listPosts { items { id comments { items { rank content } nextToken } } } }").await;
+    let posts = page["items"].as_array().expect("items");
+    assert_eq!(posts.len(), PARENTS);
+    let mut weight = 0;
+    for post in posts {
+        let comments = post["comments"]["items"].as_array().expect("items");
+        assert!(!comments.is_empty(), "{}", post["id"]);
+        weight += comments.len() * content.len();
+        let mut ranks: Vec<_> = comments.iter().map(|comment| comment["rank"].clone()).collect();
+        if let next @ Value::String(_) = &post["comments"]["nextToken"] {
+            let rest = format!("{{ getPost(id: {}) {{ comments(nextToken: {next}) {{ items {{ rank }} nextToken }} }} }}", post["id"]);
+            let rest = site.read(&rest).await["comments"].take();
+            ranks.extend(rest["items"].as_array().expect("items").iter().map(|comment| comment["rank"].clone()));
+            assert_eq!(rest["nextToken"], Value::Null);
+        }
+        assert_eq!(ranks, [0, 1, 2], "{}", post["id"]);
+    }
+    let most = 60_000 + (PARENTS + 1) * content.len();
+    assert!((60_000..=most).contains(&weight), "{weight}");
+}
+}
