@@ -10,6 +10,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -154,25 +155,45 @@ fn still_good(stamp: &str, wanted: &str, today: jiff::civil::Date) -> bool {
 /// The configuration for a certificate chain and its key, both PEM. Only HTTP/1.1 is offered: the WebSocket upgrade
 /// needs it (`realtime.md` 1).
 pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read the private key {}", key.display()))?;
+    let (chain, private) = own(certificate, key)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, private)
-        .with_context(|| {
-            format!(
-                "{} and {} do not go together",
-                certificate.display(),
-                key.display()
-            )
-        })?;
+        .with_context(|| strangers(certificate, key))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// A certificate chain and its key.
+fn own(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read the private key {}", key.display()))?;
+    Ok((chain, private))
+}
+
+fn strangers(certificate: &Path, key: &Path) -> String {
+    let (certificate, key) = (certificate.display(), key.display());
+    format!("{certificate} and {key} do not go together")
+}
+
+/// Whether a certificate chain and its key, both PEM, can be shown to servers that ask for them.
+pub fn check_own(certificate: &Path, key: &Path) -> Result<()> {
+    let (chain, private) = own(certificate, key)?;
+    if chain.is_empty() {
+        bail!("{} holds no certificate in PEM form", certificate.display());
+    }
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(chain, private, &provider)
+        .map(drop)
+        .with_context(|| strangers(certificate, key))
 }
 
 /// The certificates of a PEM file that holds authorities to trust; at least one.

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use driftless::auth::KeySetting;
 use driftless::config::{self, SchemaSource, TlsMode};
+use driftless::storage::NatsPlace;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -130,7 +131,7 @@ impl Cluster {
     }
 
     /// One that reaches the database and NATS in ways of its own.
-    async fn node_by(&self, url: String, feed: Option<config::Feed>) -> Server {
+    async fn node_by(&self, url: String, feed: Option<NatsPlace>) -> Server {
         let direct =
             (self.route == Route::PastPooler).then(|| config::Database(self.database.url.clone()));
         let mut server = Server::start_with(|config| {

@@ -1,11 +1,6 @@
 //! Where the parts of a deployment are that stand outside of it, as the user writes them.
 
-use std::path::PathBuf;
-
 use url::Url;
-
-use super::ConfigError;
-use crate::tls;
 
 /// An address for people: without user, password and options.
 fn without_credentials(address: &str) -> String {
@@ -59,64 +54,6 @@ impl Database {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.0.starts_with("postgres")
-    }
-}
-
-/// The NATS servers that carry word between nodes.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// `nats://HOST:PORT` or `tls://HOST:PORT`, several of one cluster with commas between; may hold a login.
-    pub url: String,
-    /// PEM file of the authorities that sign their certificates, if the system does not trust these.
-    pub ca: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Feed {
-    /// Never shows a password.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let servers = self.url.split(',');
-        let shown: Vec<_> = servers
-            .map(|server| without_credentials(server.trim()))
-            .collect();
-        formatter.write_str(&shown.join(","))?;
-        match &self.ca {
-            None => Ok(()),
-            Some(ca) => write!(formatter, " (authorities in {})", ca.display()),
-        }
-    }
-}
-
-impl Feed {
-    /// Servers of which the certificates, if any, are signed by authorities that the system trusts.
-    #[must_use]
-    pub fn at(url: &str) -> Self {
-        Feed {
-            url: url.to_owned(),
-            ca: None,
-        }
-    }
-
-    pub(super) fn check(&self, database: &Database) -> Result<(), ConfigError> {
-        let is_server = |server: &str| {
-            Url::parse(server.trim())
-                .is_ok_and(|url| ["nats", "tls"].contains(&url.scheme()) && url.has_host())
-        };
-        if !self.url.split(',').all(is_server) {
-            return Err(ConfigError(
-                "feed.url is nats://HOST:PORT or tls://HOST:PORT, several of one cluster with commas between"
-                    .to_owned(),
-            ));
-        }
-        if !database.is_shared() {
-            return Err(ConfigError(
-                "feed.url is for several nodes on one Postgres, and database.url is none: leave it out"
-                    .to_owned(),
-            ));
-        }
-        if let Some(ca) = &self.ca {
-            tls::authorities(ca).map_err(|error| ConfigError(format!("feed.ca: {error:#}")))?;
-        }
-        Ok(())
     }
 }
 

@@ -11,8 +11,8 @@ use toml::{Table, Value};
 
 use super::compat::Compat;
 use super::lifetime::{self, Lifetime};
-use super::{Config, ConfigError, Database, Feed, SchemaSource, TlsMode};
-use super::{auth, conflict, models, rules};
+use super::{Config, ConfigError, Database, SchemaSource, TlsMode};
+use super::{auth, conflict, feed, models, rules};
 use crate::realtime::{EventLimit, Oversized};
 
 const DEFAULT_FILE: &str = "driftless.toml";
@@ -24,7 +24,7 @@ struct Document {
     schema: Option<PathBuf>,
     listen: Listen,
     database: DatabaseSection,
-    feed: FeedSection,
+    feed: feed::Section,
     conflict: conflict::Section,
     auth: auth::Auth,
     admin: auth::Admin,
@@ -57,13 +57,6 @@ enum Tls {
 struct DatabaseSection {
     url: Option<String>,
     direct_url: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct FeedSection {
-    url: Option<String>,
-    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -219,7 +212,9 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     if let Some(url) = document.database.direct_url {
         config.direct_database = Some(Database(url));
     }
-    feed(config, document.feed)?;
+    if let Some(feed) = document.feed.place()? {
+        config.feed = Some(feed);
+    }
     let Config {
         conflict, engine, ..
     } = config;
@@ -237,19 +232,6 @@ pub(super) fn apply(config: &mut Config, table: Table) -> Result<(), ConfigError
     realtime(config, &document.realtime);
     sync(config, &document.sync);
     log(config, document.log);
-    Ok(())
-}
-
-fn feed(config: &mut Config, feed: FeedSection) -> Result<(), ConfigError> {
-    match (feed.url, feed.ca) {
-        (Some(url), ca) => config.feed = Some(Feed { url, ca }),
-        (None, None) => {}
-        (None, Some(_)) => {
-            return Err(ConfigError(
-                "feed.ca is for the NATS servers of feed.url, which is missing".to_owned(),
-            ));
-        }
-    }
     Ok(())
 }
 

@@ -6,12 +6,13 @@ mod compat;
 mod conflict;
 mod document;
 mod environment;
+mod feed;
 mod lifetime;
 mod models;
 mod rules;
 
+pub use address::Database;
 pub(crate) use address::bare_url;
-pub use address::{Database, Feed};
 pub use compat::Compat;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -28,6 +29,7 @@ use crate::http::Limits;
 use crate::http::rate::Rates;
 use crate::migration::Consent;
 use crate::realtime::Settings;
+use crate::storage::NatsPlace;
 use crate::storage::moment::Moments;
 use crate::telemetry::Log;
 use crate::tls;
@@ -58,7 +60,7 @@ pub struct Config {
     /// The same database without the pooler that `database` leads through, for word of other nodes' writes.
     pub direct_database: Option<Database>,
     /// The NATS servers that carry word of writes between nodes, instead of the database's notifications.
-    pub feed: Option<Feed>,
+    pub feed: Option<NatsPlace>,
     /// How long the log keeps what was written, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
     /// How much the records of a page weigh at most, in bytes.
@@ -278,7 +280,7 @@ impl Config {
         self.listen.public_hosts.extend(flags.hosts.iter().cloned());
         self.name_signed_hosts()?;
         if let Some(feed) = &self.feed {
-            feed.check(&self.database)?;
+            feed::check(feed, &self.database)?;
         }
         Ok(self)
     }
@@ -293,8 +295,7 @@ impl Config {
             log_ttl: self.log_ttl,
             page_bytes: self.page_bytes,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
-            feed: self.feed.as_ref().map(|feed| feed.url.clone()),
-            feed_ca: self.feed.as_ref().and_then(|feed| feed.ca.clone()),
+            feed: self.feed.clone(),
             ..crate::storage::Place::at(&self.database.0)
         }
     }

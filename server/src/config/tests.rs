@@ -49,7 +49,7 @@ fn a_feed_is_a_list_of_nats_servers_beside_a_postgres() {
     let postgres = ("DRIFTLESS_DATABASE_URL", "postgres://h/d");
     let two = "nats://u:secret@a:4222, tls://b";
     let config = load("", &[postgres, ("DRIFTLESS_FEED_URL", two)]).expect("a configuration");
-    assert_eq!(config.feed, Some(Feed::at(two)));
+    assert_eq!(config.feed, Some(NatsPlace::at(two)));
     assert_eq!(format!("{:?}", config.feed), "Some(nats://a:4222,tls://b)");
     let error = load("[feed]\nurl = \"redis://a\"\n", &[postgres]).expect_err("no NATS");
     assert!(error.0.contains("feed.url"), "{error}");
@@ -83,6 +83,100 @@ fn the_authority_of_a_feed_is_a_file_with_certificates() {
     let ca = authority.certificate();
     let feed = loaded(secret, &ca.to_string_lossy()).expect("a configuration");
     assert_eq!(feed.and_then(|feed| feed.ca), Some(ca));
+}
+
+#[test]
+fn the_login_and_the_certificate_of_a_node_for_nats_are_files_that_are_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let made = |name: &str| {
+        let authority = tls::Authority::at(&folder.path().join(name));
+        let made = authority.server_config(&tls::local_hosts(&[]));
+        made.expect("a certificate");
+        let leaf = |file: &str| folder.path().join(name).join(file).display().to_string();
+        (leaf("leaf.pem"), leaf("leaf.key"))
+    };
+    let ((cert, key), (other, _)) = (made("one"), made("other"));
+    let seed = nkeys::KeyPair::new_user().seed().expect("a key pair");
+    let good = file("user.nk", &seed);
+    let empty = file("empty.creds", "");
+    let loaded = |url: &str, settings: &[(&str, &str)]| {
+        let always = [
+            ("DRIFTLESS_DATABASE_URL", "postgres://h/d"),
+            ("DRIFTLESS_FEED_URL", url),
+        ];
+        load("", &[&always, settings].concat()).map(|config| config.feed)
+    };
+    let (credentials, cert_key, key_key) = (
+        "DRIFTLESS_FEED_CREDENTIALS",
+        "DRIFTLESS_FEED_CERT",
+        "DRIFTLESS_FEED_KEY",
+    );
+    for (url, settings, expected) in [
+        (
+            "tls://a",
+            vec![(credentials, "/nowhere/a.creds")],
+            "feed.credentials: cannot read /nowhere/a.creds",
+        ),
+        (
+            "tls://a",
+            vec![(credentials, empty.as_str())],
+            "empty.creds is neither a .creds file",
+        ),
+        (
+            "tls://u:secret@a",
+            vec![(credentials, good.as_str())],
+            "a login stands in feed.url and another in feed.credentials",
+        ),
+        (
+            "",
+            vec![(credentials, good.as_str())],
+            "feed.credentials is for the NATS servers of feed.url",
+        ),
+        (
+            "tls://a",
+            vec![(cert_key, cert.as_str())],
+            "feed.cert needs feed.key",
+        ),
+        (
+            "tls://a",
+            vec![(key_key, key.as_str())],
+            "feed.key needs feed.cert",
+        ),
+        (
+            "tls://a",
+            vec![(cert_key, empty.as_str()), (key_key, key.as_str())],
+            "feed.cert: ",
+        ),
+        (
+            "tls://a",
+            vec![(cert_key, other.as_str()), (key_key, key.as_str())],
+            "do not go together",
+        ),
+        (
+            "tls://a",
+            vec![(cert_key, cert.as_str()), (key_key, "/nowhere/key")],
+            "feed.cert: cannot read the private key /nowhere/key",
+        ),
+    ] {
+        let told = loaded(url, &settings).expect_err(expected).0;
+        assert!(told.contains(expected), "{told}");
+        assert!(!told.contains("secret") && !told.contains(&seed), "{told}");
+    }
+    let all = [
+        (credentials, good.as_str()),
+        (cert_key, cert.as_str()),
+        (key_key, key.as_str()),
+    ];
+    let feed = loaded("tls://a", &all).expect("a configuration");
+    let feed = feed.expect("a feed");
+    assert_eq!(feed.credentials, Some(good.into()));
+    assert!(feed.certificate.is_some());
+    assert!(!format!("{feed:?}").contains(&seed), "{feed:?}");
 }
 
 #[test]

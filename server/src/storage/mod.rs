@@ -54,7 +54,6 @@ mod wake;
 mod write_sql;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -79,6 +78,7 @@ use postgres::Postgres;
 use sql::SqlStore;
 use sqlite::Sqlite;
 use wake::{Board, Nats, Way};
+pub use wake::{Certificate, Credentials, NatsPlace};
 
 /// An open store, as the two ports it implements.
 #[derive(Clone)]
@@ -246,11 +246,8 @@ pub struct Place {
     pub url: String,
     /// The same Postgres without the pooler that `url` leads through: notifications of writes arrive only there.
     pub direct_url: Option<String>,
-    /// The NATS servers that carry word of writes between nodes on one Postgres, instead of its notifications:
-    /// `nats://host:4222` or `tls://host:4222`, several of one cluster with commas between.
-    pub feed: Option<String>,
-    /// PEM file of the authorities that sign the certificates of these servers, if the system does not trust them.
-    pub feed_ca: Option<PathBuf>,
+    /// The NATS servers that carry word of writes between nodes on one Postgres, instead of its notifications.
+    pub feed: Option<NatsPlace>,
     /// How long the log keeps rows, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
     /// How much the records of a page weigh at most, in bytes: a page that would be larger is cut, and goes on with a token.
@@ -270,7 +267,6 @@ impl Place {
             url: url.to_owned(),
             direct_url: None,
             feed: None,
-            feed_ca: None,
             log_ttl: None,
             page_bytes: PAGE_BYTES,
             clock: Arc::new(System),
@@ -322,7 +318,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
                 None => Way::Notifications(listening),
                 Some(feed) => {
                     let secret = sql::secret(&engine, Nats::SECRET).await?;
-                    Way::Nats(Nats::new(feed, place.feed_ca.as_deref(), secret)?)
+                    Way::Nats(Nats::new(feed, secret)?)
                 }
             };
             let board = Arc::new(Board::shared(way.carries_events()));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::line::Line;
+use crate::support::nats_operator::Operator;
 use crate::support::victim::Victim;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +141,46 @@ async fn nats_over_tls_is_known_by_the_authority_that_is_named_and_shown_the_pas
     .await;
 }
 
-/// A server that does not take a node as it comes: what the node's log says of it, and that is goes on without.
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_is_shown_the_key_of_a_seed_in_a_file() {
+    lets_in(Nats::know_key).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_with_accounts_is_shown_the_jwt_and_the_key_of_a_creds_file() {
+    lets_in(Nats::obey_operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_that_asks_for_a_certificate_is_shown_that_of_the_node() {
+    lets_in(|nats| {
+        nats.encrypt();
+        nats.ask_for_certificate();
+        nats.obey_operator();
+    })
+    .await;
+}
+
+/// As where keys are changed now and then: servers need not be started anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_exchanged_are_shown_at_the_next_connection() {
+    let mut cluster = Cluster::without_nats(Route::Nats).await;
+    let start = async |nats: &mut Option<Nats>| {
+        let nats = nats.as_mut().expect("NATS");
+        nats.kill();
+        nats.know_key();
+        nats.run().await;
+    };
+    start(&mut cluster.nats).await;
+    let node = cluster.node().await;
+    hears(&node).await;
+    start(&mut cluster.nats).await;
+    is_deaf(&node).await;
+    hears(&node).await;
+    cluster.finish(vec![node]).await;
+}
+
+/// A server that does not take a node as it comes: what the node's log says of it, and that it goes on without.
 async fn refuses(prepare: fn(&mut Nats), told: &str) {
     let database = Database::create().await;
     let mut nats = Nats::absent();
@@ -153,7 +193,7 @@ async fn refuses(prepare: fn(&mut Nats), told: &str) {
         .await
         .expect("an answer");
     assert_eq!(status, 200, "{body}");
-    for secret in ["p@ss", "p%40ss", "wrong"] {
+    for secret in &nats.secrets {
         assert!(!node.log().contains(secret), "{}", node.log());
     }
     drop(node);
@@ -187,4 +227,55 @@ async fn a_nats_server_that_speaks_in_clear_where_tls_is_asked_for_is_told_nothi
         nats.feed.url = nats.feed.url.replacen("nats:", "tls:", 1);
     };
     refuses(prepare, "it does not speak TLS").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_key_nats_does_not_know_says_so_without_showing_it() {
+    let prepare = |nats: &mut Nats| {
+        nats.obey_operator();
+        let (creds, seed) = Operator::new().user();
+        nats.show_file(&creds);
+        nats.secrets.push(seed);
+    };
+    refuses(prepare, "the user of the file in feed.credentials").await;
+}
+
+/// It was there when the node was configured; then somebody exchanged it by halves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credentials_file_that_has_become_unreadable_is_named() {
+    let prepare = |nats: &mut Nats| {
+        nats.know_key();
+        nats.show_file("-----BEGIN NATS USER JWT-----\n");
+    };
+    refuses(prepare, "node.creds is neither a .creds file").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_a_login_for_nats_says_where_it_belongs() {
+    let prepare = |nats: &mut Nats| {
+        nats.know_key();
+        nats.feed.credentials = None;
+    };
+    refuses(prepare, "name a file that holds one in feed.credentials").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_the_certificate_that_nats_asks_for_says_where_it_belongs() {
+    let prepare = |nats: &mut Nats| {
+        nats.encrypt();
+        nats.ask_for_certificate();
+        nats.feed.certificate = None;
+    };
+    refuses(prepare, "name its files in feed.cert and feed.key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_certificate_nats_does_not_take_says_so() {
+    let prepare = |nats: &mut Nats| {
+        nats.encrypt();
+        nats.ask_for_certificate();
+        let (_, certificate) = nats.certify("strangers");
+        nats.feed.certificate = Some(certificate);
+    };
+    refuses(prepare, "look at the files in feed.cert and feed.key").await;
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use driftless::config::Feed;
+use driftless::storage::NatsPlace;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -75,8 +75,8 @@ impl Line {
     }
 
     /// NATS by this line.
-    pub(crate) fn feed(&self) -> Feed {
-        Feed::at(&self.url)
+    pub(crate) fn feed(&self) -> NatsPlace {
+        NatsPlace::at(&self.url)
     }
 
     /// Lets nothing pass for now, without a word.

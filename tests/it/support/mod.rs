@@ -10,6 +10,7 @@ pub(crate) mod issuer;
 pub(crate) mod line;
 pub(crate) mod models;
 pub(crate) mod nats;
+pub(crate) mod nats_operator;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod probe;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use driftless::config::Feed;
+use driftless::storage::NatsPlace;
 use driftless_client_test_harness::http::Target;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -270,7 +270,7 @@ struct Home {
     database: String,
     folder: TempDir,
     /// The NATS server that it is to use.
-    feed: Option<Feed>,
+    feed: Option<NatsPlace>,
     /// What starts it, if it is not started directly.
     wrapper: Vec<String>,
 }
@@ -296,22 +296,13 @@ impl Home {
             .create(true)
             .append(true)
             .open(self.log());
-        let feed = self.feed.iter().flat_map(|feed| {
-            let ca = feed
-                .ca
-                .iter()
-                .flat_map(|ca| ["--feed-ca".into(), ca.into()]);
-            [OsString::from("--feed"), (&feed.url).into()]
-                .into_iter()
-                .chain(ca)
-        });
         // What writes to a full disk gets an error only if its process does not ask for a signal instead.
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
             .args(&self.wrapper)
             .arg(env!("CARGO_BIN_EXE_victim"))
-            .args(feed)
+            .args(self.feed.iter().flat_map(flags))
             .arg(&self.schema)
             .args([&self.database, at])
             .current_dir(self.folder.path())
@@ -321,4 +312,24 @@ impl Home {
             .kill_on_drop(true);
         command
     }
+}
+
+/// A place of NATS servers on the command line.
+fn flags(feed: &NatsPlace) -> Vec<OsString> {
+    let own = feed.certificate.as_ref();
+    let settings: [(&str, Option<OsString>); 5] = [
+        ("--feed", Some((&feed.url).into())),
+        ("--feed-ca", feed.ca.as_ref().map(Into::into)),
+        (
+            "--feed-credentials",
+            feed.credentials.as_ref().map(Into::into),
+        ),
+        ("--feed-cert", own.map(|own| (&own.chain).into())),
+        ("--feed-key", own.map(|own| (&own.key).into())),
+    ];
+    let given = settings.into_iter();
+    given
+        .filter_map(|(flag, value)| Some([flag.into(), value?]))
+        .flatten()
+        .collect()
 }

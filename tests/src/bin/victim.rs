@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use driftless::app::App;
 use driftless::auth::KeySetting;
-use driftless::config::{Config, Database, Feed, SchemaSource, TlsMode};
+use driftless::config::{Config, Database, SchemaSource, TlsMode};
 use driftless::storage::moment::{Moment, Moments, Witness};
+use driftless::storage::{Certificate, NatsPlace};
 use driftless::telemetry;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -65,13 +66,16 @@ fn moment(name: &str) -> Moment {
 }
 
 fn config(mut arguments: &[String], go: watch::Receiver<bool>) -> Config {
-    let (mut feed, mut ca) = (None, None);
+    let (mut feed, mut chain, mut key) = (NatsPlace::at(""), None, None);
     while let [flag, value, rest @ ..] = arguments
         && let Some(flag) = flag.strip_prefix("--")
     {
         match flag {
-            "feed" => feed = Some(value.clone()),
-            "feed-ca" => ca = Some(value.into()),
+            "feed" => feed.url.clone_from(value),
+            "feed-ca" => feed.ca = Some(value.into()),
+            "feed-credentials" => feed.credentials = Some(value.into()),
+            "feed-cert" => chain = Some(value.into()),
+            "feed-key" => key = Some(value.into()),
             other => panic!("there is no flag {other}"),
         }
         arguments = rest;
@@ -89,7 +93,10 @@ fn config(mut arguments: &[String], go: watch::Receiver<bool>) -> Config {
         .auth
         .add_key(KeySetting::plain(KEY).expect("a good key"));
     config.drain = Duration::ZERO;
-    config.feed = feed.map(|url| Feed { url, ca });
+    feed.certificate = chain
+        .zip(key)
+        .map(|(chain, key)| Certificate { chain, key });
+    config.feed = Some(feed).filter(|feed| !feed.url.is_empty());
     if let [name, skipped] = hold {
         config.moments = Moments::seen_by(Arc::new(Holder {
             moment: moment(name),

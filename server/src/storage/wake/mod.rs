@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 pub(super) use board::Board;
 pub(super) use nats::Nats;
+pub use nats::{Certificate, Credentials, NatsPlace};
 
 use super::doubt::Doubt;
 use super::engine::Engine;

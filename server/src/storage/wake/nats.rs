@@ -5,9 +5,9 @@
 //! vanish. It is sealed with a secret of the database, so that NATS learns nothing of records and nobody else can make up
 //! events.
 
+mod credentials;
 mod servers;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +31,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
+pub use self::credentials::Credentials;
 use self::servers::Servers;
+pub use self::servers::{Certificate, NatsPlace};
 use super::Board;
 use super::carrier::{Carrier, News};
 use crate::storage::statements::{letter, operation};
@@ -89,13 +91,8 @@ impl Nats {
     /// The name of the secret that nodes of a database share.
     pub(in crate::storage) const SECRET: &'static str = "feed";
 
-    /// For a database with this secret, by the servers of an address; their certificates are signed by the authorities in a
-    /// file, if not by one that the system trusts.
-    pub(in crate::storage) fn new(
-        address: &str,
-        authorities: Option<&Path>,
-        secret: [u8; 32],
-    ) -> anyhow::Result<Self> {
+    /// For a database with this secret.
+    pub(in crate::storage) fn new(place: &NatsPlace, secret: [u8; 32]) -> anyhow::Result<Self> {
         let digest = Sha256::digest([b"driftless feed ".as_slice(), &secret].concat());
         let id: String = digest
             .iter()
@@ -103,7 +100,7 @@ impl Nats {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         Ok(Nats {
-            servers: Servers::new(address, authorities)?,
+            servers: Servers::new(place)?,
             name: format!("driftless-{id}"),
             seal: Sealer::new(secret),
             node: Uuid::new_v4().to_string(),
@@ -151,7 +148,7 @@ impl Nats {
         let (lost, is_lost) = watch::channel(false);
         let options = self
             .servers
-            .options()
+            .options()?
             .name("driftless")
             .connection_timeout(PROMPT)
             .ping_interval(PROMPT)
@@ -343,7 +340,8 @@ mod tests {
     use serde_json::json;
 
     fn nats(secret: u8) -> Nats {
-        Nats::new("nats://one:4222, nats://two:4222", None, [secret; 32]).unwrap()
+        let place = NatsPlace::at("nats://one:4222, nats://two:4222");
+        Nats::new(&place, [secret; 32]).unwrap()
     }
 
     fn event(seq: i64, note: &str) -> Event {
