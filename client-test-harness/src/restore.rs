@@ -352,12 +352,19 @@ impl<'a> Play<'a> {
         found
     }
 
-    /// A subscriber to which nothing is replayed.
+    /// A subscriber to which nothing is replayed. To take the backup the database may have been away for a moment.
     async fn listen(&self) -> anyhow::Result<Socket> {
         let schema = Schema {
             models: vec![self.plan.model.clone()],
         };
-        Socket::open(&self.plan.targets[0], Family::Js, &schema).await
+        let end = Instant::now() + self.plan.patience;
+        loop {
+            let opened = Socket::open(&self.plan.targets[0], Family::Js, &schema).await;
+            if opened.is_ok() || Instant::now() >= end {
+                return opened;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// A socket that was open when the server fell back is closed, or told of everything that was written since.

@@ -133,10 +133,11 @@ impl Connections {
         self.run(self.pool.acquire().await?, query, allowance).await
     }
 
-    /// The same for what clients are shown afterwards, where nothing can have been lost since the logs were looked at.
-    pub(super) async fn write(
+    /// The same for what clients are shown afterwards, where nothing can have been lost since the logs were looked at. The
+    /// query is made for the server that they were looked at on.
+    pub(super) async fn write<'q>(
         &self,
-        query: Query<'_, Postgres, PgArguments>,
+        query: impl FnOnce(i64) -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Vec<Row>, sqlx::Error> {
         let trusted = async {
             loop {
@@ -151,7 +152,7 @@ impl Connections {
         };
         let connection = timeout(ACQUIRE, trusted).await;
         let connection = connection.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-        self.run(connection, query, None).await
+        self.run(connection, query(self.doubt.server()), None).await
     }
 
     async fn run(

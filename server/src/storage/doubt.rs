@@ -2,7 +2,10 @@
 //!
 //! A restore and a take-over end every connection, so whatever a new one leads to may lack writes that clients have seen.
 //! Until the logs are looked at again, nothing is written there: a version that was lost would be given to other content
-//! (`sync-design.md` F2).
+//! (`sync-design.md` F2). Behind a pooler nobody sees connections end; but the server that they lead to is another process
+//! then, or one that was started anew, and it says since when it runs.
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::watch;
 
@@ -11,6 +14,8 @@ use tokio::sync::watch;
 pub(super) struct Doubt {
     raised: watch::Sender<u64>,
     settled: watch::Sender<u64>,
+    /// Since when the server runs whose logs were looked at.
+    server: AtomicI64,
 }
 
 impl Default for Doubt {
@@ -18,6 +23,7 @@ impl Default for Doubt {
         Doubt {
             raised: watch::Sender::new(0),
             settled: watch::Sender::new(0),
+            server: AtomicI64::new(0),
         }
     }
 }
@@ -33,8 +39,15 @@ impl Doubt {
         *self.raised.borrow()
     }
 
-    /// The logs were looked at after there was reason to for so many times, and what was lost is dealt with.
-    pub(super) fn settle(&self, level: u64) {
+    /// Since when the server runs whose logs were looked at, in microseconds.
+    pub(super) fn server(&self) -> i64 {
+        self.server.load(Ordering::SeqCst)
+    }
+
+    /// The logs were looked at, of a server that runs since then, after there was reason to for so many times, and what was
+    /// lost is dealt with.
+    pub(super) fn settle(&self, level: u64, server: i64) {
+        self.server.store(server, Ordering::SeqCst);
         self.settled
             .send_modify(|settled| *settled = level.max(*settled));
     }
@@ -75,10 +88,10 @@ mod tests {
         assert!(doubt.raised().now_or_never().is_some());
         let looking_at = doubt.level();
         doubt.raise();
-        doubt.settle(looking_at);
+        doubt.settle(looking_at, 1);
         assert!(!doubt.is_settled());
-        doubt.settle(doubt.level());
-        doubt.settle(looking_at);
+        doubt.settle(doubt.level(), 2);
+        doubt.settle(looking_at, 2);
         assert!(doubt.is_settled() && doubt.settled().now_or_never().is_some());
     }
 }

@@ -248,6 +248,9 @@ impl Postgres {
         for _ in 0..REREADS {
             match self.call(&table, writes, number).await {
                 Err(error) if is_unknown_function(&error) => table = self.reread(&table).await?,
+                Err(error) if has_code(&error, &[write_sql::ANOTHER_SERVER]) => {
+                    self.connections.doubt().raise();
+                }
                 other => return other.map_err(Failed::from),
             }
         }
@@ -262,7 +265,7 @@ impl Postgres {
         writes: &[Write],
         number: i64,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let call = call(table, writes, self.latest(), number);
+        let call = |server| call(table, writes, self.latest(), number, server);
         self.connections.write(call).await
     }
 
@@ -311,6 +314,7 @@ fn call(
     writes: &[Write],
     latest: i64,
     number: i64,
+    server: i64,
 ) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
     let each = |of: fn(&Write) -> String| writes.iter().map(of).collect::<Vec<_>>();
     let maybe = |of: fn(&Write) -> Option<String>| writes.iter().map(of).collect::<Vec<_>>();
@@ -325,7 +329,8 @@ fn call(
             write.request.as_ref().map(ToString::to_string)
         }))
         .bind(latest)
-        .bind(number);
+        .bind(number)
+        .bind(server);
     for column in &table.columns {
         let values = writes
             .iter()

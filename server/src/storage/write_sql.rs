@@ -1,5 +1,6 @@
 //! The function that commits a batch on Postgres.
 
+use super::statements::RUNS_SINCE;
 use super::table::Table;
 
 /// Held by whoever changes tables or functions, until its transaction ends. Such transactions are short, but a node may
@@ -8,7 +9,7 @@ pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local
      select pg_advisory_xact_lock(7001, 0); set local lock_timeout = '1s'";
 
 /// The function's parameters before the index columns, in the order of the call.
-const PARAMETERS: [(&str, &str); 9] = [
+const PARAMETERS: [(&str, &str); 10] = [
     ("p_pk", "text[]"),
     ("p_expected", "integer[]"),
     ("p_op", "text[]"),
@@ -20,7 +21,12 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("p_latest", "bigint"),
     // What the batch is known by if it is handed in again.
     ("p_batch", "bigint"),
+    // Since when the server runs whose log was looked at.
+    ("p_server", "bigint"),
 ];
+
+/// The error of a server that is not the one whose log was looked at.
+pub(super) const ANOTHER_SERVER: &str = "57D01";
 
 /// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it
 /// thinks.
@@ -70,7 +76,7 @@ pub(super) fn prefix(table: &Table) -> String {
 
 /// The lock comes first and alone: each later statement takes a snapshot that shows everything the previous holder
 /// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away. So
-/// are callers that waited here while columns were added: the call goes on in the body it began with, also after the
+/// are callers that may not know what this server lacks (`doubt`), and callers that waited here while columns were added: the call goes on in the body it began with, also after the
 /// function was dropped, and would leave the new columns empty.
 ///
 /// A write that is too late because this very batch has done it before is done: nobody heard of its commit, so that the
@@ -114,6 +120,9 @@ declare
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'writes need the isolation level read committed' using errcode = '25001';
+    end if;
+    if {RUNS_SINCE} <> p_server then
+        raise exception 'the log of this server was not looked at' using errcode = '{ANOTHER_SERVER}';
     end if;
     perform pg_advisory_xact_lock(7001, {shard});
     select greatest(coalesce(h.changed_ms, 0), s.floor_ms, least(wall_ms(), p_latest)), coalesce(h.seq, 0), s.layout,

@@ -1,19 +1,39 @@
 //! The harness's scenario of a deployment that falls back to an older state, over real databases.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use driftless::storage;
 use driftless_client_test_harness::restore::{Plan, run};
 use driftless_client_test_harness::schema::Schema;
+use driftless_resolvers::storage::Put;
 use pretty_assertions::assert_eq;
 use tokio::sync::Mutex;
 
 use super::failover::SAID;
 use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::pgbouncer::{Pooler, Settings};
+use crate::support::probe::Probe;
 use crate::support::victim::Victim;
 
+/// What is between the nodes and Postgres.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    Pooler,
+}
+
+impl Between {
+    async fn before(self, address: &Address) -> Option<Pooler> {
+        match self {
+            Between::Nothing => None,
+            Between::Pooler => Some(Pooler::before(&address.url, Settings::Ignored).await),
+        }
+    }
+}
+
 /// Two nodes run on while Postgres falls back, by a copy that was made in this way.
-async fn falls_back(copied: Copied) {
+async fn falls_back(copied: Copied, between: Between) {
     let mut primary = Cluster::start().await;
     let mut copy = None;
     if copied == Copied::Replica {
@@ -22,9 +42,11 @@ async fn falls_back(copied: Copied) {
         copy = Some(replica);
     }
     let address = Address::of(&primary);
+    let pooler = between.before(&address).await;
+    let url = pooler.as_ref().map_or(&address.url, |pooler| &pooler.url);
     let nodes = [
-        Victim::node(&address.url, None).await.ready().await,
-        Victim::node(&address.url, None).await.ready().await,
+        Victim::node(url, None).await.ready().await,
+        Victim::node(url, None).await.ready().await,
     ];
     let plan = Plan {
         targets: nodes.iter().map(|node| node.door.target()).collect(),
@@ -71,10 +93,50 @@ async fn falls_back(copied: Copied) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_agree_with_a_postgres_that_was_put_back_under_running_nodes() {
-    falls_back(Copied::Backup).await;
+    falls_back(Copied::Backup, Between::Nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_agree_with_a_replica_that_took_over_without_the_last_writes() {
-    falls_back(Copied::Replica).await;
+    falls_back(Copied::Replica, Between::Nothing).await;
+}
+
+/// The connections of the nodes to the pooler outlive the database behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_agree_with_a_postgres_that_was_put_back_behind_a_pooler() {
+    falls_back(Copied::Backup, Between::Pooler).await;
+}
+
+/// F2. The first write after a restore is one that another version 2 has been given away for, before any node has looked.
+async fn a_write_finds_an_older_database(between: Between) {
+    let mut primary = Cluster::start().await;
+    let address = Address::of(&primary);
+    let pooler = between.before(&address).await;
+    let url = pooler.as_ref().map_or(&address.url, |pooler| &pooler.url);
+    let store = storage::open(url).await.expect("a store");
+    let probe = Probe::of(Arc::clone(&store.storage), Arc::clone(&store.feed), "Post").await;
+    probe.save("a", 0).await.expect("a write");
+    let mut copy = primary.copy(Copied::Backup).await;
+    copy.restart().await;
+    let lost = probe.save("a", 1).await.expect("a write");
+    assert_eq!(lost.version.0, 2);
+
+    address.lead_to(&copy);
+    primary.stop();
+    let put = probe.put(probe.write("a", 1, "something else")).await;
+    let Ok(Put::Stale(Some(stored))) = &put else {
+        panic!("version 2 is given away again: {put:?}");
+    };
+    assert!(stored.version.0 > 1_000_000, "{stored:?}");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_write_after_a_restore_gives_no_lost_version_away() {
+    a_write_finds_an_older_database(Between::Nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_write_after_a_restore_behind_a_pooler_gives_no_lost_version_away() {
+    a_write_finds_an_older_database(Between::Pooler).await;
 }

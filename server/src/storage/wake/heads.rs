@@ -10,6 +10,7 @@ use crate::storage::doubt::Doubt;
 use crate::storage::engine::Engine;
 use crate::storage::epoch::{self, Mark};
 use crate::storage::lineage::Lineage;
+use crate::storage::statements;
 
 /// How often to look while word from other nodes does not arrive.
 const DEAF: Duration = Duration::from_millis(250);
@@ -41,10 +42,10 @@ pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>, doubt: Arc<Dou
         {
             tracing::warn!(%error, "the logs cannot be looked at; trying again");
         }
-        if looked.is_ok() {
-            doubt.settle(level);
-        }
         failing = looked.is_err();
+        if let Ok(server) = looked {
+            doubt.settle(level, server);
+        }
     }
 }
 
@@ -55,7 +56,11 @@ struct Watch {
 }
 
 impl Watch {
-    async fn look(&mut self) -> Result<(), StorageError> {
+    /// Answers since when the server runs whose logs these are.
+    async fn look(&mut self) -> Result<i64, StorageError> {
+        // Asked first: if another server takes over from now on, this one's time is not that one's.
+        let server = self.engine.rows(statements::server()).await?;
+        let server = server.first().map_or(Ok(0), |row| row.int(0))?;
         // Taken before the logs are looked at: what is committed meanwhile is no loss.
         let marks = self.board.marks();
         self.lineage.check(&self.engine, &marks).await?;
@@ -67,7 +72,7 @@ impl Watch {
         for head in epoch::heads(&self.engine).await? {
             self.board.looked(head);
         }
-        Ok(())
+        Ok(server)
     }
 
     /// Writes that this node knew of are gone. It goes on knowing of them until that is dealt with: what fails is tried
