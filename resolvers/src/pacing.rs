@@ -86,6 +86,10 @@ fn delay(asked: &mut Asked, question: Question, what: u64, now: Duration) -> Dur
 
 #[cfg(test)]
 mod tests {
+    use driftless_conflict_handlers::Timestamp;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
     use super::*;
 
     fn delays(question: Question, times: &[u64]) -> Vec<u128> {
@@ -113,6 +117,46 @@ mod tests {
     fn what_comes_back_after_a_while_is_no_loop() {
         let times = [0, 1, 10_002, 10_003];
         assert_eq!(delays(Question::Conflict, &times), [0, 50, 0, 50]);
+    }
+
+    /// A clock that was set back after the first question, and notes how long somebody waited.
+    struct SetBack {
+        passed: Duration,
+        waited: Mutex<Vec<Duration>>,
+    }
+
+    impl Clock for SetBack {
+        fn now(&self) -> Timestamp {
+            const HOUR: i64 = 3_600_000;
+            let set = if self.passed.is_zero() { 0 } else { HOUR };
+            Timestamp(2 * HOUR - set)
+        }
+
+        fn steady(&self) -> Duration {
+            self.passed
+        }
+
+        fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
+            self.waited.lock().unwrap().push(time);
+            std::future::ready(()).boxed()
+        }
+    }
+
+    #[test]
+    fn what_comes_back_after_a_while_is_no_loop_where_the_clock_was_set_back() {
+        let pacing = Pacing::default();
+        let waits = [0, 60, 61].map(|seconds| {
+            let clock = SetBack {
+                passed: Duration::from_secs(seconds),
+                waited: Mutex::default(),
+            };
+            let paced = pacing
+                .pace(Question::Conflict, "what", &clock)
+                .now_or_never();
+            paced.expect("nothing takes time here");
+            clock.waited.into_inner().unwrap().len()
+        });
+        assert_eq!(waits, [0, 0, 1], "the last is one");
     }
 
     #[test]

@@ -166,7 +166,7 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
     let address = Peer::address(&head.extensions, &head.headers, state.limits.proxies);
     let closed = state.closed.is_cancelled();
     let clock = state.clock.as_ref();
-    if closed || !waited(state.limiter.address(address, clock.steady()), clock).await {
+    if closed || !waited(state.limiter.address(address, clock), clock).await {
         return farewell.say();
     }
     let caller = match recognise(state, head, &operation, body).await {
@@ -174,9 +174,7 @@ async fn answer(state: &Arc<State>, head: &Parts, operation: Operation, body: &[
         Err(Rejection::Unavailable) => return farewell.say(),
         Err(rejection) => return Refusal::Unauthorized(rejection).into_response(),
     };
-    let turn = state
-        .limiter
-        .principal(&caller.identity, address, clock.steady());
+    let turn = state.limiter.principal(&caller.identity, address, clock);
     if !waited(turn, clock).await {
         tracing::warn!(principal = caller.identity.principal(), "asks too often");
         return farewell.say();
@@ -272,7 +270,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..250 {
             let begun = clock.now().0;
-            assert!(waited(limiter.address(address, clock.steady()), &clock).await);
+            assert!(waited(limiter.address(address, &clock), &clock).await);
             waits.push(clock.now().0 - begun);
         }
         // What a burst may use at once, then ten a second.

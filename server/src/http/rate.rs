@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use driftless_resolvers::clock::Clock;
 use driftless_resolvers::identity::Identity;
 
 /// So much of its rate somebody may use at once who was silent before.
@@ -43,9 +44,9 @@ impl Limiter {
     }
 
     /// How long a request from this address waits; `None` if it is refused.
-    pub fn address(&self, address: Option<IpAddr>, now: Duration) -> Option<Duration> {
+    pub fn address(&self, address: Option<IpAddr>, clock: &dyn Clock) -> Option<Duration> {
         match (address, self.rates.address) {
-            (Some(address), Some(rate)) => self.pass(address.to_string(), rate, now),
+            (Some(address), Some(rate)) => self.pass(address.to_string(), rate, clock),
             _ => Some(Duration::ZERO),
         }
     }
@@ -55,7 +56,7 @@ impl Limiter {
         &self,
         identity: &Identity,
         address: Option<IpAddr>,
-        now: Duration,
+        clock: &dyn Clock,
     ) -> Option<Duration> {
         let Some(rate) = self.rates.principal else {
             return Some(Duration::ZERO);
@@ -64,10 +65,11 @@ impl Limiter {
             (Identity::ApiKey { id }, Some(address)) => format!("{id}@{address}"),
             _ => identity.principal(),
         };
-        self.pass(name, rate, now)
+        self.pass(name, rate, clock)
     }
 
-    fn pass(&self, caller: String, rate: u32, now: Duration) -> Option<Duration> {
+    fn pass(&self, caller: String, rate: u32, clock: &dyn Clock) -> Option<Duration> {
+        let now = clock.steady();
         let pace = Duration::from_secs(1) / rate.max(1);
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if due.len() >= REMEMBERED && !due.contains_key(&caller) {
@@ -85,19 +87,54 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
+    use driftless_resolvers::Timestamp;
+
     use super::*;
+
+    /// A clock that shows this time of day, in milliseconds, so long after a moment that stays the same.
+    struct Shows {
+        now: i64,
+        steady: Duration,
+    }
+
+    impl Clock for Shows {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.now)
+        }
+
+        fn steady(&self) -> Duration {
+            self.steady
+        }
+    }
+
+    /// One that was never set.
+    fn after(milliseconds: u64) -> Shows {
+        set_off(0, milliseconds)
+    }
+
+    /// One that was set by so much.
+    fn set_off(by: i64, milliseconds: u64) -> Shows {
+        const NOON: i64 = 1_800_000_000_000;
+        let steady = Duration::from_millis(milliseconds);
+        let now = NOON + by + i64::try_from(milliseconds).expect("a short time");
+        Shows { now, steady }
+    }
 
     fn key(id: &str) -> Identity {
         Identity::ApiKey { id: id.to_owned() }
     }
 
-    #[test]
-    fn a_burst_passes_then_callers_wait_and_then_they_are_refused() {
-        let limiter = Limiter::new(Rates {
+    fn two_a_second() -> Limiter {
+        Limiter::new(Rates {
             principal: Some(2),
             address: None,
-        });
-        let ask = |now: u64| limiter.principal(&key("a"), None, Duration::from_millis(now));
+        })
+    }
+
+    #[test]
+    fn a_burst_passes_then_callers_wait_and_then_they_are_refused() {
+        let limiter = two_a_second();
+        let ask = |now: u64| limiter.principal(&key("a"), None, &after(now));
         for _ in 0..=20 {
             assert_eq!(ask(0), Some(Duration::ZERO));
         }
@@ -111,10 +148,29 @@ mod tests {
             "time passes"
         );
         assert_eq!(
-            limiter.principal(&key("b"), None, Duration::ZERO),
+            limiter.principal(&key("b"), None, &after(0)),
             Some(Duration::ZERO)
         );
         assert_eq!(ask(60_000), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_refuses_and_excuses_nobody() {
+        const HOUR: i64 = 3_600_000;
+        for by in [-24 * HOUR, -HOUR, -1_000, HOUR] {
+            let limiter = two_a_second();
+            let ask = |clock: Shows| limiter.principal(&key("a"), None, &clock);
+            for _ in 0..=20 {
+                assert_eq!(ask(after(0)), Some(Duration::ZERO));
+            }
+            // Half of the burst is there again.
+            for _ in 0..10 {
+                assert_eq!(ask(set_off(by, 5_000)), Some(Duration::ZERO), "{by}");
+            }
+            let waits = Some(Duration::from_millis(500));
+            assert_eq!(ask(set_off(by, 5_000)), waits, "{by}");
+            assert_eq!(ask(set_off(by, 60_000)), Some(Duration::ZERO), "{by}");
+        }
     }
 
     #[test]
@@ -124,10 +180,10 @@ mod tests {
             address: Some(1_000),
         });
         let (one, other) = (Some([127, 0, 0, 1].into()), Some([127, 0, 0, 2].into()));
-        let now = Duration::ZERO;
-        while limiter.principal(&key("a"), one, now).is_some() {}
-        assert!(limiter.principal(&key("a"), other, now).is_some());
-        assert_eq!(limiter.address(one, now), Some(Duration::ZERO));
-        assert_eq!(limiter.address(None, now), Some(Duration::ZERO));
+        let now = after(0);
+        while limiter.principal(&key("a"), one, &now).is_some() {}
+        assert!(limiter.principal(&key("a"), other, &now).is_some());
+        assert_eq!(limiter.address(one, &now), Some(Duration::ZERO));
+        assert_eq!(limiter.address(None, &now), Some(Duration::ZERO));
     }
 }

@@ -42,7 +42,7 @@ pub async fn socket(From(state): From<Arc<State>>, request: Request) -> Response
     );
     if state
         .limiter
-        .address(address, state.clock.steady())
+        .address(address, state.clock.as_ref())
         .is_none()
     {
         return Refusal::Unavailable.into_response();
