@@ -78,6 +78,58 @@ async fn t13_what_a_node_wrote_and_told_nobody_before_it_died_is_told_by_the_oth
     }
 }
 
+/// A node stands still with requests in it while the other works, as a machine does that is moved to another place. What
+/// reached it is done once, and its subscribers miss nothing.
+async fn a_node_stands_still(feed: Option<&Nats>) {
+    const REQUESTS: usize = 20;
+    let database = Database::create().await;
+    let worker = Victim::node(&database.url, feed).await.ready().await;
+    let sleeper = Victim::node(&database.url, feed).await.ready().await;
+    let listening = tokio::spawn(heard(subscriber(&sleeper).await));
+    let mut writers = Writers::start(std::slice::from_ref(&worker.door));
+    writers.have_done(BETWEEN).await;
+    let late: Vec<String> = (0..REQUESTS)
+        .map(|number| format!("late {number}"))
+        .collect();
+    let sent: Vec<_> = late
+        .iter()
+        .map(|id| tokio::spawn(create(id).send(&sleeper)))
+        .collect();
+    sleeper.pause();
+    writers.have_done(writers.done() + 2 * BETWEEN).await;
+    sleeper.go_on();
+    for answer in sent {
+        let (status, body) = answer.await.expect("a task").expect("an answer");
+        assert_eq!(status, 200, "{body}");
+    }
+    writers.have_done(writers.done() + BETWEEN).await;
+    let ledger = writers.end().await;
+    let (status, body) = create(LAST).send(&sleeper).await.expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    let (mut heard, mut stored) = (listening.await.expect("a task"), everything(&sleeper).await);
+    for id in &late {
+        assert_eq!(heard.remove(id), Some(vec![1]), "{id}");
+        stored.remove(id).expect("it is stored");
+    }
+    assert_eq!(heard, ledger.events());
+    stored.remove(LAST);
+    assert_eq!(stored, ledger.acknowledged);
+    assert_eq!(audit(&database.url).await, [""; 0]);
+    drop((worker, sleeper));
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_for_a_while_misses_nothing_and_does_everything_once() {
+    a_node_stands_still(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stands_still_beside_nats_misses_nothing_and_does_everything_once() {
+    let nats = Nats::start().await;
+    a_node_stands_still(Some(&nats)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_are_killed_lose_no_acknowledged_write_and_no_event_of_the_others() {
     nodes_die(None).await;
