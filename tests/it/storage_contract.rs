@@ -44,8 +44,10 @@ macro_rules! on_every_store {
 }
 
 mod batches;
+mod checking;
 mod clocks;
 mod durable;
+mod fallback;
 mod filters;
 mod journal;
 mod laws;

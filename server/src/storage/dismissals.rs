@@ -17,13 +17,13 @@ const OVERTAKEN: i64 = 64;
 /// How long a word is kept, in milliseconds: for every node to look.
 const KEPT: i64 = 3_600_000;
 
-/// Leaves word.
+/// Leaves word, at the time of the store's clock: that of one node's own would let another's words go at once.
 pub(super) async fn leave(
     engine: &Engine,
     node: &str,
     principal: &str,
-    now: i64,
 ) -> Result<(), StorageError> {
+    let now = engine.now();
     let insert = "insert into dismissals (node, principal, at_ms) values ($1, $2, $3)";
     let args = vec![
         Arg::Text(node.to_owned()),
@@ -53,29 +53,31 @@ pub(super) async fn hear(engine: Arc<Engine>, node: Arc<str>, act: impl Fn(&str)
 
 /// What was heard already.
 struct Heard {
-    /// `None` before the first look: what was said before is not meant any more.
-    seen: Option<HashSet<i64>>,
+    /// The number and time of each word near the last one. `None` before the first look: what was said before is not meant
+    /// any more.
+    seen: Option<HashSet<(i64, i64)>>,
     last: i64,
 }
 
 impl Heard {
     async fn look(&mut self, engine: &Engine, node: &str) -> Result<Vec<String>, StorageError> {
-        let sql =
-            "select number, node, principal from dismissals where number > $1 order by number";
-        let args = vec![Arg::Int(self.last - OVERTAKEN)];
+        // Numbers fall back where a backup is put back. Who waited for greater ones would be deaf until they come.
+        let sql = "select number, at_ms, node, principal from dismissals \
+                   where number > least($1, (select max(number) from dismissals)) - $2 order by number";
+        let args = vec![Arg::Int(self.last), Arg::Int(OVERTAKEN)];
         let rows = engine.rows(Statement::new(sql, args)).await?;
-        let is_first = self.seen.is_none();
-        let seen = self.seen.get_or_insert_default();
-        let mut principals = Vec::new();
+        let (mut near, mut principals) = (HashSet::new(), Vec::new());
+        self.last = 0;
         for row in rows {
-            let number = row.int(0)?;
-            self.last = self.last.max(number);
-            if seen.insert(number) && !is_first && row.text(1)? != node {
-                principals.push(row.text(2)?);
+            let word = (row.int(0)?, row.int(1)?);
+            self.last = word.0;
+            near.insert(word);
+            let is_news = self.seen.as_ref().is_some_and(|seen| !seen.contains(&word));
+            if is_news && row.text(2)? != node {
+                principals.push(row.text(3)?);
             }
         }
-        let last = self.last;
-        seen.retain(|number| *number > last - OVERTAKEN);
+        self.seen = Some(near);
         Ok(principals)
     }
 }

@@ -151,8 +151,7 @@ impl Store {
 
     /// Tells the other nodes of the database to close a principal's sockets.
     pub async fn dismiss(&self, principal: &str) -> Result<(), StorageError> {
-        let (engine, now) = (self.sql.engine(), System.now());
-        dismissals::leave(engine, &self.node, principal, now.0).await
+        dismissals::leave(self.sql.engine(), &self.node, principal).await
     }
 
     /// Does this for every principal that another node of the database dismisses, until the store is closed.

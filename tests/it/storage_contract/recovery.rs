@@ -5,12 +5,11 @@ use pretty_assertions::assert_eq;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::*;
-use crate::support::server::PATIENCE;
 
 /// How far versions jump at the start of an epoch.
-const JUMP: u32 = 1_000_000;
+pub(super) const JUMP: u32 = 1_000_000;
 
-async fn worked_on(stand: &Stand) -> Model {
+pub(super) async fn worked_on(stand: &Stand) -> Model {
     let model = ready(stand).await;
     for id in ["a", "b", "c"] {
         create(stand, &model, json!({"id": id, "blog": "x", "score": 0.1})).await;
@@ -156,7 +155,7 @@ async fn t32_damages_are_told_in_words_in_postgres() {
 
 /// What a client that synced in the lost time gets: everything, in versions greater than any it has seen; and then deltas
 /// again.
-async fn is_a_new_epoch(
+pub(super) async fn is_a_new_epoch(
     storage: &dyn driftless_resolvers::storage::Storage,
     model: &Model,
     last_sync: i64,
@@ -337,83 +336,6 @@ async fn a_node_notices_that_acknowledged_writes_are_gone() {
         "whoever followed the log has missed something"
     );
     other.close().await;
-    stand.finish().await;
-}
-
-/// How many sessions of a database wait for a lock, and what their processes are.
-async fn waiting(admin: &mut sqlx::PgConnection) -> Vec<i32> {
-    let sql = "select l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid \
-               where not l.granted and a.datname = current_database()";
-    sqlx::query_scalar(sql).fetch_all(admin).await.unwrap()
-}
-
-/// What is lost is not forgotten where a new epoch cannot begin at once.
-#[tokio::test]
-async fn a_node_whose_connection_breaks_while_it_begins_an_epoch_begins_it_again() {
-    let stand = Stand::postgres().await;
-    let model = worked_on(&stand).await;
-    let (_, last_sync) = sync(&stand, &model, None).await;
-    let mut admin = stand.database().unwrap().connect().await;
-    let lose = "select pg_advisory_lock(7001, 0); delete from change_log where seq >= 5; \
-                update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
-                from change_log l where l.seq = 4 and b.pk = l.pk";
-    sqlx::raw_sql(lose).execute(&mut admin).await.unwrap();
-    let mut beginning = Vec::new();
-    while beginning.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        beginning = waiting(&mut admin).await;
-    }
-    let end = "select pg_terminate_backend(pid) from unnest($1::int[]) ended (pid)";
-    let ended = sqlx::query(end).bind(beginning).execute(&mut admin).await;
-    ended.unwrap();
-    let unlock = "select pg_advisory_unlock(7001, 0)";
-    sqlx::raw_sql(unlock).execute(&mut admin).await.unwrap();
-    let begins = async {
-        while get(&stand, &model, "a").await.unwrap().version.0 < JUMP {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    let begun = tokio::time::timeout(PATIENCE, begins).await;
-    begun.expect("a new epoch begins");
-    is_a_new_epoch(stand.storage.as_ref(), &model, last_sync).await;
-    stand.finish().await;
-}
-
-/// Two nodes find another history at once, and one of them is slow to note that it has dealt with it.
-#[tokio::test]
-async fn nodes_that_notice_a_restore_together_begin_one_epoch() {
-    let stand = Stand::postgres().await;
-    let model = worked_on(&stand).await;
-    stand.store().close().await;
-    let url = stand.url().unwrap();
-    let (mut admin, mut holder) = (
-        stand.database().unwrap().connect().await,
-        stand.database().unwrap().connect().await,
-    );
-    execute(&stand, "update lineage set history = '1/00000001'").await;
-    let mut held = holder.begin().await.unwrap();
-    let hold = sqlx::raw_sql("select from lineage for update");
-    hold.execute(&mut *held).await.unwrap();
-    let mut nodes = Vec::new();
-    for count in 1..=2 {
-        let url = url.clone();
-        nodes.push(tokio::spawn(async move { open(&url).await }));
-        let wait = async {
-            while waiting(&mut admin).await.len() < count {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap();
-    }
-    held.rollback().await.unwrap();
-    for node in nodes {
-        let node = node.await.unwrap().unwrap();
-        node.storage.prepare(&schema(&[&model])).await.unwrap();
-        let found = node.storage.get(&model, &[key("a")]).await.unwrap();
-        let version = found.into_iter().next().flatten().unwrap().version;
-        assert_eq!(version, Version(JUMP + 1));
-        node.close().await;
-    }
     stand.finish().await;
 }
 
