@@ -13,8 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Put, StorageError, Write};
 
+use crate::weight;
+
 /// The largest batch.
 const BATCH: usize = 256;
+/// How much the documents of a batch weigh at most, in bytes, unless there is one only: a batch that the database cannot
+/// take within its time limit would come back as it is, when all its callers try again.
+const HEAVIEST: usize = 4 << 20;
 /// How many writes may wait before callers wait to get in.
 const WAITING: usize = 4096;
 
@@ -103,10 +108,15 @@ async fn run(mut receiver: mpsc::Receiver<Message>, commit: Arc<dyn Commit>) {
                 Message::Finish(answer) => finish = Some(answer),
             }
         }
-        let outcomes = settle(commit.as_ref(), &writes).await;
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A caller that went away needs no answer.
-            let _ = answer.send(outcome);
+        let (mut rest, mut answers) = (writes.as_slice(), answers.into_iter());
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(fitting(rest));
+            let outcomes = settle(commit.as_ref(), batch).await;
+            for (outcome, answer) in outcomes.into_iter().zip(answers.by_ref()) {
+                // A caller that went away needs no answer.
+                let _ = answer.send(outcome);
+            }
+            rest = later;
         }
         if let Some(finish) = finish {
             drop(commit);
@@ -114,6 +124,16 @@ async fn run(mut receiver: mpsc::Receiver<Message>, commit: Arc<dyn Commit>) {
             return;
         }
     }
+}
+
+/// How many of these writes, of which there are some, are one batch.
+fn fitting(writes: &[Write]) -> usize {
+    let mut weight = 0;
+    let first = writes.iter().take_while(|write| {
+        weight += weight::of(&write.fields);
+        weight <= HEAVIEST
+    });
+    first.count().max(1)
 }
 
 /// Commits the writes; a write that makes its batch fail is found by halving and fails alone (`sync-design.md` 8.1).
@@ -205,6 +225,30 @@ mod tests {
         let batches = recorder.batches.lock().unwrap();
         let sizes: Vec<_> = batches.iter().map(Vec::len).collect();
         assert_eq!(sizes, [BATCH, 300 - BATCH]);
+    }
+
+    #[test]
+    fn heavy_writes_are_divided_into_batches_that_a_database_takes_in_time() {
+        let heavy = |bytes: usize| {
+            let mut write = write("heavy");
+            write
+                .fields
+                .insert("note".to_owned(), "x".repeat(bytes).into());
+            write
+        };
+        let sizes = |writes: &[Write]| {
+            let (mut rest, mut sizes) = (writes, Vec::new());
+            while !rest.is_empty() {
+                sizes.push(fitting(rest));
+                rest = &rest[fitting(rest)..];
+            }
+            sizes
+        };
+        let third = HEAVIEST / 3 - 1_000;
+        assert_eq!(sizes(&vec![heavy(third); 8]), [3, 3, 2]);
+        let enormous = [third, HEAVIEST * 2, third, third].map(heavy);
+        assert_eq!(sizes(&enormous), [1, 1, 2]);
+        assert_eq!(sizes(&vec![heavy(100); BATCH]), [BATCH]);
     }
 
     #[tokio::test]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use driftless_resolvers::Timestamp;
 use driftless_resolvers::feed::{Event, Seq, Stretch};
-use driftless_resolvers::{Fields, Timestamp};
-use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use super::carrier::News;
 use crate::storage::epoch::Mark;
+use crate::weight;
 
 /// How many events of one model are kept at most, and how much they may weigh together, in bytes.
 const KEPT: usize = 512;
@@ -187,7 +187,7 @@ impl Outgoing {
         news.newest = newest;
         *weight += events
             .iter()
-            .map(|event| self::weight(&event.record.fields))
+            .map(|event| weight::of(&event.record.fields))
             .sum::<usize>();
         if news.events.len() + events.len() <= WAITING && *weight <= HEAVIEST_WAITING {
             news.events.extend_from_slice(events);
@@ -283,7 +283,7 @@ impl Window {
             Some(last) if event.seq.0 != last.0 + 1 => *self = Window::default(),
             Some(_) | None => {}
         }
-        let weight = weight(&event.record.fields);
+        let weight = weight::of(&event.record.fields);
         self.weight += weight;
         self.events.push_back((event, weight));
         while self.events.len() > KEPT || self.weight > HEAVIEST {
@@ -313,29 +313,11 @@ impl Window {
     }
 }
 
-/// About how much memory a document takes.
-fn weight(fields: &Fields) -> usize {
-    fields
-        .iter()
-        .map(|(name, value)| name.len() + value_weight(value))
-        .sum()
-}
-
-fn value_weight(value: &Value) -> usize {
-    const NODE: usize = 64;
-    NODE + match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(value_weight).sum(),
-        Value::Object(fields) => weight(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use driftless_resolvers::feed::Operation;
-    use driftless_resolvers::{Record, Version};
+    use driftless_resolvers::{Fields, Record, Version};
 
     fn event(seq: i64, text: &str) -> Event {
         let mut fields = Fields::new();
