@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use driftless_resolvers::api::{Origin, Request, Subscription};
 use driftless_resolvers::clock::Clock;
@@ -19,12 +20,43 @@ use super::room::{Registration, Room, Topic};
 use super::{EventLimit, Oversized};
 
 /// An event on its way to a socket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Delivery {
     /// The subscription it is for.
     pub id: Arc<str>,
     /// The `payload` of the frame.
     pub payload: Arc<str>,
+    _load: Load,
+}
+
+/// How much the events that wait for one socket weigh together at most, in bytes, unless there is one only.
+const HEAVIEST: usize = 64 << 20;
+
+/// What an event adds to the weight of those that wait, for as long as it does.
+#[derive(Debug)]
+struct Load {
+    waiting: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Load {
+    fn put_on(waiting: &Arc<AtomicUsize>, bytes: usize) -> Load {
+        waiting.fetch_add(bytes, Ordering::Relaxed);
+        Load {
+            waiting: Arc::clone(waiting),
+            bytes,
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > HEAVIEST.max(self.bytes)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The sending side of a socket's queue.
@@ -33,10 +65,12 @@ pub struct Outbox {
     queue: mpsc::Sender<Delivery>,
     overflowed: CancellationToken,
     limit: Option<EventLimit>,
+    /// What waits in it weighs so much, in bytes.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Outbox {
-    /// A queue for `capacity` frames. When it overflows the token is cancelled: a slow reader is disconnected, never
+    /// A queue for `capacity` frames, and for so many as weigh 64 MiB. When it overflows the token is cancelled: a slow reader is disconnected, never
     /// silently skipped, because it repairs itself by a delta sync only after a reconnect.
     #[must_use]
     pub fn new(capacity: usize) -> (Self, mpsc::Receiver<Delivery>, CancellationToken) {
@@ -46,6 +80,7 @@ impl Outbox {
             queue,
             overflowed: overflowed.clone(),
             limit: None,
+            waiting: Arc::default(),
         };
         (outbox, receiver, overflowed)
     }
@@ -81,9 +116,15 @@ impl Subscriber {
             }
             return;
         }
+        let load = Load::put_on(&self.outbox.waiting, bytes);
+        if load.is_too_much() {
+            self.disconnect();
+            return;
+        }
         let delivery = Delivery {
             id: Arc::clone(&self.id),
             payload: Arc::clone(payload),
+            _load: load,
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.queue.try_send(delivery) {
             self.disconnect();
@@ -206,6 +247,24 @@ mod tests {
         assert!(overflowed.is_cancelled());
         let held: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
         assert_eq!(held.len(), 2);
+    }
+
+    #[test]
+    fn a_queue_overflows_by_the_weight_of_what_waits_too_and_not_of_what_was_taken() {
+        let (outbox, mut queue, overflowed) = Outbox::new(1_000);
+        let subscriber = Subscriber {
+            id: "a".into(),
+            outbox,
+        };
+        let quarter: Arc<str> = "x".repeat(HEAVIEST / 4).into();
+        for _ in 0..4 {
+            subscriber.tell(&quarter);
+        }
+        drop(queue.try_recv());
+        subscriber.tell(&quarter);
+        assert!(!overflowed.is_cancelled());
+        subscriber.tell(&quarter);
+        assert!(overflowed.is_cancelled());
     }
 
     /// `errata.md` row 38.

@@ -11,6 +11,8 @@ use driftless_resolvers::feed::{Event, Operation};
 use driftless_resolvers::storage::Key;
 use driftless_resolvers::{Record, Timestamp};
 
+use crate::weight;
+
 /// How far a replay reaches back.
 const REACH: Duration = Duration::from_secs(30);
 /// Two writes of one record closer than this are one burst. The client that made the first throws the
@@ -19,14 +21,17 @@ const BURST: Duration = Duration::from_secs(10);
 /// How long after the last write of a burst the record is sent once more: soon, and once when every answer has arrived
 /// that was under way.
 const TELLINGS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(9)];
-/// At most so many records are remembered; the oldest go first.
+/// At most so many records are remembered, and as many as weigh so much together, in bytes; the oldest go first.
 const CAPACITY: usize = 1_000;
+const HEAVIEST: usize = 16 << 20;
 
 /// The newest published state of records that changed lately. It only ever holds what was published before, in the
 /// same order, so that nothing taken from it is older than what a subscriber has seen.
 #[derive(Debug, Default)]
 pub struct Recent {
     entries: HashMap<Key, Entry>,
+    /// What they weigh.
+    weight: usize,
     /// One element per write, oldest first; those whose record was written again since are skipped.
     order: VecDeque<(Duration, Key)>,
     unsettled: HashMap<Key, Burst>,
@@ -51,6 +56,7 @@ impl Burst {
 #[derive(Debug)]
 struct Entry {
     event: Event,
+    weight: usize,
     published: Duration,
 }
 
@@ -71,9 +77,13 @@ impl Recent {
         }
         let entry = Entry {
             event: event.clone(),
+            weight: weight::of(&event.record.fields),
             published: now,
         };
-        self.entries.insert(key.clone(), entry);
+        self.weight += entry.weight;
+        if let Some(former) = self.entries.insert(key.clone(), entry) {
+            self.weight -= former.weight;
+        }
         self.order.push_back((now, key.clone()));
     }
 
@@ -111,7 +121,8 @@ impl Recent {
 
     fn forget(&mut self, now: Duration) {
         while let Some((published, key)) = self.order.front() {
-            let old = now.saturating_sub(*published) > REACH || self.entries.len() >= CAPACITY;
+            let full = self.entries.len() >= CAPACITY || self.weight > HEAVIEST;
+            let old = full || now.saturating_sub(*published) > REACH;
             let superseded = self
                 .entries
                 .get(key)
@@ -119,8 +130,8 @@ impl Recent {
             if !old && !superseded {
                 return;
             }
-            if !superseded {
-                self.entries.remove(key);
+            if !superseded && let Some(entry) = self.entries.remove(key) {
+                self.weight -= entry.weight;
                 self.unsettled.remove(key);
             }
             self.order.pop_front();
@@ -252,6 +263,24 @@ mod tests {
             recent.note(&key(&number.to_string()), &event(1, 1_000), after(1_000));
         }
         assert!(recent.entries.len() <= CAPACITY);
+        for number in 0..40 {
+            let mut heavy = event(1, 1_000);
+            let mut fields = Fields::new();
+            fields.insert("note".to_owned(), "x".repeat(HEAVIEST / 8).into());
+            Arc::make_mut(&mut heavy.record).fields = fields;
+            recent.note(&key(&format!("heavy {number}")), &heavy, after(1_001));
+            recent.note(&key("heavy again"), &heavy, after(1_001));
+        }
+        assert!((8..=10).contains(&recent.entries.len()));
+        for number in 0..CAPACITY {
+            recent.note(
+                &key(&format!("light {number}")),
+                &event(1, 1_000),
+                after(1_001),
+            );
+        }
+        let weights = recent.entries.values().map(|entry| entry.weight);
+        assert_eq!(recent.weight, weights.sum::<usize>());
         for version in 1..5_000 {
             recent.note(
                 &key("hot"),
