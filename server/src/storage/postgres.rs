@@ -32,6 +32,8 @@ use super::write_sql;
 
 /// How often a batch goes after a table that other nodes change.
 const REREADS: usize = 5;
+/// Why a node cannot write whose database a newer one has prepared: clients keep what they have, and come back to that one.
+const SUPERSEDED: &str = "another version of driftless has prepared the database and writes in another way; replace this node";
 /// How often a read is tried: connections that broke together are found broken one after another.
 const READS: usize = 3;
 /// How long it is tried to learn what became of a batch whose connection was lost: as long as a fail-over takes.
@@ -100,6 +102,11 @@ fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
 /// The write function does not exist, or says so of itself (`write_sql`).
 fn is_unknown_function(error: &sqlx::Error) -> bool {
     has_code(error, &["42883"])
+}
+
+/// The database is not the one whose log was looked at.
+fn is_another_server(error: &sqlx::Error) -> bool {
+    has_code(error, &[write_sql::ANOTHER_SERVER])
 }
 
 impl Postgres {
@@ -245,18 +252,20 @@ impl Postgres {
         let mut table = self
             .newest(table)
             .unwrap_or_else(|| Arc::new(table.clone()));
-        for _ in 0..REREADS {
+        let mut reread = 0;
+        loop {
             match self.call(&table, writes, number).await {
+                Err(error) if is_unknown_function(&error) && reread == REREADS => {
+                    return Err(StorageError::Unavailable(SUPERSEDED.to_owned()).into());
+                }
                 Err(error) if is_unknown_function(&error) => table = self.reread(&table).await?,
-                Err(error) if has_code(&error, &[write_sql::ANOTHER_SERVER]) => {
+                Err(error) if is_another_server(&error) && reread < REREADS => {
                     self.connections.doubt().raise();
                 }
                 other => return other.map_err(Failed::from),
             }
+            reread += 1;
         }
-        self.call(&table, writes, number)
-            .await
-            .map_err(Failed::from)
     }
 
     async fn call(

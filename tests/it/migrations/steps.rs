@@ -9,7 +9,9 @@ use driftless_resolvers::feed::Operation;
 use driftless_resolvers::filter::Filter;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{Model, Scalar};
-use driftless_resolvers::storage::{Expected, Key, Put, Query, Scope, SyncFrom, SyncQuery, Write};
+use driftless_resolvers::storage::{
+    Expected, Key, Put, Query, Scope, StorageError, SyncFrom, SyncQuery, Write,
+};
 use driftless_resolvers::{Fields, Version};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -49,9 +51,9 @@ fn document(id: &str, rating: usize) -> Value {
     json!({"id": id, "blog": "x", "rating": rating, "title": format!("t{rating}")})
 }
 
-async fn put(store: &Store, model: &Model, expected: Expected, document: Value) {
+fn write(model: &Model, expected: Expected, document: &Value) -> Write {
     let fields: Fields = document.as_object().unwrap().clone();
-    let write = Write {
+    Write {
         key: Key::of(model, &fields).unwrap(),
         expected,
         operation: Operation::Update,
@@ -59,7 +61,11 @@ async fn put(store: &Store, model: &Model, expected: Expected, document: Value) 
         deleted: false,
         actor: None,
         request: None,
-    };
+    }
+}
+
+async fn put(store: &Store, model: &Model, expected: Expected, document: Value) {
+    let write = write(model, expected, &document);
     let put = store.storage.put(model, write).await.unwrap();
     assert!(matches!(put, Put::Done(_)), "{put:?}");
 }
@@ -295,6 +301,37 @@ async fn nodes_of_both_schemas_write_while_the_tables_change() {
     assert_eq!(indexed(&new, &after).await, expected);
     new.close().await;
     stand.finish().await;
+}
+
+/// While nodes are replaced by ones of a newer version, that writes by a function with other parameters, clients of the old
+/// ones must keep what they want to write.
+#[tokio::test]
+async fn a_node_of_a_former_version_says_that_it_cannot_write_any_more() {
+    let rig = Rig::postgres().await;
+    let model = before();
+    prepare(rig.stand.store(), &model).await;
+    put(
+        rig.stand.store(),
+        &model,
+        Expected::Absent,
+        document("old", 1),
+    )
+    .await;
+    rig.database(
+        "do $$ declare f text; begin \
+         for f in select oid::regprocedure::text from pg_proc where proname like 'm1\\_write\\_%' \
+         loop execute 'drop function ' || f; end loop; end $$; \
+         create function m1_write_newer(p_new text) returns void language sql as 'select'; \
+         update shards set layout = '\"m1_write_newer\"'",
+    )
+    .await;
+    let refused = write(&model, Expected::Absent, &document("new", 2));
+    let refused = rig.stand.store().storage.put(&model, refused).await;
+    let Err(StorageError::Unavailable(reason)) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert!(reason.contains("replace this node"), "{reason}");
+    rig.finish().await;
 }
 
 /// How many sessions wait for the lock of a model's writes.
