@@ -13,7 +13,7 @@ use crate::schema::model::{
 };
 use crate::{Fields, Record, Timestamp, Version};
 
-pub(crate) use world::{START, World, caller, column, paged, written};
+pub(crate) use world::{START, World, caller, column, device, paged, written};
 
 /// A live record of version 1.
 pub(crate) fn record(fields: Value) -> Record {

@@ -24,14 +24,18 @@ pub(crate) enum Question {
     Conflict,
     /// A page that was fetched before.
     Page,
+    /// A sync that one device began before, from the same place.
+    Beginning,
 }
 
 impl Question {
-    /// How many repetitions are nothing special: after a lost answer the same page is asked for once or twice more.
+    /// How many repetitions are nothing special: after a lost answer the same page is asked for once or twice more, and
+    /// several windows of one browser begin alike.
     fn free(self) -> u32 {
         match self {
             Question::Conflict => 0,
             Question::Page => 2,
+            Question::Beginning => 4,
         }
     }
 }

@@ -84,11 +84,8 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
     let permit = Permit::request(engine, caller, model, reading, field, "Query")?;
     let last_sync = last_sync(args);
     let purpose = purpose(model, last_sync, args, &permit.principal());
-    if let Some(token) = args.get("nextToken").and_then(Value::as_str)
-        && engine.settings.slow_loops
-    {
-        let (what, clock) = ((permit.principal(), token), engine.clock.as_ref());
-        engine.pacing.pace(Question::Page, what, clock).await;
+    if engine.settings.slow_loops {
+        slow_down(engine, caller, args, &purpose).await;
     }
     let from = match page::resume(&engine.sealer, &purpose, args)? {
         Some(content) => SyncFrom::Next(cursor(&content).ok_or_else(page::invalid_token)?),
@@ -112,6 +109,19 @@ pub async fn run(engine: &Engine, caller: &Caller, model: &Model, args: &Argumen
             .map(|next| engine.sealer.seal(&purpose, &content(&next))),
         started_at: Some(found.started_at),
     }))
+}
+
+/// Waits before a page that a client fetches again and again, whether its token is good or not, and before the first page
+/// of a sync that it begins anew and anew. Devices that share an API key begin alike: rates hold those.
+async fn slow_down(engine: &Engine, caller: &Caller, args: &Arguments, purpose: &str) {
+    let clock = engine.clock.as_ref();
+    if let Some(token) = args.get("nextToken").and_then(Value::as_str) {
+        let what = (caller.identity.principal(), token);
+        engine.pacing.pace(Question::Page, what, clock).await;
+    } else if let Some(device) = caller.identity.device() {
+        let what = (device, purpose);
+        engine.pacing.pace(Question::Beginning, what, clock).await;
+    }
 }
 
 /// Null, 0 and negative values ask for everything, like no value (`sync-semantics` 4.2).

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::error::{ErrorType, FieldError};
-use crate::fixtures::{START, World, column, object, paged};
+use crate::engine::Strategies;
+use crate::fixtures::{START, World, column, device, object, paged};
 
 async fn sync(world: &World, args: Value) -> Result<Connection, FieldError> {
     let model = world.model("Post");
@@ -91,6 +92,34 @@ async fn a_page_that_is_asked_for_again_and_again_comes_later_each_time() {
     }
     world.engine.settings.slow_loops = false;
     assert_eq!(answered_after(&world).await, 0);
+}
+
+/// `client-js` 13.3: an app that throws everything away at each error fetches everything again and again.
+#[tokio::test]
+async fn a_first_sync_that_a_device_begins_again_and_again_comes_later_each_time() {
+    let mut world = World::of_users(Strategies::default());
+    world.caller = device("ada", "phone");
+    let answered_after = async |world: &World, args: Value| {
+        let begun = world.age();
+        sync(world, args).await.unwrap();
+        world.age() - begun
+    };
+    let from_nothing = || json!({"lastSync": 0});
+    for wait in [0, 0, 0, 0, 0, 50, 100, 200, 400, 800, 1_000, 1_000] {
+        assert_eq!(answered_after(&world, from_nothing()).await, wait);
+    }
+    let since = json!({"lastSync": START});
+    assert_eq!(answered_after(&world, since).await, 0, "another question");
+    world.caller = device("ada", "laptop");
+    assert_eq!(answered_after(&world, from_nothing()).await, 0);
+    world.caller = device("ada", "phone");
+    world.engine.settings.slow_loops = false;
+    assert_eq!(answered_after(&world, from_nothing()).await, 0);
+    let of_one_key = World::new();
+    for _ in 0..10 {
+        let wait = answered_after(&of_one_key, from_nothing()).await;
+        assert_eq!(wait, 0, "all devices have the same API key");
+    }
 }
 
 #[tokio::test]

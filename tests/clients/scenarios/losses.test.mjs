@@ -2,6 +2,7 @@
 // with the better behaviour switched off; and clients that loop, with it on and off.
 import assert from 'node:assert/strict';
 import { throughGate } from '../lib/gate.mjs';
+import { modelsOf } from '../lib/server.mjs';
 import { answers, scenario } from '../lib/stage.mjs';
 
 const post = (title) => ({ title, rating: 1, status: 'ACTIVE' });
@@ -103,3 +104,69 @@ scenario('without pace a client that repeats a refused delete is answered at onc
   assert.ok(took.length > 8, `${took.length} times`);
   assert.ok(Math.min(...took.slice(6)) < 1_000, `after ${took} ms`);
 }, { conflict: 'automerge', configuration: '[sync]\nslow_loops = false\n' });
+
+const WITH_USERS = { schema: modelsOf('rules'), configuration: '[sync]\nslow_loops = true\n' };
+const UNPACED = { ...WITH_USERS, configuration: '[sync]\nslow_loops = false\n' };
+const SYNC = 'syncDiaries';
+
+/** An app that throws everything away and begins anew, as some do whenever an error is reported. */
+async function beginsAnew(stage) {
+  stage.tolerate(() => true);
+  const phone = await stage.device({ models: 'rules', multiAuth: true, tokens: stage.server.tokens('alice') });
+  for (let time = 0; time < 12; time += 1) {
+    await phone.start();
+    await phone.clear();
+  }
+  const begun = answers(await phone.wire(), SYNC).filter(({ variables }) => variables.lastSync === 0);
+  assert.ok(begun.length >= 12, `${begun.length} times`);
+  return begun.map(({ took }) => took);
+}
+
+scenario('an app that begins its first sync again and again is answered later and later', async (stage) => {
+  const took = await beginsAnew(stage);
+  assert.ok(Math.min(...took.slice(-2)) >= 1_000, `after ${took} ms`);
+}, WITH_USERS);
+
+scenario('without pace an app that begins its first sync again and again is answered at once', async (stage) => {
+  const took = await beginsAnew(stage);
+  assert.ok(Math.min(...took.slice(-2)) < 1_000, `after ${took} ms`);
+}, UNPACED);
+
+/** Somebody else signs in between two pages: the token is not theirs, and the client asks with it until it is again. */
+async function asksWithATokenOfSomebodyElse(stage) {
+  stage.tolerate(() => true);
+  const alice = stage.server.tokens('alice');
+  const writer = await stage.device({ models: 'rules', multiAuth: true, tokens: alice });
+  await writer.start();
+  for (const text of ['one', 'two', 'three']) await writer.save('Diary', { text });
+  await writer.uploaded();
+
+  const phone = await stage.device({ models: 'rules', multiAuth: true, tokens: alice, syncPageSize: 2 });
+  await phone.hold();
+  const started = phone.start();
+  await phone.received('answer', SYNC);
+  await phone.signIn(stage.server.tokens('bob'));
+  await phone.release();
+  await phone.received('answer', SYNC, 6);
+  const [first, ...refused] = answers(await phone.wire(), SYNC);
+  await phone.signIn(alice);
+  await started;
+  assert.equal((await phone.list('Diary')).length, 3);
+  assert.equal(first.data.items.length, 2);
+  for (const { variables, errors } of refused) {
+    assert.equal(variables.nextToken, first.data.nextToken);
+    assert.equal(errors.length, 1);
+  }
+  assert.equal(refused.length, 5);
+  return refused.map(({ took }) => took);
+}
+
+scenario('a client that asks again and again with a token that is refused is answered later and later', async (stage) => {
+  const took = await asksWithATokenOfSomebodyElse(stage);
+  assert.ok(took[3] >= 50 && took[4] >= 100, `after ${took} ms`);
+}, { ...WITH_USERS, stores: ['sqlite'] });
+
+scenario('without pace a client that asks again and again with a token that is refused is answered at once', async (stage) => {
+  const took = await asksWithATokenOfSomebodyElse(stage);
+  assert.ok(Math.min(...took.slice(3)) < 50, `after ${took} ms`);
+}, { ...UNPACED, stores: ['sqlite'] });

@@ -13,36 +13,10 @@ use serde_json::{Value, json};
 
 use crate::api::error::ErrorType;
 use crate::engine::{MissingVersion, Strategies};
-use crate::fixtures::{World, object, schema};
-use crate::identity::{AuthMode, Caller, Identity, TokenIdentity};
-use crate::schema::model::Allow;
+use crate::fixtures::{World, device, object, schema};
 
 fn world(handler: Handler) -> World {
     World::over(schema(), Strategies::all(handler))
-}
-
-/// Somebody signed in on one device.
-fn device(user: &str, session: &str) -> Caller {
-    Caller {
-        identity: Identity::Oidc(Arc::new(TokenIdentity {
-            issuer: "https://issuer.example".to_owned(),
-            subject: user.to_owned(),
-            claims: object(json!({"origin_jti": session})),
-        })),
-        ..crate::fixtures::caller("k1")
-    }
-}
-
-/// A world whose records belong to whoever is signed in.
-fn signed_in(strategies: Strategies) -> World {
-    let mut schema = schema();
-    for model in schema.models.values_mut() {
-        for rule in &mut Arc::make_mut(model).auth {
-            rule.allow = Allow::Private;
-            rule.provider = AuthMode::Oidc;
-        }
-    }
-    World::over(schema, strategies)
 }
 
 async fn seen_and_changed(world: &World, seen: Value, changed: Value) {
@@ -162,7 +136,7 @@ async fn equal_changes_of_devices_with_one_api_key_all_count() {
 
 #[tokio::test]
 async fn a_signed_in_device_that_repeats_itself_counts_once_behind_others_changes_too() {
-    let mut world = signed_in(Strategies::all(counter()));
+    let mut world = World::of_users(Strategies::all(counter()));
     let (phone, tablet) = (device("ada", "phone"), device("ada", "tablet"));
     world.caller = phone.clone();
     let created = json!({"id": "p", "rating": 100});
@@ -178,7 +152,7 @@ async fn a_signed_in_device_that_repeats_itself_counts_once_behind_others_change
 /// What the search for repetitions has read is not read again for a strategy that looks back too.
 #[tokio::test]
 async fn each_version_between_is_read_once_however_many_ask_for_it() {
-    let mut world = signed_in(Strategies::all(counter()));
+    let mut world = World::of_users(Strategies::all(counter()));
     world.caller = device("ada", "phone");
     let created = json!({"id": "p", "rating": 100});
     world.create("Post", created).await.unwrap();
@@ -200,7 +174,7 @@ async fn each_version_between_is_read_once_however_many_ask_for_it() {
 /// A repetition may overtake the request that it repeats, where equal changes add up.
 #[tokio::test]
 async fn a_repetition_is_noticed_that_is_carried_out_between_two_rounds() {
-    let mut world = signed_in(Strategies::all(counter()));
+    let mut world = World::of_users(Strategies::all(counter()));
     world.caller = device("ada", "phone");
     let created = json!({"id": "p", "rating": 100});
     world.create("Post", created).await.unwrap();
@@ -283,7 +257,7 @@ async fn holders_of_one_api_key_are_not_one_writer() {
 #[tokio::test]
 async fn quick_edits_of_one_device_are_kept_if_the_same_writer_is_no_conflict() {
     for (same_writer, title) in [(false, "two"), (true, "three")] {
-        let mut world = signed_in(Strategies::default());
+        let mut world = World::of_users(Strategies::default());
         world.engine.settings.same_writer = same_writer;
         world.caller = device("ann", "phone");
         seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
@@ -298,7 +272,7 @@ async fn quick_edits_of_one_device_are_kept_if_the_same_writer_is_no_conflict() 
 
 #[tokio::test]
 async fn another_device_of_the_same_person_is_another_writer() {
-    let mut world = signed_in(Strategies::default());
+    let mut world = World::of_users(Strategies::default());
     world.engine.settings.same_writer = true;
     world.caller = device("ann", "phone");
     seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
@@ -311,7 +285,7 @@ async fn another_device_of_the_same_person_is_another_writer() {
 /// `errata.md` row 15 speaks of the caller, not of its sign-in.
 #[tokio::test]
 async fn a_repetition_after_a_new_sign_in_is_still_one() {
-    let mut world = signed_in(Strategies::default());
+    let mut world = World::of_users(Strategies::default());
     world.caller = device("ann", "phone");
     seen_and_changed(&world, json!({"title": "one"}), json!({"title": "two"})).await;
     world.caller = device("ann", "phone again");
