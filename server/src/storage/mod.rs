@@ -321,8 +321,8 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
                 }
             };
             let board = Arc::new(Board::shared(way.carries_events()));
-            let store = store(place, Arc::clone(&engine), Arc::clone(&board));
-            wake::start(&mut store.waking(), &engine, &board, way, doubt);
+            let store = store(place, engine, Arc::clone(&board));
+            wake::start(&mut store.waking(), &store.sql, &board, way, doubt);
             Ok(store)
         }
         _ => bail!(

@@ -38,6 +38,8 @@ pub(super) struct SqlStore {
     board: Arc<Board>,
     /// The numbers of models by their names in the schema, which their tables may not have (`@mapsTo`).
     numbers: RwLock<HashMap<String, i64>>,
+    /// The schema that was prepared for last.
+    served: RwLock<Option<Arc<Schema>>>,
     /// How much the documents of a page weigh at most, in bytes.
     page_bytes: usize,
 }
@@ -49,6 +51,7 @@ impl SqlStore {
             shelves: RwLock::default(),
             board,
             numbers: RwLock::default(),
+            served: RwLock::default(),
             page_bytes,
         }
     }
@@ -101,7 +104,23 @@ impl SqlStore {
             return Ok(false);
         };
         self.install(schema, tables);
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        *served = Some(Arc::new(schema.clone()));
         Ok(true)
+    }
+
+    /// Prepares once more for the schema that is served, if one is: the database may have fallen back to before a change of
+    /// it.
+    pub(super) async fn prepare_again(&self) -> Result<(), StorageError> {
+        match self.served() {
+            Some(schema) => self.prepare(&schema).await,
+            None => Ok(()),
+        }
+    }
+
+    fn served(&self) -> Option<Arc<Schema>> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        served.clone()
     }
 
     /// Commits what is queued and takes nothing more.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pretty_assertions::assert_eq;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::failover::{Device, EPOCH, answered, done, version};
 use crate::support::accounts::{Mutation, create, update};
@@ -96,4 +96,56 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
         assert_eq!(chronicle.device.blind, fresh.blind);
         assert_eq!(chronicle.device.gated, fresh.blind);
     }
+}
+
+/// The backup is older than a change of the schema: what the nodes took for there is not.
+#[tokio::test]
+async fn a_backup_from_before_a_change_of_the_schema_is_made_ready_under_a_server() {
+    let schemas = tempfile::tempdir().expect("a folder");
+    let newer = schemas.path().join("schema.graphql");
+    let older = include_str!("../../../examples/whitepaper/schema.graphql");
+    let field =
+        "rating: Int! @index(name: \"byRating\", queryField: \"postsByRating\")\n  blurb: String";
+    let model = "type Extra @model @auth(rules: [{ allow: public }]) { id: ID! note: String }";
+    let text = older.replacen("rating: Int!", field, 1) + model;
+    std::fs::write(&newer, text).expect("a file");
+
+    let mut current = Cluster::start().await;
+    let address = Address::of(&current);
+    let victim = Victim::start(&address.url, None).await.ready().await;
+    done(&victim, &[create("a"), create("b")]).await;
+    let mut copy = current.copy(Copied::Backup).await;
+    victim.stop().await;
+    let victim = Victim::of(&newer, &address.url, None).await.ready().await;
+    let mut chronicle = Chronicle::default();
+    chronicle.sync(&victim).await;
+    chronicle.edit(&victim, "a", 2).await;
+    let extra = Mutation::of(
+        "create",
+        "Extra",
+        &json!({"id": "e", "note": "first"}),
+        "note",
+    );
+    let made = chronicle.send(&victim, &extra).await;
+    let mut socket = victim.session().await;
+    let query = "subscription operation { onCreateExtra { id _version } }";
+    socket.subscribe("e", query, &Victim::authorization()).await;
+
+    current.stop();
+    copy.restart().await;
+    address.lead_to(&copy);
+    chronicle.edit(&victim, "a", 2).await;
+    // Nobody knows of the first one any more, but who holds it.
+    let extra = Mutation::of(
+        "create",
+        "Extra",
+        &json!({"id": "e", "note": "second"}),
+        "note",
+    );
+    assert!(chronicle.send(&victim, &extra).await > made + EPOCH - 1);
+    let end = socket.end().await.expect("a close frame");
+    assert_eq!(u16::from(end.code), 1011);
+    let query = "{ postsByRating(rating: 1) { items { id } } }";
+    let found = victim.value(query, &json!({})).await;
+    assert_eq!(found["items"], json!([{"id": "b"}]));
 }

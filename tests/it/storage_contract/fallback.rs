@@ -124,3 +124,33 @@ async fn whose_sockets_are_to_be_closed_is_heard_after_a_backup_was_put_back() {
     other.close().await;
     stand.finish().await;
 }
+
+/// It may have been there before, with records that devices hold, and nodes that follow its log.
+async fn a_model_that_comes_in_a_later_epoch_begins_beyond_what_may_be_lost(stand: Stand) {
+    let first = worked_on(&stand).await;
+    assert!(stand.store().begin_epoch().await.unwrap());
+    let late = model("Late", &[("id", Scalar::Id)], &["id"], &[]);
+    let schema = schema(&[&first, &late]);
+    stand.storage.prepare(&schema).await.unwrap();
+    let followed = stand.feed.since(&late, Seq(7), 10).await.unwrap();
+    assert!(!followed.whole);
+    let (records, started_at) = sync(&stand, &late, Some(1)).await;
+    assert_eq!(records, []);
+    let made = create(&stand, &late, json!({"id": "x"})).await;
+    assert_eq!(made.version, Version(JUMP + 1));
+    let (records, _) = sync(&stand, &late, Some(started_at)).await;
+    assert_eq!(ids(&records), ["x"]);
+    assert_eq!(stand.store().check().await.unwrap().findings, []);
+    stand.finish().await;
+}
+
+#[tokio::test]
+async fn a_model_that_comes_in_a_later_epoch_begins_beyond_what_may_be_lost_in_sqlite() {
+    a_model_that_comes_in_a_later_epoch_begins_beyond_what_may_be_lost(Stand::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn a_model_that_comes_in_a_later_epoch_begins_beyond_what_may_be_lost_in_postgres() {
+    a_model_that_comes_in_a_later_epoch_begins_beyond_what_may_be_lost(Stand::postgres().await)
+        .await;
+}

@@ -62,6 +62,19 @@ fn mutation(name: &str, ty: &str, input: &Value, version: u64) -> Mutation {
 }
 
 impl Mutation {
+    /// One of a record of any model, which is answered with these fields of it.
+    pub(crate) fn of(name: &str, model: &str, input: &Value, fields: &str) -> Mutation {
+        let kind = format!("{}{}{model}Input!", name[..1].to_uppercase(), &name[1..]);
+        Mutation {
+            query: format!(
+                "mutation operation($input: {kind}) {{ {name}{model}(input: $input) {{ id {fields} _version }} }}"
+            ),
+            id: input["id"].as_str().expect("a key").to_owned(),
+            variables: json!({ "input": input }),
+            version: 1,
+        }
+    }
+
     /// Sends it; the answer may never come.
     pub(crate) fn send(
         &self,

@@ -87,18 +87,36 @@ pub(super) fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
     missing
 }
 
-/// Gives a model its number.
+/// Gives a model its number, and its log a beginning where epochs have begun before: the model may have been there and be
+/// lost, so that clients hold versions of its records, and nodes follow its log.
 async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
     let shard = match session.dialect() {
         Dialect::Postgres => "shard::bigint",
         Dialect::Sqlite => "shard",
     };
-    let make = format!("insert into shards (model) values ($1) returning {shard}");
+    let make = format!(
+        "insert into shards (model, epoch, epoch_start_ms, floor_ms, version_offset) \
+         select $1, coalesce(max(epoch), 1), coalesce(max(epoch_start_ms), 0), coalesce(max(floor_ms), 0), \
+         coalesce(max(version_offset), 0) from shards returning {shard}"
+    );
     let args = vec![Arg::Text(model.to_owned())];
     let rows = session.rows(Statement::new(make, args)).await?;
-    rows.first()
-        .ok_or_else(|| StorageError::Corrupt(format!("{model} got no number")))?
-        .int(0)
+    let row = rows
+        .first()
+        .ok_or_else(|| StorageError::Corrupt(format!("{model} got no number")))?;
+    let shard = row.int(0)?;
+    let falsehood = match session.dialect() {
+        Dialect::Postgres => "false",
+        Dialect::Sqlite => "0",
+    };
+    let begin = format!(
+        "insert into change_log (shard, seq, changed_ms, op, pk, version, deleted, doc) \
+         select shard, version_offset + 1, floor_ms, 't', '', 0, {falsehood}, '' from shards \
+         where shard = $1 and version_offset > 0"
+    );
+    let begin = Statement::new(begin, vec![Arg::Int(shard)]);
+    session.execute(begin).await?;
+    Ok(shard)
 }
 
 /// Makes a table unless it is there, and completes one of a former version; answers whether it holds no records.

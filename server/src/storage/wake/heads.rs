@@ -10,6 +10,7 @@ use crate::storage::doubt::Doubt;
 use crate::storage::engine::Engine;
 use crate::storage::epoch::{self, Mark};
 use crate::storage::lineage::Lineage;
+use crate::storage::sql::SqlStore;
 use crate::storage::statements;
 
 /// How often to look while word from other nodes does not arrive.
@@ -21,11 +22,13 @@ const UNFOLLOWED: Duration = Duration::from_secs(2);
 
 /// Looks at the heads of all logs, for ever; and whether they are still those that were seen before. Where there is doubt
 /// about that, at once.
-pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>, doubt: Arc<Doubt>) {
+pub(super) async fn watch(board: Arc<Board>, store: Arc<SqlStore>, doubt: Arc<Doubt>) {
     let mut watch = Watch {
         board,
-        engine,
+        engine: Arc::clone(store.engine()),
+        store,
         lineage: Lineage::new(),
+        jumped: None,
     };
     let mut failing = false;
     loop {
@@ -52,7 +55,10 @@ pub(super) async fn watch(board: Arc<Board>, engine: Arc<Engine>, doubt: Arc<Dou
 struct Watch {
     board: Arc<Board>,
     engine: Arc<Engine>,
+    store: Arc<SqlStore>,
     lineage: Lineage,
+    /// How far versions had jumped at the last look.
+    jumped: Option<i64>,
 }
 
 impl Watch {
@@ -69,7 +75,15 @@ impl Watch {
         if epoch::is_lost(&self.engine, &marks).await? {
             self.recover(epoch, &marks).await?;
         }
-        for head in epoch::heads(&self.engine).await? {
+        let mut heads = epoch::heads(&self.engine).await?;
+        let jumped = heads.iter().map(|head| head.offset).max().unwrap_or(0);
+        if self.jumped.is_some_and(|known| known != jumped) {
+            // What was put back may be from before a change of the schema.
+            self.store.prepare_again().await?;
+            heads = epoch::heads(&self.engine).await?;
+        }
+        self.jumped = Some(jumped);
+        for head in heads {
             self.board.looked(head);
         }
         Ok(server)

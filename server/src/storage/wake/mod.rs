@@ -21,7 +21,7 @@ pub(super) use nats::Nats;
 pub use nats::{Certificate, Credentials, NatsPlace};
 
 use super::doubt::Doubt;
-use super::engine::Engine;
+use super::sql::SqlStore;
 use carrier::Carrier;
 use notify::Notifier;
 
@@ -43,7 +43,7 @@ impl Way {
 /// Starts to tell other nodes of writes and to hear of theirs. Everything ends with the set.
 pub(super) fn start(
     tasks: &mut JoinSet<()>,
-    engine: &Arc<Engine>,
+    store: &Arc<SqlStore>,
     board: &Arc<Board>,
     way: Way,
     doubt: Arc<Doubt>,
@@ -58,10 +58,10 @@ pub(super) fn start(
                      in [feed] to that of a NATS server"
                 );
             }
-            Arc::new(Notifier::new(Arc::clone(engine), listening))
+            Arc::new(Notifier::new(Arc::clone(store.engine()), listening))
         }
     };
-    tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(engine), doubt));
+    tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(store), doubt));
     tasks.spawn(carrier::tell(Arc::clone(board), Arc::clone(&carrier)));
     tasks.spawn(carrier::hear(Arc::clone(board), carrier));
 }
