@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Failure, output};
 use crate::config::{Config, Flags};
-use crate::storage::{self, Store};
+use crate::storage::{self, Place, Store};
 use crate::telemetry;
 
 /// Which database is meant.
@@ -22,6 +22,10 @@ struct Which {
 
 impl Which {
     async fn open(self) -> Result<Store, Failure> {
+        Ok(storage::open_at(&self.place()?).await?)
+    }
+
+    fn place(self) -> Result<Place, Failure> {
         let flags = Flags {
             database: self.database,
             file: self.config,
@@ -31,7 +35,7 @@ impl Which {
             .load(&flags)
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::start(&config.log);
-        Ok(storage::open_at(&config.place()).await?)
+        Ok(config.place())
     }
 }
 
@@ -46,9 +50,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let store = self.which.open().await?;
-        let verdict = store.check().await?;
-        store.close().await;
+        let verdict = storage::check_at(&self.which.place()?).await?;
         if self.json {
             let findings = verdict.findings.iter();
             let findings: Vec<_> = findings

@@ -69,6 +69,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use check::{Finding, Verdict};
+use database::Dialect;
 use engine::Engine;
 use lineage::Lineage;
 use mark::Marker;
@@ -138,7 +139,7 @@ impl Store {
         epoch::renew(self.sql.engine(), known, &[], None).await
     }
 
-    /// Whether records, log and indexes tell one story. Servers may go on meanwhile.
+    /// [`check_at`] on the store's own connections.
     pub async fn check(&self) -> Result<Verdict, StorageError> {
         check::check(self.sql.engine()).await
     }
@@ -291,9 +292,21 @@ pub async fn open_at(place: &Place) -> anyhow::Result<Store> {
     Ok(store)
 }
 
+/// Whether records, log and indexes tell one story. This is no server of the database: nothing of its records is changed, and
+/// whoever serves it goes on.
+pub async fn check_at(place: &Place) -> anyhow::Result<Verdict> {
+    let engine = match dialect(&place.url)? {
+        Dialect::Sqlite => Engine::Sqlite(Sqlite::open_to_read(place)?),
+        Dialect::Postgres => Engine::Postgres(Postgres::open(place).await?),
+    };
+    let verdict = check::check(&engine).await;
+    engine.close().await;
+    Ok(verdict?)
+}
+
 async fn opened(place: &Place) -> anyhow::Result<Store> {
-    match place.url.split(':').next() {
-        Some("sqlite") => {
+    match dialect(&place.url)? {
+        Dialect::Sqlite => {
             let sqlite = Sqlite::open(place).await?;
             let engine = Arc::new(Engine::Sqlite(sqlite));
             let mut store = store(place, Arc::clone(&engine), Arc::new(Board::alone()));
@@ -307,7 +320,7 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             }
             Ok(store)
         }
-        Some("postgres" | "postgresql") => {
+        Dialect::Postgres => {
             let postgres = Postgres::open(place).await?;
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let doubt = postgres.doubt();
@@ -325,9 +338,16 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             wake::start(&mut store.waking(), &store.sql, &board, way, doubt);
             Ok(store)
         }
+    }
+}
+
+/// Which database a URL means.
+fn dialect(url: &str) -> anyhow::Result<Dialect> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok(Dialect::Sqlite),
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
         _ => bail!(
-            "`{}` is no address of a store; write sqlite:path/to/file.db or postgres://user:password@host/database",
-            place.url
+            "`{url}` is no address of a store; write sqlite:path/to/file.db or postgres://user:password@host/database"
         ),
     }
 }

@@ -79,9 +79,7 @@ impl Sqlite {
         let scratch = ephemeral.then(scratch_directory).transpose()?;
         let options = match &scratch {
             Some(directory) => SqliteConnectOptions::new().filename(directory.join("store.db")),
-            None => SqliteConnectOptions::from_str(url).with_context(|| {
-                format!("`{url}` is no address of a SQLite file; write sqlite:path/to/file.db")
-            })?,
+            None => options(url)?,
         };
         let path = itself(options.get_filename());
         let locks = lock(&path)?;
@@ -102,28 +100,42 @@ impl Sqlite {
             .run_direct(None, &mut writer, false)
             .await
             .with_context(|| format!("cannot bring {} up to date", path.display()))?;
-        let for_reading = options
-            .clone()
-            .read_only(true)
-            .create_if_missing(false)
-            .pragma("cache_size", READER_CACHE);
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(BUSY)
-            .connect_lazy_with(for_reading);
-        Ok(Sqlite {
+        let readers = readers(options.clone());
+        let writer = Writer {
+            connection: writer,
+            options: Box::new(options),
+            _locks: locks,
+        };
+        Ok(Sqlite::over(place, path, scratch, readers, Some(writer)))
+    }
+
+    /// Opens a file that may be another process's, to read it. Nothing can be written.
+    pub(super) fn open_to_read(place: &Place) -> anyhow::Result<Self> {
+        let options = options(&place.url)?;
+        let path = itself(options.get_filename());
+        if !path.exists() {
+            bail!("there is no SQLite file {}", path.display());
+        }
+        let readers = readers(options.filename(&path).busy_timeout(BUSY));
+        Ok(Sqlite::over(place, path, None, readers, None))
+    }
+
+    fn over(
+        place: &Place,
+        path: PathBuf,
+        scratch: Option<PathBuf>,
+        readers: SqlitePool,
+        writer: Option<Writer>,
+    ) -> Self {
+        Sqlite {
             readers,
-            writer: Mutex::new(Some(Writer {
-                connection: writer,
-                options: Box::new(options),
-                _locks: locks,
-            })),
+            writer: Mutex::new(writer),
             belief: Belief::new(reading(&*place.clock), Ruling::default()),
             clock: Arc::clone(&place.clock),
             moments: place.moments.clone(),
             scratch,
             path,
-        })
+        }
     }
 
     pub(super) fn moments(&self) -> &Moments {
@@ -220,6 +232,25 @@ impl Sqlite {
             tracing::warn!(%error, "closing the SQLite file failed");
         }
     }
+}
+
+/// How to open the file of a URL.
+fn options(url: &str) -> anyhow::Result<SqliteConnectOptions> {
+    SqliteConnectOptions::from_str(url).with_context(|| {
+        format!("`{url}` is no address of a SQLite file; write sqlite:path/to/file.db")
+    })
+}
+
+/// Connections that read, made when they are needed.
+fn readers(options: SqliteConnectOptions) -> SqlitePool {
+    let for_reading = options
+        .read_only(true)
+        .create_if_missing(false)
+        .pragma("cache_size", READER_CACHE);
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(BUSY)
+        .connect_lazy_with(for_reading)
 }
 
 /// The clock of this process is the store's.

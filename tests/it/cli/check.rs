@@ -83,6 +83,28 @@ async fn check_tells_the_first_difference(url: &str) {
     assert_eq!(told["findings"], json!([finding]));
 }
 
+/// The server of a SQLite file is the only one to write it; whoever checks it reads.
+#[tokio::test]
+async fn check_reads_a_sqlite_file_while_it_is_served() {
+    let home = folder();
+    let url = format!("sqlite:{}", home.path().join("data.db").display());
+    let check = async || run(home.path(), &["check", "--database", &url]).await;
+    let missing = check().await;
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("there is no SQLite file"));
+
+    let store = open(&url).await.expect("the store opens");
+    let probe = Probe::of(store.storage.clone(), store.feed.clone(), "Post").await;
+    probe.save("a", 0).await.expect("a write");
+    let sound = check().await;
+    assert_eq!(sound.status.code(), Some(0), "{}", stderr(&sound));
+    assert_eq!(stdout(&sound), "1 records and 1 rows of the log agree\n");
+    probe.save("a", 1).await.expect("a write");
+    store.close().await;
+    let sound = check().await;
+    assert_eq!(stdout(&sound), "1 records and 2 rows of the log agree\n");
+}
+
 /// After `restored` every client gets everything at its next sync, in versions that it has not seen.
 async fn restored_begins_an_epoch(url: &str) {
     let model = left_behind(url).await;
@@ -151,14 +173,14 @@ async fn a_database_that_is_in_use_or_is_none_is_said_to_be_so() {
     let home = folder();
     let url = format!("sqlite:{}", home.path().join("data.db").display());
     let store = open(&url).await.expect("the store opens");
+    let output = run(home.path(), &["restored", "--database", &url]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("in use by another process"),
+        "{}",
+        stderr(&output)
+    );
     for command in ["check", "restored"] {
-        let output = run(home.path(), &[command, "--database", &url]).await;
-        assert_eq!(output.status.code(), Some(1), "{command}");
-        assert!(
-            stderr(&output).contains("in use by another process"),
-            "{}",
-            stderr(&output)
-        );
         let output = run(home.path(), &[command, "--database", "nonsense"]).await;
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(
