@@ -58,21 +58,26 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
  {
     let mut current = Cluster::start().await;
     let address = Address::of(&current);
-    let victim = Victim::start(&address.url, None).await.ready().await;
-    done(&victim, &[create("a"), create("b")]).await;
+    let nodes = [
+        Victim::node(&address.url, None).await.ready().await,
+        Victim::node(&address.url, None).await.ready().await,
+    ];
+    let mut victim = &nodes[0];
+    done(victim, &[create("a"), create("b")]).await;
     let mut chronicle = Chronicle::default();
-    chronicle.sync(&victim).await;
+    chronicle.sync(victim).await;
     let mut backups = Vec::new();
     // The log of the newer one is longer than that of the older one and of all that is written after a restore.
     for edits in [1, 12] {
-        chronicle.edit(&victim, "a", edits).await;
+        chronicle.edit(victim, "a", edits).await;
         backups.push(current.copy(Copied::Backup).await);
     }
-    chronicle.edit(&victim, "a", 1).await;
+    chronicle.edit(victim, "a", 1).await;
 
     let mut highest = version(&chronicle.device.blind["a"]);
     let (older, newer) = (0, 1);
-    for backup in [newer, newer, older, newer, older] {
+    for (round, backup) in [newer, newer, older, newer, older].into_iter().enumerate() {
+        victim = &nodes[(round + 1) % 2];
         let mut copy = backups[backup].copy(Copied::Backup).await;
         backups[backup].stop();
         current.stop();
@@ -81,17 +86,17 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
         current = copy;
 
         // The device goes on with what it holds, and makes a record anew that was lost each time.
-        chronicle.edit(&victim, "a", 1).await;
+        chronicle.edit(victim, "a", 1).await;
         let lowest = version(&chronicle.device.blind["a"]);
         assert!(lowest > EPOCH && lowest > highest, "{lowest} {highest}");
-        chronicle.send(&victim, &create("n")).await;
-        chronicle.sync(&victim).await;
-        chronicle.edit(&victim, "n", 1).await;
-        chronicle.edit(&victim, "a", 2).await;
+        chronicle.send(victim, &create("n")).await;
+        chronicle.sync(victim).await;
+        chronicle.edit(victim, "n", 1).await;
+        chronicle.edit(victim, "a", 2).await;
         highest = version(&chronicle.device.blind["a"]);
 
         let mut fresh = Device::default();
-        fresh.sync(&victim).await;
+        fresh.sync(victim).await;
         assert_eq!(fresh.blind.keys().collect::<Vec<_>>(), ["a", "b", "n"]);
         assert_eq!(chronicle.device.blind, fresh.blind);
         assert_eq!(chronicle.device.gated, fresh.blind);

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::failover::SAID;
 use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::nats::Nats;
 use crate::support::pgbouncer::{Pooler, Settings};
 use crate::support::probe::Probe;
 use crate::support::victim::Victim;
@@ -33,7 +34,7 @@ impl Between {
 }
 
 /// Two nodes run on while Postgres falls back, by a copy that was made in this way.
-async fn falls_back(copied: Copied, between: Between) {
+async fn falls_back(copied: Copied, between: Between, feed: Option<&Nats>) {
     let mut primary = Cluster::start().await;
     let mut copy = None;
     if copied == Copied::Replica {
@@ -45,8 +46,8 @@ async fn falls_back(copied: Copied, between: Between) {
     let pooler = between.before(&address).await;
     let url = pooler.as_ref().map_or(&address.url, |pooler| &pooler.url);
     let nodes = [
-        Victim::node(url, None).await.ready().await,
-        Victim::node(url, None).await.ready().await,
+        Victim::node(url, feed).await.ready().await,
+        Victim::node(url, feed).await.ready().await,
     ];
     let plan = Plan {
         targets: nodes.iter().map(|node| node.door.target()).collect(),
@@ -93,18 +94,25 @@ async fn falls_back(copied: Copied, between: Between) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_agree_with_a_postgres_that_was_put_back_under_running_nodes() {
-    falls_back(Copied::Backup, Between::Nothing).await;
+    falls_back(Copied::Backup, Between::Nothing, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_agree_with_a_replica_that_took_over_without_the_last_writes() {
-    falls_back(Copied::Replica, Between::Nothing).await;
+    falls_back(Copied::Replica, Between::Nothing, None).await;
 }
 
 /// The connections of the nodes to the pooler outlive the database behind it.
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_agree_with_a_postgres_that_was_put_back_behind_a_pooler() {
-    falls_back(Copied::Backup, Between::Pooler).await;
+    falls_back(Copied::Backup, Between::Pooler, None).await;
+}
+
+/// What is lost may still be on its way between the nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_agree_with_a_postgres_that_was_put_back_under_nodes_that_speak_by_nats() {
+    let nats = Nats::start().await;
+    falls_back(Copied::Backup, Between::Nothing, Some(&nats)).await;
 }
 
 /// F2. The first write after a restore is one that another version 2 has been given away for, before any node has looked.
