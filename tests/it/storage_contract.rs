@@ -53,6 +53,7 @@ mod journal;
 mod laws;
 mod queries;
 mod recovery;
+mod slowness;
 mod syncs;
 mod trimming;
 mod writes;

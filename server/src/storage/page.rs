@@ -8,11 +8,11 @@ use driftless_resolvers::filter::Filter;
 use super::database::Allowance;
 use super::filter_sql::Tested;
 use super::rows::{self, Hit};
-use super::statements::SCAN_BOUND;
+use super::statements::{SCAN_BOUND, SCAN_TIME};
 
 /// How many times one page asks the database for more, before it is sent as short as it is.
 const ROUNDS: usize = 10;
-/// For how long a page is filled where a short one would tell of records that are not the caller's.
+/// For how long a page is filled, also where a short one would tell of records that are not the caller's.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How many rows are asked for at least where the database does not test them: so many times [`ROUNDS`] is the bound.
 const UNTESTED_WANT: usize = 1_000;
@@ -92,7 +92,10 @@ impl Reader {
         for hit in hits {
             let matches = self.filter.matches(&hit.record);
             debug_assert!(
-                matches || tested != Tested::Exactly || hit.looked == SCAN_BOUND,
+                matches
+                    || tested != Tested::Exactly
+                    || hit.looked == SCAN_BOUND
+                    || self.begun.elapsed() >= Duration::from_millis(SCAN_TIME),
                 "the database lets {:?} through {:?}",
                 hit.key,
                 self.filter
@@ -126,11 +129,8 @@ impl Reader {
     /// Whether a page that is not full yet asks for more. How many rows a page looks at is bounded; but where a short one
     /// would tell of rows that are not the caller's, only time ends it.
     fn goes_on(&self, at_bound: bool) -> bool {
-        if self.secretive {
-            self.begun.elapsed() < PATIENCE
-        } else {
-            !at_bound && self.rounds < ROUNDS
-        }
+        let looks_on = self.secretive || !at_bound && self.rounds < ROUNDS;
+        looks_on && self.begun.elapsed() < PATIENCE
     }
 
     /// Whether an answer ends there because it weighs enough.
