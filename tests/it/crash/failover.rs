@@ -251,3 +251,32 @@ async fn a_replica_that_is_reached_before_it_takes_over_gives_no_lost_version_aw
     assert!(version(&device.blind["a"]) > EPOCH);
     assert!(survivor.log().contains(SAID), "{}", survivor.log());
 }
+
+/// D1 (`sync-design.md` 1.3): a node chooses no replica, but its address may lead to one. What that did not show yet has a
+/// later time than the `startedAt` that it gave.
+#[tokio::test]
+async fn t27_what_a_replica_that_lags_did_not_show_comes_with_the_next_sync() {
+    let mut primary = Cluster::start().await;
+    let mut replica = primary.copy(Copied::Replica).await;
+    replica.restart().await;
+    let address = Address::of(&primary);
+    let victim = Victim::node(&address.url, None).await.ready().await;
+    done(&victim, &[create("a"), create("b")]).await;
+    primary.replicated(&replica).await;
+    let mut lag = replica.connect().await;
+    execute(&mut lag, "select pg_wal_replay_pause()").await;
+    done(&victim, &[update("a", 1)]).await;
+    primary.received(&replica).await;
+    primary.stop();
+    address.lead_to(&replica);
+
+    let mut device = Device::default();
+    device.sync(&victim).await;
+    assert_eq!(version(&device.blind["a"]), 1, "the replica lags");
+    let (status, body) = update("b", 1).send(&victim).await.expect("an answer");
+    assert_eq!(status, 503, "{body}");
+    execute(&mut lag, "select pg_wal_replay_resume()").await;
+    replica.caught_up().await;
+    device.sync(&victim).await;
+    assert_eq!(version(&device.blind["a"]), 2);
+}

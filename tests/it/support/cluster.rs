@@ -90,22 +90,46 @@ impl Cluster {
         Cluster::of(folder)
     }
 
-    /// Waits until a replica has everything that this one has.
+    /// Waits until a replica shows everything that this one has.
     pub(crate) async fn replicated(&self, replica: &Cluster) {
-        let mut here = self.connect().await;
-        let place: String = sqlx::query_scalar("select pg_current_wal_lsn()::text")
-            .fetch_one(&mut here)
+        let place = self.place().await;
+        replica.reaches("pg_last_wal_replay_lsn()", &place).await;
+    }
+
+    /// Waits until a replica holds everything that this one has, whether it shows it or not.
+    pub(crate) async fn received(&self, replica: &Cluster) {
+        let place = self.place().await;
+        replica.reaches("pg_last_wal_receive_lsn()", &place).await;
+    }
+
+    /// Waits until this replica shows everything that it holds.
+    pub(crate) async fn caught_up(&self) {
+        let held = sqlx::query_scalar("select pg_last_wal_receive_lsn()::text");
+        let place: String = held
+            .fetch_one(&mut self.connect().await)
             .await
-            .expect("a place");
-        let mut there = replica.connect().await;
+            .expect("a replica");
+        self.reaches("pg_last_wal_replay_lsn()", &place).await;
+    }
+
+    /// How far its log reaches.
+    async fn place(&self) -> String {
+        sqlx::query_scalar("select pg_current_wal_lsn()::text")
+            .fetch_one(&mut self.connect().await)
+            .await
+            .expect("a place")
+    }
+
+    /// Waits until what a replica says of itself is a place.
+    async fn reaches(&self, said: &str, place: &str) {
+        let mut connection = self.connect().await;
+        let asked = format!("select {said} >= '{place}'::pg_lsn");
         let waiting = async {
             loop {
-                let reached: bool =
-                    sqlx::query_scalar("select pg_last_wal_replay_lsn() >= $1::text::pg_lsn")
-                        .bind(&place)
-                        .fetch_one(&mut there)
-                        .await
-                        .expect("a replica");
+                let reached: bool = sqlx::query_scalar(AssertSqlSafe(asked.clone()))
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("a replica");
                 if reached {
                     return;
                 }
