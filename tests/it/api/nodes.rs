@@ -1,5 +1,6 @@
 //! Two servers over one Postgres.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::server::DATASTORE;
@@ -56,6 +57,42 @@ async fn a_page_token_of_one_node_opens_at_another() {
     let rest = &rest["data"]["syncPlayers"];
     assert_eq!(rest["items"].as_array().map(Vec::len), Some(1), "{rest}");
     assert!(rest["nextToken"].is_null());
+    other.app.stop().await;
+    site.finish().await;
+}
+
+const KEYS: Plan = Plan::of(include_str!("../../schemas/keys.graphql"));
+const COUPON: &str = "coupon: updateCoupon(input: {code: \"c\", percent: 1}) { _version }";
+const SHELF: &str = "shelf: updateShelf(input: {aisle: \"a\", row: 1, label: \"l\"}) { _version }";
+
+/// `sync-design.md` 5.4: each mutation field is a transaction of its own, so that requests which write the same records in
+/// opposite orders never wait for each other in a circle.
+#[tokio::test]
+async fn t31_requests_that_write_models_in_opposite_orders_at_two_nodes_are_all_done() {
+    const AT_ONCE: usize = 10;
+    const EACH: usize = 5;
+    let site = Site::postgres(KEYS).await;
+    let other = site.another_node(KEYS).await;
+    let (coupon, shelf) = (json!({"code": "c"}), json!({"aisle": "a", "row": 1}));
+    site.mutate("createCoupon", coupon, "code").await.value();
+    site.mutate("createShelf", shelf, "row").await.value();
+    let write = async |here: bool| {
+        let query = match here {
+            true => format!("mutation operation {{ {COUPON} {SHELF} }}"),
+            false => format!("mutation operation {{ {SHELF} {COUPON} }}"),
+        };
+        let node = if here { &site.server } else { &other };
+        for _ in 0..EACH {
+            let answer = node.graphql(&query, json!({})).await;
+            assert!(answer.get("errors").is_none(), "{answer}");
+        }
+    };
+    join_all((0..2 * AT_ONCE).map(|number| write(number % 2 == 0))).await;
+    let read =
+        "{ getCoupon(code: \"c\") { _version } getShelf(aisle: \"a\", row: 1) { _version } }";
+    let all = json!({"_version": 1 + 2 * AT_ONCE * EACH});
+    let stored = site.ask(read, json!({})).await.0;
+    assert_eq!(stored["data"], json!({"getCoupon": all, "getShelf": all}));
     other.app.stop().await;
     site.finish().await;
 }
