@@ -199,6 +199,9 @@ impl Channel {
                 () = tokio::time::sleep(RETRY), if !idle && failed => {}
                 () = sleep(settling), if settling.is_some() => self.settle(),
             }
+            // Anew each time: where its database fell back, a model may have another log. Before the log is read, so that
+            // nothing is overheard.
+            hints = self.feed.hints(&self.model);
             let followed = self.follow().await;
             failed = followed.is_err();
             if let Err(error) = followed {

@@ -198,6 +198,13 @@ impl Engine {
         .await
     }
 
+    /// What is known of the tables may not be true any more.
+    pub(super) fn forget_tables(&self) {
+        if let Engine::Postgres(postgres) = self {
+            postgres.forget_tables();
+        }
+    }
+
     /// From now on nobody waits to learn what became of a write that was under way when its connection was lost.
     pub(super) fn hurry(&self) {
         if let Engine::Postgres(postgres) = self {

@@ -291,6 +291,11 @@ impl Postgres {
         Ok(table)
     }
 
+    pub(super) fn forget_tables(&self) {
+        let mut reread = self.reread.write().unwrap_or_else(PoisonError::into_inner);
+        reread.clear();
+    }
+
     pub(super) async fn close(&self) {
         self.connections.close().await;
     }

@@ -112,10 +112,11 @@ impl SqlStore {
     /// Prepares once more for the schema that is served, if one is: the database may have fallen back to before a change of
     /// it.
     pub(super) async fn prepare_again(&self) -> Result<(), StorageError> {
-        match self.served() {
-            Some(schema) => self.prepare(&schema).await,
-            None => Ok(()),
-        }
+        let Some(schema) = self.served() else {
+            return Ok(());
+        };
+        self.engine.forget_tables();
+        self.prepare(&schema).await
     }
 
     fn served(&self) -> Option<Arc<Schema>> {

@@ -103,17 +103,27 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
     }
 }
 
-/// The backup is older than a change of the schema: what the nodes took for there is not.
+/// The backup is older than two changes of the schema: what the nodes took for there is not, and what they make anew has
+/// other numbers than before.
 #[tokio::test]
 async fn a_backup_from_before_a_change_of_the_schema_is_made_ready_under_a_server() {
     let schemas = tempfile::tempdir().expect("a folder");
-    let newer = schemas.path().join("schema.graphql");
+    let schema = |name: &str, text: String| {
+        let path = schemas.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
     let older = include_str!("../../../examples/whitepaper/schema.graphql");
-    let field =
+    let model = |name: &str| {
+        format!(
+            "type {name} @model @auth(rules: [{{ allow: public }}]) {{ id: ID! note: String }}\n"
+        )
+    };
+    let index =
         "rating: Int! @index(name: \"byRating\", queryField: \"postsByRating\")\n  blurb: String";
-    let model = "type Extra @model @auth(rules: [{ allow: public }]) { id: ID! note: String }";
-    let text = older.replacen("rating: Int!", field, 1) + model;
-    std::fs::write(&newer, text).expect("a file");
+    let middle = older.replacen("rating: Int!", index, 1) + &model("Extra");
+    let newer = schema("newer.graphql", model("Another") + &middle);
+    let middle = schema("middle.graphql", middle);
 
     let mut current = Cluster::start().await;
     let address = Address::of(&current);
@@ -121,36 +131,53 @@ async fn a_backup_from_before_a_change_of_the_schema_is_made_ready_under_a_serve
     done(&victim, &[create("a"), create("b")]).await;
     let mut copy = current.copy(Copied::Backup).await;
     victim.stop().await;
+    let victim = Victim::of(&middle, &address.url, None).await.ready().await;
+    victim.stop().await;
     let victim = Victim::of(&newer, &address.url, None).await.ready().await;
     let mut chronicle = Chronicle::default();
     chronicle.sync(&victim).await;
     chronicle.edit(&victim, "a", 2).await;
-    let extra = Mutation::of(
-        "create",
-        "Extra",
-        &json!({"id": "e", "note": "first"}),
-        "note",
-    );
-    let made = chronicle.send(&victim, &extra).await;
-    let mut socket = victim.session().await;
-    let query = "subscription operation { onCreateExtra { id _version } }";
-    socket.subscribe("e", query, &Victim::authorization()).await;
+    let write = |model: &str, id: &str, note: &str| {
+        Mutation::of("create", model, &json!({"id": id, "note": note}), "note")
+    };
+    let made = chronicle.send(&victim, &write("Extra", "e", "first")).await;
+    let listening = async || {
+        let mut socket = victim.session().await;
+        let query = "subscription operation { onCreateExtra { id _version } }";
+        socket.subscribe("e", query, &Victim::authorization()).await;
+        socket
+    };
+    let mut socket = listening().await;
 
     current.stop();
     copy.restart().await;
     address.lead_to(&copy);
     chronicle.edit(&victim, "a", 2).await;
     // Nobody knows of the first one any more, but who holds it.
-    let extra = Mutation::of(
-        "create",
-        "Extra",
-        &json!({"id": "e", "note": "second"}),
-        "note",
-    );
-    assert!(chronicle.send(&victim, &extra).await > made + EPOCH - 1);
+    let again = chronicle
+        .send(&victim, &write("Extra", "e", "second"))
+        .await;
+    assert!(again > EPOCH && again > made, "{again}");
     let end = socket.end().await.expect("a close frame");
     assert_eq!(u16::from(end.code), 1011);
     let query = "{ postsByRating(rating: 1) { items { id } } }";
     let found = victim.value(query, &json!({})).await;
     assert_eq!(found["items"], json!([{"id": "b"}]));
+
+    let mut socket = listening().await;
+    for (model, id) in [
+        ("Another", "x"),
+        ("Extra", "f"),
+        ("Another", "y"),
+        ("Extra", "g"),
+    ] {
+        chronicle.send(&victim, &write(model, id, "anew")).await;
+    }
+    for id in ["f", "g"] {
+        let frame = socket.frame().await;
+        assert_eq!(
+            frame["payload"]["data"]["onCreateExtra"]["id"], id,
+            "{frame}"
+        );
+    }
 }

@@ -142,6 +142,13 @@ impl Board {
         }
     }
 
+    /// Asks everybody to look, at all logs.
+    pub(super) fn look(&self) {
+        for line in self.all() {
+            line.look();
+        }
+    }
+
     fn all(&self) -> impl Iterator<Item = Arc<Line>> + use<> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         lines.values().cloned().collect::<Vec<_>>().into_iter()

@@ -77,14 +77,19 @@ impl Watch {
         }
         let mut heads = epoch::heads(&self.engine).await?;
         let jumped = heads.iter().map(|head| head.offset).max().unwrap_or(0);
-        if self.jumped.is_some_and(|known| known != jumped) {
-            // What was put back may be from before a change of the schema.
+        let begun = self.jumped.is_some_and(|known| known != jumped);
+        if begun {
+            // What was put back may be from before a change of the schema, and number models in another way since.
+            self.board.forget();
             self.store.prepare_again().await?;
             heads = epoch::heads(&self.engine).await?;
         }
         self.jumped = Some(jumped);
         for head in heads {
             self.board.looked(head);
+        }
+        if begun {
+            self.board.look();
         }
         Ok(server)
     }
