@@ -9,5 +9,6 @@ mod command;
 mod place;
 mod plan;
 mod reload;
+mod removal;
 mod steps;
 mod views;

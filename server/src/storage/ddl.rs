@@ -22,6 +22,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0007_dismissals.sql"),
             include_str!("../../../migrations/postgres/0008_lineage_replicated.sql"),
             include_str!("../../../migrations/postgres/0009_clock.sql"),
+            include_str!("../../../migrations/postgres/0010_former_models.sql"),
         ],
         Dialect::Sqlite => &[
             include_str!("../../../migrations/sqlite/0001_system.sql"),
@@ -32,6 +33,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/sqlite/0006_lineage.sql"),
             include_str!("../../../migrations/sqlite/0007_dismissals.sql"),
             include_str!("../../../migrations/sqlite/0008_lineage_replicated.sql"),
+            include_str!("../../../migrations/sqlite/0009_former_models.sql"),
         ],
     };
     let steps = steps.iter().copied().zip(1..).map(|(sql, version)| {

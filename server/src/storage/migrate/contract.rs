@@ -13,7 +13,7 @@ use super::inventory::Inventory;
 use super::memory::ForgetOthers;
 use super::outlook::surplus_columns;
 use super::{Session, Step, index, patiently, view};
-use crate::storage::database::{Arg, Statement};
+use crate::storage::database::{Arg, Dialect, Statement};
 use crate::storage::engine::Engine;
 use crate::storage::table::Table;
 use crate::storage::write_sql;
@@ -93,6 +93,17 @@ impl Step for DropModel<'_> {
     async fn run(&self, session: &mut Session<'_>) -> Result<(), StorageError> {
         let Table { shard, name, .. } = self.table;
         session.lock(*shard).await?;
+        let greatest = match session.dialect() {
+            Dialect::Postgres => "greatest",
+            Dialect::Sqlite => "max",
+        };
+        let note = format!(
+            "insert into former_models (model, version) select s.model, \
+             {greatest}(s.version_offset, (select coalesce(max(version), 0) from {name})) from shards s where s.shard = $1 \
+             on conflict (model) do update set version = {greatest}(former_models.version, excluded.version)"
+        );
+        let of_shard = vec![Arg::Int(*shard)];
+        session.execute(Statement::new(note, of_shard)).await?;
         view::hide(session, *shard).await?;
         session.run(format!("drop table if exists {name}")).await?;
         drop_functions(session, &write_sql::prefix(self.table), "").await?;

@@ -8,6 +8,7 @@ use super::index::wanted;
 use super::inventory::Inventory;
 use super::{HERE, Session, Step};
 use crate::storage::database::{Arg, Dialect, Statement};
+use crate::storage::epoch::JUMP;
 use crate::storage::table::{Column, Table, indexes, parts};
 use crate::storage::{ddl, write_sql};
 
@@ -88,18 +89,23 @@ pub(super) fn missing_columns(table: &Table, model: &Model) -> Vec<Column> {
 }
 
 /// Gives a model its number, and its log a beginning where epochs have begun before: the model may have been there and be
-/// lost, so that clients hold versions of its records, and nodes follow its log.
+/// lost, so that clients hold versions of its records, and nodes follow its log. Its versions begin above those of a model
+/// of its name that was removed.
 async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, StorageError> {
-    let shard = match session.dialect() {
-        Dialect::Postgres => "shard::bigint",
-        Dialect::Sqlite => "shard",
+    let former = "select cast(version as bigint) from former_models where model = $1";
+    let former = Statement::new(former, vec![Arg::Text(model.to_owned())]);
+    let former = session.rows(former).await?;
+    let beyond = former.first().map_or(Ok(0), |row| row.int(0).map(beyond))?;
+    let (shard, greatest) = match session.dialect() {
+        Dialect::Postgres => ("shard::bigint", "greatest"),
+        Dialect::Sqlite => ("shard", "max"),
     };
     let make = format!(
         "insert into shards (model, epoch, epoch_start_ms, floor_ms, version_offset) \
          select $1, coalesce(max(epoch), 1), coalesce(max(epoch_start_ms), 0), coalesce(max(floor_ms), 0), \
-         coalesce(max(version_offset), 0) from shards returning {shard}"
+         {greatest}(coalesce(max(version_offset), 0), $2) from shards returning {shard}"
     );
-    let args = vec![Arg::Text(model.to_owned())];
+    let args = vec![Arg::Text(model.to_owned()), Arg::Int(beyond)];
     let rows = session.rows(Statement::new(make, args)).await?;
     let row = rows
         .first()
@@ -117,6 +123,18 @@ async fn new_shard(session: &mut Session<'_>, model: &str) -> Result<i64, Storag
     let begin = Statement::new(begin, vec![Arg::Int(shard)]);
     session.execute(begin).await?;
     Ok(shard)
+}
+
+/// A version before the first one of new records, all of which are greater than this one then. As after a new epoch they
+/// begin with a round number, while there is one.
+fn beyond(version: i64) -> i64 {
+    let last = i64::from(i32::MAX) - 1;
+    let round = (version / JUMP + 1) * JUMP;
+    if round < last {
+        round
+    } else {
+        version.min(last)
+    }
 }
 
 /// Makes a table unless it is there, and completes one of a former version; answers whether it holds no records.
