@@ -32,7 +32,7 @@ use climate::{Climate, Hazard};
 use world::{Played, World};
 
 /// How many seeds a run of all tests plays per strategy.
-const SEEDS: u64 = 35;
+const SEEDS: u64 = 40;
 
 /// Where to begin is part of what a failure prints.
 fn seeds() -> std::ops::Range<u64> {

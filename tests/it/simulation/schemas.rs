@@ -24,6 +24,7 @@ const KEYS: &str = include_str!("../../schemas/keys.graphql");
 const RELATIONS: &str = include_str!("../../schemas/relations.graphql");
 const SCALARS: &str = include_str!("../../schemas/scalars.graphql");
 const OWNED: &str = include_str!("../../schemas/owned.graphql");
+const SHEETS: &str = include_str!("../../schemas/sheets.graphql");
 
 static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
     let whitepaper = include_str!("../../../examples/whitepaper/schema.graphql");
@@ -36,12 +37,13 @@ static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
         SCALARS,
         OWNED,
         &everything,
+        SHEETS,
     ];
     texts.into_iter().map(Subject::of).collect()
 });
 
 impl Subject {
-    /// One of them, in turn; the last one is several of the others at once.
+    /// One of them, in turn; one is several of the others at once.
     pub(super) fn number(number: usize) -> Subject {
         SUBJECTS[number % SUBJECTS.len()].clone()
     }
