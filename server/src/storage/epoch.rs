@@ -146,12 +146,14 @@ impl Step for Renewal {
 }
 
 /// How far a model jumps whose log ends here and whose versions have jumped so far: beyond what was seen of it. A log alone
-/// does not tell how many epochs are gone: this one may be much longer than that from which they had begun.
+/// does not tell how many epochs are gone: this one may be much longer than that from which they had begun. Nor do the jumps
+/// of one model: it may have been removed and made again, under another number, in an epoch that is gone.
 fn jump(marks: &[Mark], shard: i64, head: i64, offset: i64) -> i64 {
-    let gone = |mark: &Mark| (mark.seq - head).max(mark.offset - offset) / JUMP;
-    let seen = marks.iter().filter(|mark| mark.shard == shard);
-    let epochs = seen.map(gone).max().unwrap_or(0).max(0);
-    (epochs + 1) * JUMP
+    let of_log = marks.iter().filter(|mark| mark.shard == shard);
+    let of_log = of_log.map(|mark| mark.seq - head);
+    let of_any = marks.iter().map(|mark| mark.offset - offset);
+    let gone = of_log.chain(of_any).max().unwrap_or(0).max(0) / JUMP;
+    (gone + 1) * JUMP
 }
 
 impl Renewal {
@@ -228,8 +230,8 @@ mod tests {
     fn a_log_jumps_over_every_epoch_that_somebody_has_seen() {
         let marks = [
             mark(1, 7, 0),
-            mark(2, JUMP + 9, 1),
-            mark(3, 2 * JUMP + 9, 2),
+            mark(2, JUMP + 9, 0),
+            mark(3, 2 * JUMP + 9, 0),
             mark(3, 4, 0),
         ];
         assert_eq!(jump(&marks, 1, 5, 0), JUMP);
@@ -238,6 +240,13 @@ mod tests {
         assert_eq!(jump(&marks, 3, 5, 0), 3 * JUMP);
         assert_eq!(jump(&marks, 4, 5, 0), JUMP, "nothing is known of it");
         assert_eq!(jump(&marks, 1, 900, 0), JUMP, "others have written since");
+    }
+
+    #[test]
+    fn a_model_jumps_over_the_epochs_in_which_it_had_another_number() {
+        let marks = [mark(1, 7, 0), mark(9, 7, 2)];
+        assert_eq!(jump(&marks, 1, 7, 0), 3 * JUMP);
+        assert_eq!(jump(&marks, 1, 7, 2 * JUMP), JUMP);
     }
 
     #[test]
