@@ -41,6 +41,29 @@ async fn one_port_answers_http_and_tls() {
     }
 }
 
+/// `errata` 2.2: an app that cuts a text inside of an emoji learns which field it is.
+#[tokio::test]
+async fn a_text_that_ends_in_half_a_character_is_refused_by_its_field() {
+    let server = Server::start().await;
+    let create = async |title: &str| {
+        let request = format!(
+            r#"{{"query":"mutation($input: CreatePostInput!) {{ createPost(input: $input) {{ title }} }}",
+            "variables":{{"input":{{"title":"{title}","rating":1,"status":"ACTIVE"}}}}}}"#
+        );
+        let response = server.post(request).send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        body(response).await
+    };
+    let whole = create(r"ab\ud83d\ude00").await;
+    assert_eq!(whole["data"]["createPost"]["title"], "ab😀");
+    let cut = create(r"ab\ud83d").await;
+    assert_eq!(
+        cut["errors"][0]["message"],
+        "Variable 'title' has an invalid value. A string must not contain the character U+0000, nor half of one (a lone \
+         surrogate)."
+    );
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_request_are_told_so_and_the_server_goes_on() {
     let server = Server::start().await;

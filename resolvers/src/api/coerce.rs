@@ -242,7 +242,7 @@ pub(crate) fn fill<'f>(
 pub(crate) fn leaf(scalar: Scalar, value: &Value, leniency: Leniency) -> Result<Value, String> {
     if let Value::String(text) = value {
         if text.contains('\0') {
-            return Err("A string must not contain the character U+0000.".to_owned());
+            return Err("A string must not contain the character U+0000, nor half of one (a lone surrogate).".to_owned());
         }
         if leniency.numeric_text
             && scalar.is_number()

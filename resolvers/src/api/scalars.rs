@@ -111,7 +111,7 @@ fn refusal(scalar: Scalar, value: &Value) -> String {
     let name = scalar.name();
     let expected = match scalar {
         Scalar::Id => "a string or an integer",
-        Scalar::String => "a string without U+0000",
+        Scalar::String => "a string of whole characters, without U+0000",
         Scalar::Int => "an integer of 32 bits",
         Scalar::Float => "a finite number",
         Scalar::Boolean => "true or false",

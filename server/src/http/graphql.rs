@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use super::error::{Refusal, json};
+use super::halves;
 use super::listener::Peer;
 use super::patience::{self, Farewell};
 use super::request_id::RequestId;
@@ -110,7 +111,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// The request in a JSON body. Batches are refused (`errata.md` 2.9); unknown members are ignored.
 fn from_body(bytes: &[u8]) -> Result<Operation, Refusal> {
-    let Ok(Value::Object(mut body)) = serde_json::from_slice(bytes) else {
+    let Ok(Value::Object(mut body)) = halves::parse(bytes) else {
         return Err(Refusal::Unparsable);
     };
     let Some(Value::String(query)) = body.remove("query") else {
@@ -142,7 +143,7 @@ fn from_query(text: &str) -> Result<Operation, Refusal> {
             "operationName" if !value.is_empty() => {
                 operation.operation_name = Some(value.into_owned());
             }
-            "variables" if !value.is_empty() => match serde_json::from_str(&value) {
+            "variables" if !value.is_empty() => match halves::parse(value.as_bytes()) {
                 Ok(Value::Object(variables)) => operation.variables = variables,
                 Ok(Value::Null) => {}
                 _ => return Err(Refusal::Unparsable),

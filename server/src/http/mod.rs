@@ -4,6 +4,7 @@ mod admin;
 pub mod cors;
 pub mod error;
 pub mod graphql;
+mod halves;
 pub mod health;
 mod issuer;
 pub mod listener;
