@@ -30,6 +30,8 @@ pub(in crate::storage) struct Board {
     carries_events: bool,
     /// Whether word from other nodes is known to arrive.
     hears: AtomicBool,
+    /// Another node has written something.
+    heard: Notify,
 }
 
 #[derive(Default)]
@@ -115,6 +117,7 @@ impl Board {
 
     /// Takes in what another node says, or whoever calls itself one. Models that this process does not serve are ignored.
     pub(super) fn heard(&self, news: News) {
+        self.heard.notify_one();
         if let Some(line) = self.known(news.shard) {
             line.keep(news.events);
             line.may_reach(news.newest);
@@ -161,6 +164,11 @@ impl Board {
 
     pub(in crate::storage) fn hears(&self) -> bool {
         self.hears.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there was word from another node since the last time.
+    pub(super) async fn news(&self) {
+        self.heard.notified().await;
     }
 
     /// Whether anybody waits for events.

@@ -17,6 +17,9 @@ use crate::storage::statements;
 const DEAF: Duration = Duration::from_millis(250);
 /// How often to look while it does.
 const HEARING: Duration = Duration::from_secs(1);
+/// How soon to look after word from another node: what it has written may be lost at any time, and whoever knows of it gives
+/// none of its versions away again. However many words come, they cost one look in this time.
+const TOLD: Duration = Duration::from_millis(100);
 /// How often to look while nobody waits for anything.
 const UNFOLLOWED: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,7 @@ pub(super) async fn watch(board: Arc<Board>, store: Arc<SqlStore>, doubt: Arc<Do
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
             () = doubt.raised(), if !failing => {}
+            () = told(&watch.board), if !failing => {}
         }
         let level = doubt.level();
         let looked = watch.look().await;
@@ -107,6 +111,12 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Waits until there was word from another node, and for what else it has to say.
+async fn told(board: &Board) {
+    board.news().await;
+    tokio::time::sleep(TOLD).await;
 }
 
 fn pace(board: &Board) -> Duration {
