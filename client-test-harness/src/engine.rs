@@ -166,7 +166,7 @@ impl Client {
     pub fn create(&mut self, model: &Model, fields: Fields) {
         if let Some(id) = RecordId::of(model, &fields) {
             self.store.edit(&id, &fields);
-            self.enqueue(id, Operation::Create, fields);
+            self.outbox.edit(&self.store, id, Operation::Create, fields);
         }
     }
 
@@ -186,7 +186,8 @@ impl Client {
         } else {
             input.extend(changes.clone());
         }
-        self.enqueue(id.clone(), Operation::Update, input);
+        self.outbox
+            .edit(&self.store, id.clone(), Operation::Update, input);
         true
     }
 
@@ -195,22 +196,14 @@ impl Client {
         if self.store.row(id).is_none() {
             return false;
         }
-        self.enqueue(id.clone(), Operation::Delete, id.key_fields(model));
+        self.outbox.edit(
+            &self.store,
+            id.clone(),
+            Operation::Delete,
+            id.key_fields(model),
+        );
         self.store.remove(id);
         true
-    }
-
-    fn enqueue(&mut self, id: RecordId, operation: Operation, input: Fields) {
-        let version = match operation {
-            Operation::Create => None,
-            Operation::Update | Operation::Delete => self.store.version(&id),
-        };
-        self.outbox.enqueue(Mutation {
-            id,
-            operation,
-            input,
-            version,
-        });
     }
 
     /// Works until the goal is reached: connects, sends, takes answers and events.

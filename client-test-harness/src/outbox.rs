@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     document::Operation,
+    local_store::LocalStore,
     record::{Fields, Record, RecordId, STAMPS, without_nulls},
 };
 
@@ -57,6 +58,20 @@ impl Outbox {
     /// Whether an edit of this record waits or is in flight.
     pub fn holds(&self, id: &RecordId) -> bool {
         self.queue.iter().any(|mutation| mutation.id == *id)
+    }
+
+    /// Adds an edit of a record, over the version that the device holds of it.
+    pub fn edit(&mut self, store: &LocalStore, id: RecordId, operation: Operation, input: Fields) {
+        let version = match operation {
+            Operation::Create => None,
+            Operation::Update | Operation::Delete => store.version(&id),
+        };
+        self.enqueue(Mutation {
+            id,
+            operation,
+            input,
+            version,
+        });
     }
 
     /// Adds an edit, merging it into a queued one of the same record that has not been sent yet.

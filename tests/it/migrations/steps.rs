@@ -9,9 +9,7 @@ use driftless_resolvers::feed::Operation;
 use driftless_resolvers::filter::Filter;
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::{Model, Scalar};
-use driftless_resolvers::storage::{
-    Expected, Key, Put, Query, Scope, StorageError, SyncFrom, SyncQuery, Write,
-};
+use driftless_resolvers::storage::{Expected, Key, Put, Query, Scope, StorageError, Write};
 use driftless_resolvers::{Fields, Version};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -19,6 +17,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::models::{model, schema};
 use crate::support::postgres::Database;
+use crate::support::probe::{Probe, ids};
 use crate::support::rig::Rig;
 use crate::support::server::PATIENCE;
 use crate::support::stores::Stand;
@@ -51,9 +50,9 @@ fn document(id: &str, rating: usize) -> Value {
     json!({"id": id, "blog": "x", "rating": rating, "title": format!("t{rating}")})
 }
 
-fn write(model: &Model, expected: Expected, document: &Value) -> Write {
+async fn put(store: &Store, model: &Model, expected: Expected, document: Value) {
     let fields: Fields = document.as_object().unwrap().clone();
-    Write {
+    let write = Write {
         key: Key::of(model, &fields).unwrap(),
         expected,
         operation: Operation::Update,
@@ -61,11 +60,7 @@ fn write(model: &Model, expected: Expected, document: &Value) -> Write {
         deleted: false,
         actor: None,
         request: None,
-    }
-}
-
-async fn put(store: &Store, model: &Model, expected: Expected, document: Value) {
-    let write = write(model, expected, &document);
+    };
     let put = store.storage.put(model, write).await.unwrap();
     assert!(matches!(put, Put::Done(_)), "{put:?}");
 }
@@ -162,9 +157,10 @@ async fn goes_on_after_every_step(mut stand: Stand) {
 
 /// A version before this one did not note where in the log a record came into being.
 async fn completes_tables_of_a_former_version(mut rig: Rig) {
-    let model = before();
-    prepare(rig.stand.store(), &model).await;
-    create_many(rig.stand.store(), &model, 3).await;
+    let probe = Probe::new(&rig).await;
+    for id in ["old-00000", "old-00001", "old-00002"] {
+        probe.save(id, 0).await.unwrap();
+    }
     let former = [
         "alter table \"m1_Post\" drop column first_seq",
         "update shards set layout = 'former'",
@@ -173,47 +169,14 @@ async fn completes_tables_of_a_former_version(mut rig: Rig) {
         rig.database(sql).await;
     }
     rig = rig.restart(None).await;
-    prepare(rig.stand.store(), &model).await;
-    put(
-        rig.stand.store(),
-        &model,
-        Expected::Absent,
-        document("new", 1),
-    )
-    .await;
-    let changed = document("old-00001", 7);
-    put(
-        rig.stand.store(),
-        &model,
-        Expected::Version(Version(1)),
-        changed,
-    )
-    .await;
-    let mut query = SyncQuery {
-        from: SyncFrom::First {
-            last_sync: None,
-            overlap: 0,
-            window: None,
-        },
-        rows: Filter::everything(),
-        filter: Filter::everything(),
-        limit: 1,
-    };
-    let mut found = Vec::new();
-    loop {
-        let page = rig
-            .stand
-            .store()
-            .storage
-            .sync(&model, &query)
-            .await
-            .unwrap();
-        let records = page.records.into_iter();
-        found.extend(records.map(|record| record.fields["id"].clone()));
-        match page.next {
-            Some(next) => query.from = SyncFrom::Next(next),
-            None => break,
-        }
+    let probe = Probe::new(&rig).await;
+    probe.save("new", 0).await.unwrap();
+    probe.save("old-00001", 1).await.unwrap();
+    let mut page = probe.first(None, 1).await.unwrap();
+    let mut found = ids(&page.records);
+    while page.next.is_some() {
+        page = probe.next(&page, 1).await.unwrap();
+        found.extend(ids(&page.records));
     }
     assert_eq!(found, ["new", "old-00000", "old-00001", "old-00002"]);
     rig.finish().await;
@@ -308,15 +271,8 @@ async fn nodes_of_both_schemas_write_while_the_tables_change() {
 #[tokio::test]
 async fn a_node_of_a_former_version_says_that_it_cannot_write_any_more() {
     let rig = Rig::postgres().await;
-    let model = before();
-    prepare(rig.stand.store(), &model).await;
-    put(
-        rig.stand.store(),
-        &model,
-        Expected::Absent,
-        document("old", 1),
-    )
-    .await;
+    let probe = Probe::new(&rig).await;
+    probe.save("old", 0).await.unwrap();
     rig.database(
         "do $$ declare f text; begin \
          for f in select oid::regprocedure::text from pg_proc where proname like 'm1\\_write\\_%' \
@@ -325,8 +281,8 @@ async fn a_node_of_a_former_version_says_that_it_cannot_write_any_more() {
          update shards set layout = '\"m1_write_newer\"'",
     )
     .await;
-    let refused = write(&model, Expected::Absent, &document("new", 2));
-    let refused = rig.stand.store().storage.put(&model, refused).await;
+    let new = probe.write("new", 0, "title");
+    let refused = rig.storage().put(&probe.model, new).await;
     let Err(StorageError::Unavailable(reason)) = &refused else {
         panic!("{refused:?}");
     };

@@ -1,7 +1,6 @@
 //! What its user does, and what waits to be sent of it.
 
 use driftless_client_test_harness::document::Operation;
-use driftless_client_test_harness::outbox::Mutation;
 use driftless_client_test_harness::record::{Fields, RecordId};
 use driftless_client_test_harness::schema::Model;
 use serde_json::Value;
@@ -12,7 +11,7 @@ impl Device {
     pub(in crate::simulation) fn create(&mut self, model: &Model, fields: Fields) {
         if let Some(id) = RecordId::of(model, &fields) {
             self.store.edit(&id, &fields);
-            self.enqueue(id, Operation::Create, fields);
+            self.outbox.edit(&self.store, id, Operation::Create, fields);
         }
     }
 
@@ -31,12 +30,18 @@ impl Device {
         } else {
             input.extend(changes.clone());
         }
-        self.enqueue(id.clone(), Operation::Update, input);
+        self.outbox
+            .edit(&self.store, id.clone(), Operation::Update, input);
     }
 
     pub(in crate::simulation) fn delete(&mut self, model: &Model, id: &RecordId) {
         if self.store.row(id).is_some() {
-            self.enqueue(id.clone(), Operation::Delete, id.key_fields(model));
+            self.outbox.edit(
+                &self.store,
+                id.clone(),
+                Operation::Delete,
+                id.key_fields(model),
+            );
             self.store.remove(id);
             // A create that was not answered goes with its deletion, unsent. What was told of it meanwhile was not taken and
             // is not told again.
@@ -44,18 +49,5 @@ impl Device {
                 self.stranded.insert(id.clone());
             }
         }
-    }
-
-    fn enqueue(&mut self, id: RecordId, operation: Operation, input: Fields) {
-        let version = match operation {
-            Operation::Create => None,
-            Operation::Update | Operation::Delete => self.store.version(&id),
-        };
-        self.outbox.enqueue(Mutation {
-            id,
-            operation,
-            input,
-            version,
-        });
     }
 }
