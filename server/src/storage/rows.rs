@@ -106,7 +106,7 @@ pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, Stor
     Ok(branches)
 }
 
-/// The page's rows of [`statements::sync_start`] in the order of the sync; an empty page is one row of NULLs. They come in
+/// The page's rows of [`statements::sync_page`] in the order of the sync; an empty page is one row of NULLs. They come in
 /// order, which costs one look at each; where they are `cut`, those that do not would be missing.
 pub(super) fn page_hits(
     rows: &[Row],
@@ -133,7 +133,7 @@ pub(super) fn page_hits(
     in_order(found)
 }
 
-/// The log's state and last position, out of [`statements::sync_start`].
+/// The log's state and last position, out of [`statements::sync_page`].
 pub(super) fn log_state(rows: &[Row]) -> Result<(LogState, Seq), StorageError> {
     let row = rows
         .first()

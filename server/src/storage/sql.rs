@@ -60,6 +60,10 @@ impl SqlStore {
         &self.engine
     }
 
+    pub(super) fn board(&self) -> &Board {
+        &self.board
+    }
+
     fn shelf(&self, model: &Model) -> Result<Arc<Shelf>, StorageError> {
         let shelves = self.shelves.read().unwrap_or_else(PoisonError::into_inner);
         shelves.get(model.stored_name()).cloned().ok_or_else(|| {
@@ -254,7 +258,8 @@ impl SqlStore {
         limit: usize,
     ) -> Result<Stretch, StorageError> {
         let table = self.table(model)?;
-        if let Some(known) = self.board.line(table.shard).since(after, limit) {
+        let line = self.board.line(table.shard);
+        if let Some(known) = line.since(after, limit) {
             return Ok(known);
         }
         let statement = statements::since(self.engine.dialect(), &table, after, limit);
@@ -271,6 +276,7 @@ impl SqlStore {
                 .events
                 .extend(revision.map(|revision| revision.event(seq)));
         }
+        line.shows(stretch.next);
         Ok(stretch)
     }
 }

@@ -335,12 +335,12 @@ fn ordered(table: &Table, range: &Range, most: &str) -> String {
     )
 }
 
-/// How many columns of [`sync_start`] come before the page's.
+/// How many columns of [`sync_page`] come before the page's.
 pub(super) const STATE_COLUMNS: usize = 6;
 
-/// The state of the log and the first page, in one statement and thus in one snapshot. No database promises the order of
+/// The state of the log and a page of a sync, in one statement and thus in one snapshot. No database promises the order of
 /// the page's rows here; to ask for it would make them sort what is in order.
-pub(super) fn sync_start(
+pub(super) fn sync_page(
     dialect: Dialect,
     table: &Table,
     mut range: Range,

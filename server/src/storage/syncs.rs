@@ -8,12 +8,12 @@ use driftless_resolvers::storage::{
 };
 use driftless_resolvers::sync::{self, LogState};
 
-use super::database::{Dialect, Statement};
+use super::database::{Dialect, Row};
 use super::filter_sql::Tested;
 use super::narrow::Narrowing;
 use super::page::{Collected, Reader};
 use super::range;
-use super::rows::{Hit, hits, log_state, page_hits};
+use super::rows::{Hit, log_state, page_hits};
 use super::sql::SqlStore;
 use super::statements::{self, Range, STATE_COLUMNS};
 use super::table::Table;
@@ -78,18 +78,8 @@ impl SqlStore {
         cursor: &SyncCursor,
         reader: &Reader,
     ) -> Result<Answer, StorageError> {
-        let dialect = self.engine().dialect();
-        let range = way.range(dialect, &cursor.place, Some(cursor.horizon), reader);
-        let tested = range.tested();
-        let want = reader.want(tested);
-        let sql = statements::scan(dialect, way.table, &range, want);
-        let scan = Statement::new(sql, range.args).within(reader.allowance(0));
-        let rows = self.engine().rows(scan).await?;
-        Ok(Answer {
-            want,
-            tested,
-            hits: hits(&rows)?,
-        })
+        let snapshot = self.snapshot(way, &cursor.place, Some(cursor.horizon), reader);
+        snapshot.await?.answer(&cursor.place, reader)
     }
 
     /// The first page. Base or delta is guessed from the request, read together with the log's state in one snapshot,
@@ -100,17 +90,10 @@ impl SqlStore {
         start: &Start,
         reader: &Reader,
     ) -> Result<(SyncCursor, Answer), StorageError> {
-        let dialect = self.engine().dialect();
         let mut place = way.turned(start.place(UNBOUNDED));
         loop {
-            let range = way.range(dialect, &place, None, reader);
-            let tested = range.tested();
-            let want = reader.want(tested);
-            let statement =
-                statements::sync_start(dialect, way.table, range, want, self.engine().wall());
-            let allowance = reader.allowance(STATE_COLUMNS);
-            let rows = self.engine().rows(statement.within(allowance)).await?;
-            let (log, head) = log_state(&rows)?;
+            let snapshot = self.snapshot(way, &place, None, reader).await?;
+            let Snapshot { log, head, .. } = snapshot;
             if head.0 == 0 || log.wall.0 - log.head.0 > TICK_AFTER {
                 match self.engine().tick(way.table).await {
                     Ok(()) => continue,
@@ -129,14 +112,72 @@ impl SqlStore {
                 place = chosen;
                 continue;
             }
-            let hits = page_hits(&rows, &place, |hits| reader.is_cut(hits))?;
+            let answer = snapshot.answer(&place, reader)?;
             let cursor = SyncCursor {
                 place,
                 horizon: head,
                 started_at: sync::started_at(log),
             };
-            return Ok((cursor, Answer { want, tested, hits }));
+            return Ok((cursor, answer));
         }
+    }
+
+    /// A page and the state of the log at one time, which is not before anything that clients were told by this process,
+    /// nor before the first page: behind an address that leads to a replica that lags, a client would never hear of what
+    /// lies between (`sync-design.md` D1, S3).
+    async fn snapshot(
+        &self,
+        way: &Way<'_>,
+        place: &SyncPlace,
+        horizon: Option<Seq>,
+        reader: &Reader,
+    ) -> Result<Snapshot, StorageError> {
+        let line = self.board().line(way.table.shard);
+        // Asked before: a page need not show what is written while it is read.
+        let known = line.known().max(horizon.unwrap_or_default());
+        let dialect = self.engine().dialect();
+        let range = way.range(dialect, place, horizon, reader);
+        let tested = range.tested();
+        let want = reader.want(tested);
+        let wall = self.engine().wall();
+        let statement = statements::sync_page(dialect, way.table, range, want, wall);
+        let statement = statement.within(reader.allowance(STATE_COLUMNS));
+        let rows = self.engine().rows(statement).await?;
+        let (log, head) = log_state(&rows)?;
+        if head < known {
+            return Err(StorageError::Unavailable(BEHIND.to_owned()));
+        }
+        line.shows(head);
+        Ok(Snapshot {
+            log,
+            head,
+            want,
+            tested,
+            rows,
+        })
+    }
+}
+
+/// Why a sync waits for its database.
+const BEHIND: &str =
+    "the database lacks writes that clients have seen, as a replica does that lags behind";
+
+/// A page and the state of the log in which it was read.
+struct Snapshot {
+    log: LogState,
+    head: Seq,
+    want: usize,
+    tested: Tested,
+    rows: Vec<Row>,
+}
+
+impl Snapshot {
+    fn answer(self, place: &SyncPlace, reader: &Reader) -> Result<Answer, StorageError> {
+        Ok(Answer {
+            want: self.want,
+            tested: self.tested,
+            hits: page_hits(&self.rows, place, |hits| reader.is_cut(hits))?,
+        })
     }
 }
 

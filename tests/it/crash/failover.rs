@@ -7,10 +7,11 @@ use std::time::Duration;
 use driftless::storage;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
-use crate::support::accounts::{Mutation, create, delete, update};
+use crate::support::accounts::{Mutation, assert_try_again, create, delete, everything, update};
 use crate::support::cluster::{Address, Cluster, Copied, execute};
-use crate::support::server::PATIENCE;
+use crate::support::server::{DATASTORE, PATIENCE};
 use crate::support::victim::Victim;
 
 const FIELDS: &str = "id title rating status _version _lastChangedAt _deleted";
@@ -252,31 +253,163 @@ async fn a_replica_that_is_reached_before_it_takes_over_gives_no_lost_version_aw
     assert!(survivor.log().contains(SAID), "{}", survivor.log());
 }
 
-/// D1 (`sync-design.md` 1.3): a node chooses no replica, but its address may lead to one. What that did not show yet has a
-/// later time than the `startedAt` that it gave.
+/// A node that leads to a replica which does not show yet what its primary had last; the replica goes on when told to.
+struct Lagging {
+    replica: Cluster,
+    lag: PgConnection,
+    _address: Address,
+    /// It has told clients of what is not shown.
+    teller: Victim,
+    /// It has not heard of it.
+    stranger: Victim,
+}
+
+impl Lagging {
+    /// Led there after these writes were replicated, and those are not shown. In between something is done.
+    async fn after<T>(
+        shown: &[Mutation],
+        held_back: &[Mutation],
+        between: impl AsyncFnOnce(&Victim) -> T,
+    ) -> (Lagging, T) {
+        let mut primary = Cluster::start().await;
+        let mut replica = primary.copy(Copied::Replica).await;
+        replica.restart().await;
+        let address = Address::of(&primary);
+        let teller = Victim::node(&address.url, None).await.ready().await;
+        let stranger = Victim::node(&address.url, None).await.ready().await;
+        done(&teller, shown).await;
+        primary.replicated(&replica).await;
+        let mut lag = replica.connect().await;
+        execute(&mut lag, "select pg_wal_replay_pause()").await;
+        stranger.pause();
+        done(&teller, held_back).await;
+        let seen = between(&teller).await;
+        primary.received(&replica).await;
+        primary.stop();
+        address.lead_to(&replica);
+        stranger.go_on();
+        let lagging = Lagging {
+            replica,
+            lag,
+            _address: address,
+            teller,
+            stranger,
+        };
+        (lagging, seen)
+    }
+
+    async fn catch_up(&mut self) {
+        execute(&mut self.lag, "select pg_wal_replay_resume()").await;
+        self.replica.caught_up().await;
+    }
+}
+
+/// A page of one record.
+const PAGE: &str = "query operation($next: String) { \
+                    syncPosts(limit: 1, nextToken: $next) { items { id _version } nextToken startedAt } }";
+
+/// D1, S3 (`sync-design.md` 1.3): a node chooses no replica, but its address may lead to one. Who subscribed where it had told
+/// others of what that does not show would never hear of it if a sync were answered from there.
+#[tokio::test]
+async fn t27_a_node_that_told_of_more_than_a_replica_shows_answers_no_sync_from_there() {
+    let shown = [create("a"), create("b")];
+    let (mut lagging, ()) = Lagging::after(&shown, &[update("a", 1)], async |_| ()).await;
+    let teller = &lagging.teller;
+    let (syncing, writing) = (
+        teller.door.request(DATASTORE, PAGE, &json!({})),
+        update("b", 1).send(teller),
+    );
+    let (synced, wrote) = tokio::join!(syncing, writing);
+    for (status, body) in [synced.expect("an answer"), wrote.expect("an answer")] {
+        assert_eq!(status, 503, "{body}");
+        assert_try_again(&body);
+    }
+    lagging.catch_up().await;
+    let mut device = Device::default();
+    device.sync(&lagging.teller).await;
+    assert_eq!(version(&device.blind["a"]), 2);
+}
+
+/// D1. A node that has told nobody of more has nothing to go by: what a sync did not show comes with the next one.
 #[tokio::test]
 async fn t27_what_a_replica_that_lags_did_not_show_comes_with_the_next_sync() {
+    let shown = [create("a"), create("b")];
+    let (mut lagging, ()) = Lagging::after(&shown, &[update("a", 1)], async |_| ()).await;
+    let mut device = Device::default();
+    device.sync(&lagging.stranger).await;
+    assert_eq!(version(&device.blind["a"]), 1, "the replica lags");
+    lagging.catch_up().await;
+    device.sync(&lagging.stranger).await;
+    assert_eq!(version(&device.blind["a"]), 2);
+}
+
+/// D1. Of what changed before the first page, which decides what the next sync asks for, no later page may lack anything.
+#[tokio::test]
+async fn t27_a_sync_that_began_at_a_primary_is_not_continued_at_a_replica_that_lags() {
+    let shown = [create("a"), create("b"), create("c")];
+    let held_back = [update("c", 1), update("a", 1), update("a", 2)];
+    let (mut lagging, first) = Lagging::after(&shown, &held_back, async |teller: &Victim| {
+        teller.value(PAGE, &json!({})).await
+    })
+    .await;
+    let mut next = json!({ "next": first["nextToken"] });
+    let (status, body) = lagging
+        .stranger
+        .door
+        .request(DATASTORE, PAGE, &next)
+        .await
+        .expect("an answer");
+    assert_eq!(status, 503, "{body}");
+    assert_try_again(&body);
+    lagging.catch_up().await;
+    let mut found = vec![first["items"][0].clone()];
+    while !next["next"].is_null() {
+        let page = lagging.stranger.value(PAGE, &next).await;
+        found.push(page["items"][0].clone());
+        next = json!({ "next": page["nextToken"] });
+    }
+    let found: Vec<_> = found
+        .iter()
+        .map(|record| (&record["id"], version(record)))
+        .collect();
+    assert_eq!(
+        found,
+        [(&json!("a"), 3), (&json!("b"), 1), (&json!("c"), 2)]
+    );
+}
+
+/// F1. Nothing is lost but a tick, from which a device has a time that the new primary has not reached.
+#[tokio::test]
+async fn t26_a_replica_that_takes_over_without_the_last_tick_begins_a_new_epoch_and_devices_converge()
+ {
     let mut primary = Cluster::start().await;
     let mut replica = primary.copy(Copied::Replica).await;
     replica.restart().await;
     let address = Address::of(&primary);
     let victim = Victim::node(&address.url, None).await.ready().await;
-    done(&victim, &[create("a"), create("b")]).await;
+    done(&victim, &[create("a"), update("a", 1)]).await;
     primary.replicated(&replica).await;
-    let mut lag = replica.connect().await;
-    execute(&mut lag, "select pg_wal_replay_pause()").await;
-    done(&victim, &[update("a", 1)]).await;
-    primary.received(&replica).await;
-    primary.stop();
-    address.lead_to(&replica);
-
+    replica.stop();
+    // Long enough for the model to be idle, and short enough to be believed.
+    set_off(&primary, 30_000).await;
     let mut device = Device::default();
     device.sync(&victim).await;
-    assert_eq!(version(&device.blind["a"]), 1, "the replica lags");
-    let (status, body) = update("b", 1).send(&victim).await.expect("an answer");
-    assert_eq!(status, 503, "{body}");
-    execute(&mut lag, "select pg_wal_replay_resume()").await;
-    replica.caught_up().await;
-    device.sync(&victim).await;
-    assert_eq!(version(&device.blind["a"]), 2);
+    let changed = device.blind["a"]["_lastChangedAt"].as_u64();
+    let ticked = device.last_sync;
+    assert!(ticked > changed.map(|changed| changed + 20_000), "no tick");
+
+    primary.stop();
+    replica.restart().await;
+    replica.promote().await;
+    address.lead_to(&replica);
+    let new = answered(&victim, &create("new")).await;
+    assert!(new.get("errors").is_none(), "{new}");
+    let new = &new["data"]["createPost"];
+    assert!(version(new) > EPOCH, "{new}");
+    assert!(new["_lastChangedAt"].as_u64() > ticked, "{new}");
+    let brought = device.sync(&victim).await;
+    assert!(brought.iter().eq(["a", "new"]), "{brought:?}");
+    assert_eq!(device.blind, device.gated);
+    assert_eq!(device.blind, everything(&victim).await);
+    assert!(victim.log().contains(SAID), "{}", victim.log());
 }

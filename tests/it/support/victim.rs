@@ -257,7 +257,7 @@ impl Victim {
     pub(crate) async fn value(&self, query: &str, variables: &Value) -> Value {
         let answer = self.door.request(DATASTORE, query, variables).await;
         let (status, body) = answer.expect("an answer");
-        assert_eq!(status, 200, "{body}");
+        assert_eq!(status, 200, "{body} {}", self.log());
         assert!(body.get("errors").is_none(), "{body}");
         let data = body["data"].as_object().expect("data");
         data.values().next().expect("one field").clone()

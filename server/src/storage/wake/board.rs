@@ -1,7 +1,7 @@
 //! What this process knows of the newest part of each model's log.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use driftless_resolvers::Timestamp;
@@ -49,6 +49,8 @@ pub(in crate::storage) struct Line {
     window: Mutex<Window>,
     /// The newest row whose time is known.
     mark: Mutex<Option<Mark>>,
+    /// How far clients were shown the log.
+    shown: AtomicI64,
 }
 
 /// Consecutive events at the end of a log, as far as this process saw them go by.
@@ -141,6 +143,7 @@ impl Board {
     pub(super) fn forget(&self) {
         for line in self.all() {
             *line.mark() = None;
+            line.shown.store(0, Ordering::Relaxed);
             *line.window() = Window::default();
         }
     }
@@ -218,6 +221,7 @@ impl Line {
             newest: watch::Sender::new(Seq(0)),
             window: Mutex::default(),
             mark: Mutex::default(),
+            shown: AtomicI64::default(),
         }
     }
 
@@ -234,6 +238,18 @@ impl Line {
     /// What is known of the log after a position, if that is the next thing known.
     pub(in crate::storage) fn since(&self, after: Seq, limit: usize) -> Option<Stretch> {
         self.window().since(after, limit)
+    }
+
+    /// The newest position that this process knows of: written here, looked at, or shown to a client.
+    pub(in crate::storage) fn known(&self) -> Seq {
+        let marked = self.mark().map_or(0, |mark| mark.seq);
+        Seq(marked.max(self.shown.load(Ordering::Relaxed)))
+    }
+
+    /// Clients are shown the log up to here. That is no mark: what a database shows that was put back must not take the
+    /// place of what tells it from the one before.
+    pub(in crate::storage) fn shows(&self, seq: Seq) {
+        self.shown.fetch_max(seq.0, Ordering::Relaxed);
     }
 
     fn is_followed(&self) -> bool {
@@ -420,6 +436,22 @@ mod tests {
             ..mark(8)
         };
         assert_eq!(board.marks(), [known]);
+    }
+
+    #[test]
+    fn what_is_known_of_a_log_grows_until_it_is_forgotten_and_word_of_others_is_not_knowledge() {
+        let board = Board::shared(false);
+        let line = board.line(1);
+        assert_eq!(line.known(), Seq(0));
+        board.committed(1, Seq(8), Timestamp(1), Vec::new);
+        line.shows(Seq(6));
+        heard(&board, &[1_000_000]);
+        assert_eq!(line.known(), Seq(8));
+        line.shows(Seq(9));
+        assert_eq!(line.known(), Seq(9));
+        assert_eq!(board.marks(), [mark(8)], "it may be of another database");
+        board.forget();
+        assert_eq!(line.known(), Seq(0), "an epoch has begun");
     }
 
     /// Others may notify on the channel, too: another deployment in the same database, for one.
