@@ -1,13 +1,18 @@
 //! Clocks that run away under a store (`sync-design.md` 10): they are not followed until somebody says that they are right.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftless::storage::Store;
+use driftless_resolvers::clock::Clock as _;
 use pretty_assertions::assert_eq;
 use sqlx::Connection as _;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::support::rig::Rig;
+use crate::support::server::PATIENCE;
 use crate::support::stores::{HeldClock, open};
 
 const HOUR: i64 = 3_600_000;
@@ -230,4 +235,67 @@ async fn a_database_that_is_set_to_what_its_servers_say_is_believed_at_once() {
     assert_eq!(node.create("right").await, rig.now());
     node.store.close().await;
     rig.finish().await;
+}
+
+/// By its own clock, a node that is ahead would take the words of all others for old ones, and others those of one that is
+/// behind.
+#[tokio::test]
+async fn whose_sockets_are_to_be_closed_is_heard_whatever_the_clocks_of_nodes_say() {
+    let stand = Stand::postgres().await;
+    let mut admin = stand.database().unwrap().connect().await;
+    let now: i64 = sqlx::query_scalar("select wall_ms()")
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+    let url = stand.url().unwrap();
+    let node_off = async |off: i64| {
+        let clock = HeldClock::new();
+        clock.set_off(now - clock.now().0 + off);
+        open(&url, &clock, None).await
+    };
+    let (behind, ahead) = (node_off(-2 * HOUR).await, node_off(2 * HOUR).await);
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    stand.store().on_dismissal(move |principal| {
+        let _ = sender.send(principal.to_owned());
+    });
+    // Until the node has begun to hear.
+    while heard.try_recv().is_err() {
+        behind.dismiss("early").await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+    let said = [
+        "by the one behind",
+        "by the one ahead",
+        "by the one behind again",
+    ];
+    for (node, principal) in [&behind, &ahead, &behind].into_iter().zip(said) {
+        node.dismiss(principal).await.unwrap();
+    }
+    let kept = "select principal from dismissals where principal <> 'early' order by number";
+    let kept: Vec<String> = sqlx::query_scalar(kept)
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(kept, said);
+    for principal in said {
+        let listening = async { while heard.recv().await.unwrap() != principal {} };
+        let waited = timeout(PATIENCE, listening).await;
+        waited.unwrap_or_else(|_| panic!("{principal} is not heard"));
+    }
+    // What every node has heard goes, by the same clock.
+    let two_hours_ago = "update dismissals set at_ms = at_ms - 7200000";
+    sqlx::raw_sql(two_hours_ago)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    behind.dismiss("last").await.unwrap();
+    let kept: Vec<String> = sqlx::query_scalar("select principal from dismissals")
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+    assert_eq!(kept, ["last"]);
+    drop(admin);
+    behind.close().await;
+    ahead.close().await;
+    stand.finish().await;
 }
