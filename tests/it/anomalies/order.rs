@@ -1,15 +1,22 @@
 //! Which write comes first, and who sees it when.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{bail, ensure};
+use driftless::storage::moment::{Moment, Moments, Witness};
 use driftless::storage::{Place, open_at};
 use driftless_resolvers::storage::Put;
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::support::bent::{Bent, Flaw};
 use crate::support::probe::{Probe, Replica, id, ids};
 use crate::support::rig::{Rig, Verdict, anomaly};
+use crate::support::server::PATIENCE;
 use crate::support::stores::Stand;
 
 anomaly!(t01_a_commit_that_is_overtaken_is_not_missed on [memory, sqlite, postgres] notices [
@@ -71,6 +78,82 @@ async fn t02_a_long_transaction_delays_no_other_model(rig: &Rig) -> Verdict {
     probe.sync(&mut replica, Some(started_at)).await?;
     ensure!(replica.0.contains_key("slow"), "lost after {started_at}");
     Ok(())
+}
+
+/// Counts the batches of a store, and lets each be committed by a permit only.
+struct Gate {
+    taken: AtomicUsize,
+    permits: Semaphore,
+}
+
+impl Witness for Gate {
+    fn at(&self, moment: Moment) -> BoxFuture<'_, ()> {
+        async move {
+            match moment {
+                Moment::Taken => drop(self.taken.fetch_add(1, Ordering::SeqCst)),
+                Moment::Written => self.permits.acquire().await.expect("it is open").forget(),
+                _ => {}
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Gate {
+    /// Until so many batches have been taken from their queues.
+    async fn has_taken(&self, batches: usize) {
+        while self.taken.load(Ordering::SeqCst) < batches {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// D1, D5. On SQLite all models share one writer: an import is many batches, and what another model writes meanwhile waits
+/// for the one that is under way. Syncs wait for none.
+#[tokio::test]
+async fn t02_an_import_into_sqlite_delays_another_model_by_one_batch() {
+    let gate = Arc::new(Gate {
+        taken: AtomicUsize::new(0),
+        permits: Semaphore::new(2),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place {
+        moments: Moments::seen_by(Arc::clone(&gate) as Arc<dyn Witness>),
+        ..Place::at(&format!("sqlite:{}", folder.path().join("db").display()))
+    };
+    let store = open_at(&place).await.expect("a store");
+    let probe = Probe::of(store.storage.clone(), store.feed.clone(), "Post").await;
+    let other = Probe::of(store.storage.clone(), store.feed.clone(), "Other").await;
+    for probe in [&probe, &other] {
+        probe.save("first", 0).await.expect("a write");
+    }
+    let import = |n: usize| {
+        let probe = probe.clone();
+        tokio::spawn(async move { probe.save(&format!("import {n}"), 0).await })
+    };
+    let import: Vec<_> = (0..1_000).map(import).collect();
+    gate.has_taken(3).await;
+    let late = tokio::spawn(save(other.clone(), "late"));
+    gate.has_taken(4).await;
+    let mut replica = Replica::default();
+    let started_at = probe.sync(&mut replica, None).await.expect("a sync");
+    assert_eq!(replica.0.keys().collect::<Vec<_>>(), ["first"]);
+
+    gate.permits.add_permits(2);
+    let written = timeout(PATIENCE, late).await;
+    let written = written.expect("the whole import goes first");
+    written.expect("no panic").expect("a write");
+    let imported = import.iter().filter(|write| write.is_finished()).count();
+    assert!(imported <= 256, "{imported}");
+
+    gate.permits.add_permits(1_000);
+    for write in import {
+        write.await.expect("no panic").expect("a write");
+    }
+    let synced = probe.sync(&mut replica, Some(started_at)).await;
+    synced.expect("a sync");
+    assert_eq!(replica.0.len(), 1_001);
+    store.close().await;
 }
 
 anomaly!(t03_changes_of_one_millisecond_are_not_missed on [memory, sqlite, postgres] notices [
