@@ -4,6 +4,7 @@ mod sort;
 
 use std::sync::Arc;
 
+use driftless_conflict_handlers::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::error::{ErrorType, FieldError};
@@ -15,7 +16,7 @@ use crate::filter::Filter;
 use crate::identity::Caller;
 use crate::page;
 use crate::schema::model::{Index, Model, ModelOperation};
-use crate::storage::{Key, Page, Position, Query, Scope};
+use crate::storage::{Horizon, Key, Page, Place, Position, Query, Scope};
 use crate::tombstone;
 
 pub(crate) use sort::{SortKey, given};
@@ -144,10 +145,7 @@ pub(crate) fn answer(permit: &Permit<'_>, purpose: &str, found: Page) -> Resolve
     let sealer = &permit.engine().sealer;
     Resolved::Connection(Connection {
         records: found.records.into_iter().map(Arc::new).collect(),
-        next_token: found.next.map(|next| {
-            let content = json!({"sort": next.sort, "key": next.key.0, "horizon": next.horizon.0});
-            sealer.seal(purpose, &content)
-        }),
+        next_token: found.next.map(|next| sealer.seal(purpose, &content(&next))),
         started_at: None,
     })
 }
@@ -161,12 +159,32 @@ fn shown(permit: &Permit<'_>, args: &Arguments) -> Result<Filter, FieldError> {
     Ok(filter)
 }
 
+/// A position as a token carries it.
+fn content(position: &Position) -> Value {
+    let Horizon { seq, changed } = position.horizon;
+    let horizon = [seq.0, changed.0];
+    match &position.place {
+        Place::Standing { sort, key } => json!({"sort": sort, "key": key.0, "horizon": horizon}),
+        Place::Moved(key) => json!({"moved": key.0, "horizon": horizon}),
+    }
+}
+
+/// The position that a token carries; `None` if it is of another form.
 fn position(content: &Value) -> Option<Position> {
-    Some(Position {
-        sort: content.get("sort")?.clone(),
-        key: Key(content.get("key")?.as_str()?.to_owned()),
-        horizon: Seq(content.get("horizon")?.as_i64()?),
-    })
+    let key = |name: &str| Some(Key(content.get(name)?.as_str()?.to_owned()));
+    let place = match key("moved") {
+        Some(key) => Place::Moved(key),
+        None => Place::Standing {
+            sort: content.get("sort")?.clone(),
+            key: key("key")?,
+        },
+    };
+    let horizon = content.get("horizon")?;
+    let horizon = Horizon {
+        seq: Seq(horizon.get(0)?.as_i64()?),
+        changed: Timestamp(horizon.get(1)?.as_i64()?),
+    };
+    Some(Position { place, horizon })
 }
 
 /// The values by which a request names key fields: arguments of their own, or conditions that name one value.

@@ -183,13 +183,49 @@ pub enum Scope {
 /// Where a page ended: enough to go on after it by range, whatever was written meanwhile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Position {
-    /// The sort value of the last record (index scopes only; `Null` otherwise).
-    pub sort: Value,
+    /// Behind which record.
+    pub place: Place,
+    /// Where the log ended when the first page was read.
+    pub horizon: Horizon,
+}
+
+/// A place among the records of a query.
+///
+/// First come the records that stand where they stood at the horizon, in the order of the scope. Then, in an index with sort
+/// fields, those that have moved in it since: they are told apart because one that is moved ahead of the reader again and
+/// again would be read again and again, and one that is moved behind it never. What has moved since stays among those that
+/// have, and their order, that of their keys, does not change: so both parts end, and hide none (`sync-design.md` D5).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// Among the records that stand where they stood.
+    Standing {
+        /// The sort value of the last record (index scopes only; `Null` otherwise).
+        sort: Value,
+        /// The key of the last record.
+        key: Key,
+    },
+    /// Among those that have moved: behind this key, which is empty at their beginning.
+    Moved(Key),
+}
+
+impl Place {
     /// The key of the last record.
-    pub key: Key,
-    /// The log position of page one, or a little later. Records that came into being after it are for a query that is begun
-    /// anew, so that this one ends however fast they are made (`sync-design.md` D5).
-    pub horizon: Seq,
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Place::Standing { key, .. } | Place::Moved(key) => key,
+        }
+    }
+}
+
+/// The end of a model's log at one moment. Records that come into being behind it are for a query that is begun anew, so that
+/// the one that began there ends however fast they are made (`sync-design.md` D5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The position of the last row.
+    pub seq: Seq,
+    /// Its time: what changed later in the log has no earlier one.
+    pub changed: Timestamp,
 }
 
 /// A page of a query. It may hold fewer records than asked for and still have a continuation (scan bound).

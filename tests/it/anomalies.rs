@@ -8,6 +8,7 @@ mod bent_sql;
 mod clocks;
 mod deltas;
 mod events;
+mod indexes;
 mod loops;
 mod order;
 mod pages;

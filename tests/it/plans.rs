@@ -12,8 +12,12 @@ mod library;
 
 use std::io::Write as _;
 
+use driftless_resolvers::Timestamp;
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::filter::{Filter, Test};
-use driftless_resolvers::storage::{self, Query, Scope, SyncFrom, SyncQuery};
+use driftless_resolvers::storage::{
+    self, Horizon, Page, Place, Position, Query, Scope, SyncFrom, SyncQuery,
+};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
@@ -24,7 +28,7 @@ macro_rules! on_both_databases {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
             $(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     super::$case(super::Library::open(super::Kind::Sqlite).await).await;
                 }
@@ -32,7 +36,7 @@ macro_rules! on_both_databases {
         }
         mod postgres {
             $(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     super::$case(super::Library::open(super::Kind::Postgres).await).await;
                 }
@@ -43,6 +47,8 @@ macro_rules! on_both_databases {
 
 on_both_databases!(
     every_read_is_a_range_of_an_index,
+    a_page_of_an_index_is_one_read_and_what_has_moved_one_more,
+    what_moves_while_the_first_page_is_read_is_not_hidden,
     every_filter_of_a_selective_sync_is_tested_by_the_database,
     a_client_that_was_away_for_a_year_gets_the_hundred_records_that_changed,
     a_caller_gets_the_hundred_records_that_a_rule_lets_it_find_at_once,
@@ -109,6 +115,8 @@ enum Walk {
     Changes,
     /// One of the schema's, by the field of its partition, and what else the condition says on SQLite.
     Of(&'static str, &'static str),
+    /// What has changed since in the partition of an index, by the partition's field.
+    Moved(&'static str),
     /// These, each for a part of what is read.
     Either(&'static [Walk]),
 }
@@ -258,6 +266,95 @@ async fn every_read_is_a_range_of_an_index(library: Library) {
             .unwrap();
         library.expect_range("parents of a page", &Key);
     }
+    library.close().await;
+}
+
+/// The ids on a page.
+fn ids(page: &Page) -> Vec<&str> {
+    let ids = page.records.iter();
+    ids.map(|record| record.fields["id"].as_str().unwrap())
+        .collect()
+}
+
+/// What has moved is read as a range of what has changed in the partition, however large that is.
+async fn a_page_of_an_index_is_one_read_and_what_has_moved_one_more(library: Library) {
+    let mut query = Query {
+        limit: 1_000,
+        ..children("byTitle", "u7", Filter::everything())
+    };
+    library.reads();
+    let mut pages = Vec::new();
+    loop {
+        let page = library.query(&query).await;
+        let reads = library.reads();
+        assert_eq!(reads.len(), 1, "page {}: {reads:#?}", pages.len());
+        query.after = page.next.clone();
+        pages.push(page);
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert!(pages.len() > 3);
+    let last = pages[pages.len() - 2].next.clone();
+    let (moved, seen) = (ids(&pages[0])[7], ids(&pages[pages.len() - 1]));
+    library.title(moved, "title 0").await;
+    query.after = last;
+    let page = library.query(&query).await;
+    let both = [seen.as_slice(), &[moved]].concat();
+    assert_eq!((ids(&page), page.next.clone()), (both, None));
+    library.expect_range("what has moved", &Walk::Moved("owner"));
+    for sort in [
+        Test::Ge(json!("title ")),
+        Test::Between(json!("title 0"), json!("title 1")),
+        Test::BeginsWith("title 0".to_owned()),
+    ] {
+        let Scope::Index { sort: tests, .. } = &mut query.scope else {
+            panic!("an index");
+        };
+        *tests = vec![sort];
+        library.query(&query).await;
+        library.expect_range("what has moved there", &Walk::Moved("owner"));
+    }
+    // Half of all records have changed since.
+    let half = library.records / 2;
+    query.after = Some(Position {
+        place: Place::Moved(storage::Key(String::new())),
+        horizon: Horizon {
+            seq: Seq(half),
+            changed: Timestamp(library.began + half),
+        },
+    });
+    library.query(&query).await;
+    library.expect_range("what has moved of the half", &Walk::Moved("owner"));
+    library.close().await;
+}
+
+/// A page that no database can fill at once: a filter of so many tests is left to the server. A record moves from before the
+/// first reading's end to behind it.
+async fn what_moves_while_the_first_page_is_read_is_not_hidden(library: Library) {
+    let all = Query {
+        limit: 1_000,
+        ..children("byTitle", "u7", Filter::everything())
+    };
+    let first = library.query(&all).await;
+    let next = Query {
+        after: first.next.clone(),
+        ..all.clone()
+    };
+    let second = library.query(&next).await;
+    let late: Vec<_> = ids(&second)[10..13].iter().map(|id| json!(id)).collect();
+    let mut tests = vec![field("id", Test::In(late.clone()))];
+    tests.extend((0..200).map(|n| field("title", Test::Ne(json!(format!("no {n}"))))));
+    let query = Query {
+        filter: Filter::All(tests),
+        limit: 10,
+        ..all
+    };
+    library.title_meanwhile(1, late[1].as_str().unwrap(), "title 99999999");
+    let page = library.query(&query).await;
+    let found = ids(&page);
+    assert_eq!(late, [found[0], found[2], found[1]], "{found:?}");
+    assert_eq!(page.next, None);
     library.close().await;
 }
 

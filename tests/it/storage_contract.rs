@@ -51,6 +51,8 @@ mod fallback;
 mod filters;
 mod journal;
 mod laws;
+mod move_laws;
+mod moves;
 mod queries;
 mod recovery;
 mod slowness;

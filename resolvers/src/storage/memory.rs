@@ -2,6 +2,7 @@
 //!
 //! Everything is under one lock and every read walks everything; it is for tests, and for being read.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +16,8 @@ use driftless_conflict_handlers::{Record, Timestamp, Version};
 
 use super::attributes::{self, Attributes, compare};
 use super::{
-    Expected, Key, Page, Position, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor,
-    SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
+    Expected, Horizon, Key, Page, Place, Position, Put, Query, Revision, Scope, Storage,
+    StorageError, SyncCursor, SyncFrom, SyncPage, SyncPlace, SyncQuery, TICK_AFTER, Write,
 };
 use crate::clock::Clock;
 use crate::feed::{Event, Feed, Seq, Stretch};
@@ -264,63 +265,83 @@ impl Kept {
         }
     }
 
-    /// Everything in the scope, in its order.
+    fn horizon(&self) -> Horizon {
+        Horizon {
+            seq: self.head(),
+            changed: self.head_time(),
+        }
+    }
+
+    /// Everything in the scope that was there at the horizon, in the order in which it is read.
     fn walk(
         &self,
         model: &Model,
         scope: &Scope,
         horizon: Seq,
-    ) -> Result<Vec<(Position, &Record)>, StorageError> {
+    ) -> Result<Vec<(Place, &Record)>, StorageError> {
         let all = self
             .records
             .iter()
             .filter(|(_, stored)| stored.first <= horizon);
-        let position = |key: &Key, sort| Position {
+        let standing = |key: &Key, sort| Place::Standing {
             sort,
             key: key.clone(),
-            horizon,
         };
         let Scope::Index {
             index,
             partition,
             sort: tests,
-            descending,
+            ..
         } = scope
         else {
             return Ok(all
-                .map(|(key, stored)| (position(key, Value::Null), &stored.record))
+                .map(|(key, stored)| (standing(key, Value::Null), &stored.record))
                 .collect());
         };
         let attributes = Attributes::of(model, super::key_fields(model, index.as_deref())?);
         let mut found: Vec<_> = all
             .filter_map(|(key, stored)| {
                 let (own, sort) = attributes.entry(&stored.record.fields)?;
-                (compare(&own, partition).is_eq() && attributes::passes(tests, &sort))
-                    .then(|| (position(key, sort), &stored.record))
+                if compare(&own, partition).is_ne() || !attributes::passes(tests, &sort) {
+                    return None;
+                }
+                let has_moved = attributes.sort.is_some() && self.moves(&attributes, key, horizon);
+                let place = if has_moved {
+                    Place::Moved(key.clone())
+                } else {
+                    standing(key, sort)
+                };
+                Some((place, &stored.record))
             })
             .collect();
-        found.sort_by(|(left, _), (right, _)| order(left, right));
-        if *descending {
-            found.reverse();
-        }
+        found.sort_by(|(left, _), (right, _)| order(scope, left, right));
         Ok(found)
     }
 
+    /// Whether a record has had another place in an index since a position of the log. Where so much was trimmed that nobody
+    /// can tell, it has if it was written since.
+    fn moves(&self, attributes: &Attributes, key: &Key, since: Seq) -> bool {
+        let images = self.log.iter().filter_map(|row| {
+            let (_, revision) = row.write.as_ref().filter(|(of, _)| of == key)?;
+            Some((row.seq, attributes.entry(&revision.record.fields)))
+        });
+        let images: Vec<_> = images.collect();
+        match images.first() {
+            Some((first, _)) if *first <= since => images
+                .windows(2)
+                .any(|pair| pair[1].0 > since && !same(&pair[0].1, &pair[1].1)),
+            _ => self.records.get(key).is_some_and(|it| it.seq > since),
+        }
+    }
+
     fn query(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
-        let descending = matches!(query.scope, Scope::Index { descending, .. } if descending);
-        let is_after = |place: &Position| {
-            query.after.as_ref().is_none_or(|after| {
-                let order = order(place, after);
-                if descending {
-                    order.is_lt()
-                } else {
-                    order.is_gt()
-                }
-            })
+        let after = query.after.as_ref();
+        let horizon = after.map_or_else(|| self.horizon(), |after| after.horizon);
+        let is_after = |place: &Place| {
+            after.is_none_or(|after| order(&query.scope, place, &after.place).is_gt())
         };
-        let horizon = query.after.as_ref().map_or(self.head(), |it| it.horizon);
         let mut rest = self
-            .walk(model, &query.scope, horizon)?
+            .walk(model, &query.scope, horizon.seq)?
             .into_iter()
             .filter(|(place, record)| is_after(place) && query.rows.matches(record))
             .filter(|(_, record)| query.filter.matches(record));
@@ -328,14 +349,45 @@ impl Kept {
         let next = page
             .last()
             .filter(|_| rest.next().is_some())
-            .map(|(place, _)| place.clone());
+            .map(|(place, _)| Position {
+                place: place.clone(),
+                horizon,
+            });
         let records = page.into_iter().map(|(_, record)| record.clone()).collect();
         Ok(Page { records, next })
     }
 }
 
-fn order(left: &Position, right: &Position) -> std::cmp::Ordering {
-    compare(&left.sort, &right.sort).then_with(|| left.key.cmp(&right.key))
+/// The order of a scope.
+fn order(scope: &Scope, left: &Place, right: &Place) -> Ordering {
+    match (left, right) {
+        (
+            Place::Standing { sort, key },
+            Place::Standing {
+                sort: other_sort,
+                key: other_key,
+            },
+        ) => {
+            let order = compare(sort, other_sort).then_with(|| key.cmp(other_key));
+            match scope {
+                Scope::Index { descending, .. } if *descending => order.reverse(),
+                _ => order,
+            }
+        }
+        (Place::Standing { .. }, Place::Moved(_)) => Ordering::Less,
+        (Place::Moved(_), Place::Standing { .. }) => Ordering::Greater,
+        (Place::Moved(key), Place::Moved(other)) => key.cmp(other),
+    }
+}
+
+/// Whether two images of a record have one place in an index.
+fn same(one: &Option<(Value, Value)>, other: &Option<(Value, Value)>) -> bool {
+    match (one, other) {
+        (Some((partition, sort)), Some((other_partition, other_sort))) => {
+            compare(partition, other_partition).is_eq() && compare(sort, other_sort).is_eq()
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 fn spent(key: &Key) -> StorageError {

@@ -7,7 +7,7 @@ use driftless_resolvers::storage::StorageError;
 use driftless_resolvers::storage::attributes::{Attribute, Kind};
 
 use super::database::{Arg, Dialect, Row, Statement};
-use super::table::{Column, Table};
+use super::table::{Column, Table, quoted};
 
 /// The system tables, step by step. A step that was shipped is never edited.
 pub(super) fn migrations(dialect: Dialect) -> Migrator {
@@ -102,25 +102,30 @@ pub(super) fn table(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// The columns of this name that a table has.
-pub(super) fn columns_named(dialect: Dialect, table: &Table, column: &str) -> Statement {
+/// The names of a table's columns.
+pub(super) fn columns(dialect: Dialect, table: &Table) -> Statement {
     let sql = match dialect {
         Dialect::Postgres => {
-            "select attname::text from pg_attribute where attrelid = to_regclass($1) and attname = $2"
+            "select attname::text from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped"
         }
         // The function takes a name without its quotes; no model's holds one.
-        Dialect::Sqlite => "select name from pragma_table_info(trim($1, '\"')) where name = $2",
+        Dialect::Sqlite => "select name from pragma_table_info(trim($1, '\"'))",
     };
-    let args = vec![Arg::Text(table.name.clone()), Arg::Text(column.to_owned())];
-    Statement::new(sql, args)
+    Statement::new(sql, vec![Arg::Text(table.name.clone())])
 }
 
-/// Adds where records came into being to a table of a former version; those that are there were so from the beginning.
-pub(super) fn first_seq(table: &Table) -> String {
-    format!(
-        "alter table {} add column first_seq bigint not null default 0",
-        table.name
-    )
+/// What a table of a former version may lack, by quoted names: where records came into being (those that are there were so from the
+/// beginning), and where the values of index columns changed (they have not since). No row is touched.
+pub(super) fn marks(table: &Table) -> Vec<(String, String)> {
+    let of_columns = table.columns.iter();
+    let of_columns = of_columns.map(|column| (column.moved.clone(), "bigint"));
+    let of_records = (quoted("first_seq"), "bigint not null default 0");
+    let all = std::iter::once(of_records).chain(of_columns);
+    all.map(|(name, ty)| {
+        let add = format!("alter table {} add column {name} {ty}", table.name);
+        (name, add)
+    })
+    .collect()
 }
 
 /// Adds a column for an index attribute. It is empty, so no row is touched.

@@ -25,9 +25,11 @@ pub(super) struct Reader {
     /// Whether rows are left out that whoever asks must not learn of.
     secretive: bool,
     limit: usize,
-    /// How much the documents that the database sends at once may weigh.
-    most: usize,
+    /// How much what the database sends next may weigh.
+    left: usize,
     kept: Vec<Hit>,
+    /// How many of them are from ranges that were walked before this one.
+    before: usize,
     rounds: usize,
     /// Whether the last answer ended because it had looked at enough rows, and not because it was full.
     bounded: bool,
@@ -38,11 +40,13 @@ pub(super) struct Reader {
 pub(super) enum Collected {
     /// Go on after this row.
     More(Hit),
-    /// The page, and the row to go on after if something may be left.
+    /// The page, and the row to go on after; none if that is where this range begins.
     Page {
         records: Vec<Record>,
         last: Option<Hit>,
     },
+    /// The range is at its end. The page is what there is, unless it goes on in another one.
+    End,
 }
 
 impl Reader {
@@ -52,8 +56,9 @@ impl Reader {
             filter: rows.clone().and(filter.clone()),
             secretive: !rows.is_everything(),
             limit: limit.max(1),
-            most,
+            left: most,
             kept: Vec::new(),
+            before: 0,
             rounds: 0,
             bounded: true,
             begun: Instant::now(),
@@ -74,6 +79,12 @@ impl Reader {
         } else {
             missing.max(UNTESTED_WANT)
         }
+    }
+
+    /// Goes on in another range.
+    pub(super) fn turn(&mut self) {
+        self.before = self.kept.len();
+        self.bounded = true;
     }
 
     /// Takes the rows of an answer to a question for `want` rows.
@@ -102,7 +113,7 @@ impl Reader {
             );
             let stays = matches && passes(&hit);
             if stays && self.kept.len() == self.limit {
-                let last = self.kept.last().cloned();
+                let last = self.kept[self.before..].last().cloned();
                 return self.page(last);
             }
             if stays {
@@ -112,17 +123,22 @@ impl Reader {
                 left_out = Some(hit);
             }
         }
-        let taken = self.kept.get(begun..).and_then(<[Hit]>::last);
-        let seen = left_out.or_else(|| taken.cloned());
-        let at_bound = seen.as_ref().is_some_and(|hit| hit.looked == SCAN_BOUND);
+        let taken = &self.kept[begun..];
+        let seen = left_out.or_else(|| taken.last().cloned());
+        let Some(seen) = seen else {
+            return Collected::End;
+        };
+        self.left -= rows::weight(taken).min(self.left);
+        let at_bound = seen.looked == SCAN_BOUND;
         if !full_answer && !at_bound {
-            return self.page(None);
+            return Collected::End;
         }
         self.rounds += 1;
         self.bounded = at_bound;
-        match seen {
-            Some(hit) if !cut && self.goes_on(at_bound) => Collected::More(hit),
-            seen => self.page(seen),
+        if !cut && self.goes_on(at_bound) {
+            Collected::More(seen)
+        } else {
+            self.page(Some(seen))
         }
     }
 
@@ -135,12 +151,12 @@ impl Reader {
 
     /// Whether an answer ends there because it weighs enough.
     pub(super) fn is_cut(&self, hits: &[Hit]) -> bool {
-        hits.iter().map(|hit| hit.weight).sum::<usize>() >= self.most
+        hits.iter().map(|hit| hit.weight).sum::<usize>() >= self.left
     }
 
     /// How much the documents of an answer may weigh whose records' columns start with the `at`-th.
     pub(super) fn allowance(&self, at: usize) -> Allowance {
-        rows::allowance(at, self.most)
+        rows::allowance(at, self.left)
     }
 
     /// The records so far.

@@ -7,12 +7,15 @@ use driftless_resolvers::feed::Seq;
 use driftless_resolvers::filter::{Filter, Test};
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::attributes::{self, Attributes};
-use driftless_resolvers::storage::{Key, Position, Scope, StorageError, SyncPlace, key_fields};
+use driftless_resolvers::storage::{
+    Horizon, Key, Place, Position, Scope, StorageError, SyncPlace, key_fields,
+};
 
 use super::column_sql::{self, Operand};
 use super::database::{Arg, Dialect};
 use super::filter_sql::prefilter;
 use super::narrow::{Narrowing, Part};
+use super::rows::Hit;
 use super::statements::Range;
 use super::table::{Column, Table};
 
@@ -40,6 +43,8 @@ struct IndexWalk<'a> {
     sort: Option<Column>,
     tests: &'a [Test],
     descending: bool,
+    /// Whether a record may move in it: it is sorted, and not by the key, which does not change.
+    moves: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -70,6 +75,7 @@ impl<'a> Walk<'a> {
                 match column_sql::bound(column.is_number(), partition) {
                     None => Way::Nowhere,
                     Some(value) => Way::Index(Box::new(IndexWalk {
+                        moves: index.is_some() && attributes.sort.is_some(),
                         partition: known(table, column)?,
                         value,
                         sort: attributes
@@ -139,59 +145,156 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The position of a record in this walk.
-    pub(super) fn position(&self, hit: &super::rows::Hit, horizon: Seq) -> Position {
-        let sort = match &self.scope {
-            Way::Index(walk) => walk.attributes.entry(&hit.record.fields),
-            Way::Table(_) | Way::One(_) | Way::Nowhere => None,
+    /// The position of a record that was read where the walk had come to a place, or was at its beginning.
+    pub(super) fn position(&self, hit: &Hit, at: Option<&Position>, horizon: Horizon) -> Position {
+        let key = hit.key.clone();
+        let place = match (at.map(|at| &at.place), &self.scope) {
+            (Some(Place::Moved(_)), _) => Place::Moved(key),
+            (_, Way::Index(walk)) => {
+                let entry = walk.attributes.entry(&hit.record.fields);
+                let sort = entry.map_or(Value::Null, |(_, sort)| sort);
+                Place::Standing { sort, key }
+            }
+            (_, Way::Table(_) | Way::One(_) | Way::Nowhere) => Place::Standing {
+                sort: Value::Null,
+                key,
+            },
         };
-        Position {
-            sort: sort.map_or(Value::Null, |(_, sort)| sort),
-            key: hit.key.clone(),
-            horizon,
-        }
+        Position { place, horizon }
+    }
+
+    /// Where the walk goes on when a range of it that began at a place is at its end, and the log was at `head` then: with
+    /// what has moved since the horizon, if anything may have. `None` is where it ends.
+    pub(super) fn turn(&self, at: Option<&Position>, head: Option<Horizon>) -> Option<Position> {
+        let Position { place, horizon } = at?;
+        let may_move = matches!(&self.scope, Way::Index(walk) if walk.moves);
+        let is_quiet = head == Some(*horizon);
+        let goes_on = matches!(place, Place::Standing { .. }) && may_move && !is_quiet;
+        goes_on.then(|| Position {
+            place: Place::Moved(Key(String::new())),
+            horizon: *horizon,
+        })
     }
 }
 
 impl IndexWalk<'_> {
+    /// The condition and the order of the rows after a position.
     fn range(
         &self,
         dialect: Dialect,
         after: Option<&Position>,
         args: &mut Vec<Arg>,
     ) -> (String, String) {
-        let (direction, comparison) = if self.descending {
+        let value = push(args, self.value.clone());
+        let mut conditions = vec![format!("{} = {value}", self.partition.name)];
+        let order = match (&self.sort, after.map(|after| (&after.place, after.horizon))) {
+            (None, after) => {
+                let (direction, comparison) = self.direction();
+                if let Some((place, horizon)) = after {
+                    let key = push(args, text(place.key()));
+                    conditions.push(format!("pk {comparison} {key}"));
+                    conditions.push(made_by(horizon.seq, args));
+                }
+                format!("pk{direction}")
+            }
+            (Some(sort), Some((Place::Moved(key), horizon))) => {
+                conditions.extend(self.passing(dialect, sort, &hidden(sort), args));
+                conditions.extend(self.moved(sort, key, horizon, args));
+                HIDDEN_KEY.to_owned()
+            }
+            (Some(sort), after) => {
+                let (direction, _) = self.direction();
+                conditions.extend(self.passing(dialect, sort, &sort.name, args));
+                if let Some((place, horizon)) = after {
+                    conditions.extend(self.standing(sort, place, horizon, args));
+                }
+                format!("{}{direction}, pk{direction}", sort.name)
+            }
+        };
+        (conditions.join(" and "), order)
+    }
+
+    /// How it is ordered, and how what comes later compares.
+    fn direction(&self) -> (&'static str, &'static str) {
+        if self.descending {
             (" desc", "<")
         } else {
             ("", ">")
-        };
-        let value = push(args, self.value.clone());
-        let mut conditions = vec![format!("{} = {value}", self.partition.name)];
-        let Some(sort) = &self.sort else {
-            if let Some(after) = after {
-                let key = push(args, text(&after.key));
-                conditions.push(format!("pk {comparison} {key}"));
-                conditions.push(made_by(after.horizon, args));
-            }
-            return (conditions.join(" and "), format!("pk{direction}"));
-        };
-        conditions.push(format!("{} is not null", sort.name));
-        let operand = Operand::column(&sort.name, sort.is_number());
-        conditions.extend(
-            self.tests
-                .iter()
-                .filter_map(|test| column_sql::column_test(dialect, &operand, test, args)),
-        );
-        if let Some(after) = after {
-            if let Some(bound) = column_sql::bound(sort.is_number(), &after.sort) {
-                let (value, key) = (push(args, bound), push(args, text(&after.key)));
-                conditions.push(format!("({}, pk) {comparison} ({value}, {key})", sort.name));
-            }
-            conditions.push(made_by(after.horizon, args));
         }
-        let order = format!("{}{direction}, pk{direction}", sort.name);
-        (conditions.join(" and "), order)
     }
+
+    /// That the index holds a record, and its sort value passes; `name` is the value's.
+    fn passing(
+        &self,
+        dialect: Dialect,
+        sort: &Column,
+        name: &str,
+        args: &mut Vec<Arg>,
+    ) -> Vec<String> {
+        let operand = Operand::column(name, sort.is_number());
+        let tests = self.tests.iter();
+        let tests = tests.filter_map(|test| column_sql::column_test(dialect, &operand, test, args));
+        let is_held = std::iter::once(format!("{name} is not null"));
+        is_held.chain(tests).collect()
+    }
+
+    /// That a record stands where it stood at the horizon, after a place.
+    fn standing(
+        &self,
+        sort: &Column,
+        place: &Place,
+        horizon: Horizon,
+        args: &mut Vec<Arg>,
+    ) -> Vec<String> {
+        let mut conditions = Vec::new();
+        if let Place::Standing { sort: value, key } = place
+            && let Some(value) = column_sql::bound(sort.is_number(), value)
+        {
+            let (_, comparison) = self.direction();
+            let (value, key) = (push(args, value), push(args, text(key)));
+            conditions.push(format!("({}, pk) {comparison} ({value}, {key})", sort.name));
+        }
+        conditions.push(made_by(horizon.seq, args));
+        if self.moves {
+            let seq = push(args, Arg::Int(horizon.seq.0));
+            let stands =
+                |Column { moved, .. }: &Column| format!("({moved} is null or {moved} <= {seq})");
+            conditions.extend([stands(&self.partition), stands(sort)]);
+        }
+        conditions
+    }
+
+    /// That a record has moved since the horizon, after a key. They are looked for among what has changed since, in the
+    /// order of change, and sorted then.
+    fn moved(
+        &self,
+        sort: &Column,
+        after: &Key,
+        horizon: Horizon,
+        args: &mut Vec<Arg>,
+    ) -> [String; 4] {
+        let key = push(args, text(after));
+        let changed = push(args, Arg::Int(horizon.changed.0));
+        let seq = push(args, Arg::Int(horizon.seq.0));
+        [
+            format!("{HIDDEN_KEY} > {key}"),
+            format!("(changed_ms, seq) > ({changed}, {seq})"),
+            format!(
+                "({} > {seq} or {} > {seq})",
+                self.partition.moved, sort.moved
+            ),
+            format!("first_seq <= {seq}"),
+        ]
+    }
+}
+
+/// The key as no index holds it: in its order a database would rather walk over everything than sort what has moved.
+const HIDDEN_KEY: &str = "(pk || '')";
+
+/// The value of a column as no index holds it.
+fn hidden(column: &Column) -> String {
+    let nothing = if column.is_number() { "+ 0" } else { "|| ''" };
+    format!("({} {nothing})", column.name)
 }
 
 /// The rows of a sync after a place; those of a later page are those that [`SyncCursor::reaches`].
@@ -255,8 +358,9 @@ fn branches(narrowing: Option<&Narrowing>, condition: &str, args: &mut Vec<Arg>)
 
 fn after_key(after: Option<&Position>, args: &mut Vec<Arg>) -> Option<String> {
     let after = after?;
-    let key = push(args, text(&after.key));
-    Some(format!("pk > {key} and {}", made_by(after.horizon, args)))
+    let key = push(args, text(after.place.key()));
+    let made_by = made_by(after.horizon.seq, args);
+    Some(format!("pk > {key} and {made_by}"))
 }
 
 /// That a record came into being at this position of the log or before it.

@@ -2,7 +2,9 @@
 
 use driftless_resolvers::asked::Asked;
 use driftless_resolvers::feed::Seq;
-use driftless_resolvers::storage::{Expected, Key, Put, Revision, StorageError, SyncPlace, Write};
+use driftless_resolvers::storage::{
+    Expected, Horizon, Key, Put, Revision, StorageError, SyncPlace, Write,
+};
 use driftless_resolvers::sync::LogState;
 use driftless_resolvers::{Record, Timestamp, Version};
 
@@ -24,6 +26,10 @@ pub(super) struct Hit {
 
 /// Where a record's document is among its columns.
 const DOCUMENT: usize = 5;
+/// Where a page says how many rows had been looked at, where the log ends, and which of several it is.
+const LOOKED: usize = 6;
+const HEAD: usize = 7;
+const BRANCH: usize = 9;
 
 /// How much the documents of an answer may weigh whose records' columns start with the `at`-th.
 pub(super) fn allowance(at: usize, bytes: usize) -> Allowance {
@@ -61,10 +67,21 @@ pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
     })
 }
 
-/// The rows of a [`statements::scan`].
+/// The rows of a [`statements::scan`] or a [`statements::page`].
 pub(super) fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
     let hits: Result<Vec<Hit>, _> = rows.iter().map(|row| scanned(row, 0)).collect();
     in_order(hits?)
+}
+
+/// Where the log ended when the rows of a [`statements::page`] or of several were read; `None` if there are none.
+pub(super) fn horizon(rows: &[Row]) -> Result<Option<Horizon>, StorageError> {
+    let horizon = |row: &Row| {
+        Ok(Horizon {
+            seq: Seq(row.int(HEAD)?),
+            changed: Timestamp(row.int(HEAD + 1)?),
+        })
+    };
+    rows.first().map(horizon).transpose()
 }
 
 /// A page goes on after its last row: one that came out of turn would hide those between.
@@ -83,7 +100,7 @@ fn out_of_turn() -> StorageError {
 }
 
 fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
-    let looked = row.int(at + 6)?;
+    let looked = row.int(at + LOOKED)?;
     Ok(Hit {
         looked,
         ..hit(row, at)?
@@ -94,7 +111,7 @@ fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
 pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, StorageError> {
     let mut branches: Vec<Vec<Hit>> = vec![Vec::new(); count];
     for row in rows {
-        let branch = usize::try_from(row.int(7)?).ok();
+        let branch = usize::try_from(row.int(BRANCH)?).ok();
         let branch = branch.and_then(|branch| branches.get_mut(branch));
         let none = || StorageError::Corrupt("an answer to no question".to_owned());
         branch.ok_or_else(none)?.push(scanned(row, 0)?);

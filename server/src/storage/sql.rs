@@ -28,9 +28,6 @@ use super::statements;
 use super::table::Table;
 use super::wake::Board;
 
-/// The horizon of a place whose query has none yet.
-pub(super) const OPEN: Seq = Seq(i64::MAX);
-
 /// A store over one of the two databases.
 pub(super) struct SqlStore {
     engine: Arc<Engine>,
@@ -176,9 +173,8 @@ impl SqlStore {
         self.page_bytes
     }
 
-    /// A page of a query that ends where its documents weigh `most` bytes, and what was read for it. The place where a first
-    /// one ends is still [`OPEN`].
-    pub(super) async fn open_page(
+    /// A page of a query that ends where its documents weigh `most` bytes, and what was read for it.
+    pub(super) async fn page(
         &self,
         model: &Model,
         query: &Query,
@@ -190,43 +186,42 @@ impl SqlStore {
         let mut weight = 0;
         let walk = range::Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
         let mut after = query.after.clone();
-        let horizon = after.as_ref().map_or(OPEN, |after| after.horizon);
+        // Where the range begins that is walked.
+        let mut beginning = after.clone();
         loop {
             let range = walk.range(after.as_ref(), reader.filter());
             let tested = range.tested();
             let want = reader.want(tested);
-            let sql = statements::scan(dialect, &table, &range, want);
+            let sql = statements::page(dialect, &table, &range, want);
             let scan = Statement::new(sql, range.args).within(reader.allowance(0));
             let rows = self.engine.rows(scan).await?;
+            let head = rows::horizon(&rows)?;
             let hits = hits(&rows)?;
             weight += rows::weight(&hits);
             let passes = |hit: &Hit| walk.passes(&hit.record);
-            match reader.take(want, tested, hits, passes) {
-                Collected::More(last) => after = Some(walk.position(&last, horizon)),
-                Collected::Page { records, last } => {
-                    let next = last.map(|last| walk.position(&last, horizon));
-                    return Ok((Page { records, next }, weight));
+            // All pages are about what the very first read of the first one saw.
+            let horizon = after.as_ref().map(|after| after.horizon).or(head);
+            let position = |last: &Hit| Some(walk.position(last, after.as_ref(), horizon?));
+            let (records, next) = match reader.take(want, tested, hits, passes) {
+                Collected::More(last) => {
+                    after = position(&last);
+                    continue;
                 }
-            }
+                Collected::Page { records, last } => {
+                    (records, last.as_ref().map_or(beginning, position))
+                }
+                Collected::End => match walk.turn(after.as_ref(), head) {
+                    None => (reader.into_records(), None),
+                    next => {
+                        reader.turn();
+                        beginning.clone_from(&next);
+                        after = next;
+                        continue;
+                    }
+                },
+            };
+            return Ok((Page { records, next }, weight));
         }
-    }
-
-    /// Closes the places where first pages end: what comes into being from now on is not for the pages after them. It is
-    /// read after the page, so that a query of one page, as most are, does without.
-    pub(super) async fn close_pages(
-        &self,
-        model: &Model,
-        pages: &mut [Page],
-    ) -> Result<(), StorageError> {
-        let places = pages.iter_mut().filter_map(|page| page.next.as_mut());
-        let open: Vec<_> = places.filter(|place| place.horizon == OPEN).collect();
-        if !open.is_empty() {
-            let head = self.log_head(model).await?;
-            for place in open {
-                place.horizon = head;
-            }
-        }
-        Ok(())
     }
 
     async fn revision_of(
@@ -329,9 +324,7 @@ impl Storage for SqlStore {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
         async move {
-            let (mut page, _) = self.open_page(model, query, self.page_bytes).await?;
-            self.close_pages(model, std::slice::from_mut(&mut page))
-                .await?;
+            let (page, _) = self.page(model, query, self.page_bytes).await?;
             Ok(page)
         }
         .boxed()

@@ -9,7 +9,7 @@ use driftless_resolvers::{Fields, Record, Timestamp, Version};
 use super::database::{Arg, Dialect, Statement};
 use super::engine::Wall;
 use super::filter_sql::{Prefilter, Tested};
-use super::table::Table;
+use super::table::{Column, Table};
 
 /// How many rows a filtered page may look at (`errata.md` row 40).
 pub(super) const SCAN_BOUND: i64 = 10_000;
@@ -139,7 +139,7 @@ pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: Stri
 }
 
 /// Writes the rows of so many records, new or not (SQLite; Postgres does it inside a function); where one came into being is
-/// written with the new ones only. `or fail`, since a failure
+/// written with the new ones only, and where it moved in an index with the others. `or fail`, since a failure
 /// ends the whole transaction anyway: to undo one statement of several rows, SQLite would keep every page it touches.
 pub(super) fn record_rows(table: &Table, rows: usize) -> String {
     let mut names = vec![
@@ -152,13 +152,16 @@ pub(super) fn record_rows(table: &Table, rows: usize) -> String {
     ];
     names.extend(table.columns.iter().map(|column| column.name.as_str()));
     let set = |name: &&str| format!("{name} = excluded.{name}");
-    let changing = names.iter().filter(|name| **name != "first_seq");
+    let changing = names.iter().filter(|name| **name != "first_seq").map(set);
+    let moving = table.columns.iter().map(|Column { name, moved, .. }| {
+        format!("{moved} = case when {name} is excluded.{name} then {moved} else excluded.seq end")
+    });
     format!(
         "insert or fail into {} (pk, {}) values {} on conflict (pk) do update set {}",
         table.name,
         names.join(", "),
         placeholders(rows, 1 + names.len()),
-        changing.map(set).collect::<Vec<_>>().join(", ")
+        changing.chain(moving).collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -274,13 +277,24 @@ impl Range {
 /// The rows of a range, at most `want`. The last column counts the rows looked at where a filter is tested, so that
 /// the row at the scan bound can be told (it is sent whether it passes or not).
 pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
+    scan_beside(dialect, table, range, want, "")
+}
+
+/// The same with more columns, which are read in the same snapshot.
+fn scan_beside(
+    dialect: Dialect,
+    table: &Table,
+    range: &Range,
+    want: usize,
+    beside: &str,
+) -> String {
     let columns = dialect.record_columns();
     let order = &range.order;
     match &range.filter {
         None => {
             let rows = ordered(table, range, &want.to_string());
             format!(
-                "select {columns}, cast(0 as bigint) as looked from {rows} order by {order} limit {want}"
+                "select {columns}, cast(0 as bigint) as looked{beside} from {rows} order by {order} limit {want}"
             )
         }
         Some(Prefilter { sql: filter, .. }) => {
@@ -299,7 +313,7 @@ pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) 
                 Dialect::Sqlite => (filter.clone(), String::new()),
             };
             format!(
-                "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {rows} \
+                "select {columns}, looked{beside} from (select *, row_number() over (order by {order}) as looked from {rows} \
                  order by {order} limit {SCAN_BOUND}) as scanned \
                  where ({test}) or looked = {SCAN_BOUND} {order_again}limit {want}"
             )
@@ -307,7 +321,25 @@ pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) 
     }
 }
 
-/// The rows of a range as one of several in a statement, by its number in the last column.
+/// The end of the log, for [`BESIDE`]: both databases look for it once, however many rows and pages say where it is.
+fn with_head(table: &Table) -> String {
+    let shard = table.shard;
+    format!(
+        "with head as (select seq, changed_ms from change_log where shard = {shard} order by seq desc limit 1) "
+    )
+}
+
+/// Where the log ends in the snapshot that shows a row.
+const BESIDE: &str =
+    ", (select seq from head) as head_seq, (select changed_ms from head) as head_ms";
+
+/// The rows of a page of a query, each with where the log ended when it was read.
+pub(super) fn page(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
+    let scan = scan_beside(dialect, table, range, want, BESIDE);
+    format!("{}{scan}", with_head(table))
+}
+
+/// The rows of a page as one of several in a statement, by its number in the last column.
 pub(super) fn branch(
     dialect: Dialect,
     table: &Table,
@@ -315,8 +347,13 @@ pub(super) fn branch(
     want: usize,
     number: usize,
 ) -> String {
-    let scan = scan(dialect, table, range, want);
+    let scan = scan_beside(dialect, table, range, want, BESIDE);
     format!("select page.*, cast({number} as bigint) as branch from ({scan}) as page")
+}
+
+/// Several [`branch`]es as one statement.
+pub(super) fn pages(table: &Table, branches: &[String]) -> String {
+    format!("{}{}", with_head(table), branches.join(" union all "))
 }
 
 /// The rows of a range, ready for `from`. Several branches are merged: each is a range of an index in the same order.

@@ -62,6 +62,7 @@ impl SqlStore {
                     }
                     None => (reader.into_records(), None),
                 },
+                Collected::End => (reader.into_records(), None),
             };
             return Ok(SyncPage {
                 records,

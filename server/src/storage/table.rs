@@ -26,6 +26,9 @@ pub(super) struct Table {
 pub(super) struct Column {
     /// Its quoted name.
     pub(super) name: String,
+    /// The quoted name of the column beside it that says where in the log its value changed last; NULL if it has not since
+    /// the record came into being.
+    pub(super) moved: String,
     /// What it holds.
     pub(super) attribute: Attribute,
 }
@@ -52,8 +55,10 @@ impl Column {
         };
         let fields = attribute.fields.join("#");
         let readable = cut(&attribute.fields.join("_"), LONGEST - 20);
+        let name = format!("{prefix}_{readable}_{}", digest(&fields));
         Column {
-            name: quoted(&format!("{prefix}_{readable}_{}", digest(&fields))),
+            moved: quoted(&format!("{name}_seq")),
+            name: quoted(&name),
             attribute,
         }
     }
@@ -110,13 +115,15 @@ pub(super) fn digest(content: &str) -> String {
 mod tests {
     use super::*;
 
-    fn column(field: &str) -> String {
+    fn of_field(field: &str) -> Column {
         Column::of(Attribute {
             fields: vec![field.to_owned()],
             kind: Kind::Text,
         })
-        .name
-        .to_lowercase()
+    }
+
+    fn column(field: &str) -> String {
+        of_field(field).name.to_lowercase()
     }
 
     #[test]
@@ -124,7 +131,7 @@ mod tests {
         assert_ne!(column("postID"), column("postId"));
         let long = "a".repeat(80);
         assert_ne!(column(&format!("{long}x")), column(&format!("{long}y")));
-        assert!(column(&long).len() <= LONGEST + 2);
+        assert!(of_field(&long).moved.len() <= LONGEST + 2);
     }
 
     #[test]

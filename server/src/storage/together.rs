@@ -10,7 +10,7 @@ use super::database::{Arg, Statement};
 use super::page::Collected;
 use super::range::Walk;
 use super::rows;
-use super::sql::{OPEN, SqlStore};
+use super::sql::SqlStore;
 use super::statements;
 
 /// So many pages are asked for by one statement at most: planning takes its time.
@@ -28,12 +28,13 @@ impl SqlStore {
         let mut pages = Vec::with_capacity(queries.len());
         let mut left = self.page_bytes();
         while let Some(rest) = queries.get(pages.len()..).filter(|rest| !rest.is_empty()) {
-            match rest {
-                [query] => pages.push(self.small_page(model, query, &mut left).await?),
-                _ => pages.extend(self.some_pages(model, rest, &mut left).await?),
+            let first = rest.iter().take_while(|query| query.after.is_none());
+            match first.count() {
+                // A page after another one may take several statements.
+                0 | 1 => pages.push(self.small_page(model, &rest[0], &mut left).await?),
+                first => pages.extend(self.first_pages(model, &rest[..first], &mut left).await?),
             }
         }
-        self.close_pages(model, &mut pages).await?;
         Ok(pages)
     }
 
@@ -50,16 +51,16 @@ impl SqlStore {
                     limit: 1,
                     ..query.clone()
                 };
-                self.open_page(model, &query, self.page_bytes()).await?
+                self.page(model, &query, self.page_bytes()).await?
             }
-            most => self.open_page(model, query, most).await?,
+            most => self.page(model, query, most).await?,
         };
         *left = left.saturating_sub(weight);
         Ok(page)
     }
 
-    /// The pages of as many of the first queries as go into one statement.
-    async fn some_pages(
+    /// The first pages of as many queries as go into one statement, from the first on.
+    async fn first_pages(
         &self,
         model: &Model,
         queries: &[Query],
@@ -79,7 +80,7 @@ impl SqlStore {
             let limit = if *left == 0 { 1 } else { query.limit };
             let reader = self.reader(&query.rows, &query.filter, limit);
             let walk = Walk::new(dialect, model, &table, &query.scope, reader.filter())?;
-            let range = walk.range_after(query.after.as_ref(), reader.filter(), args);
+            let range = walk.range_after(None, reader.filter(), args);
             let tested = range.tested();
             let want = reader.want(tested);
             let branch = branches.len();
@@ -87,11 +88,12 @@ impl SqlStore {
             args = range.args;
             asked.push((query, walk, reader, tested, want));
         }
-        let mut statement = Statement::new(branches.join(" union all "), args);
+        let mut statement = Statement::new(statements::pages(&table, &branches), args);
         if *left > 0 {
             statement = statement.within(rows::allowance(0, *left));
         }
         let found = self.engine().rows(statement).await?;
+        let horizon = rows::horizon(&found)?;
         let answers = rows::branches(&found, asked.len())?;
         let mut pages = Vec::with_capacity(asked.len());
         let weight: usize = answers.iter().map(|hits| rows::weight(hits)).sum();
@@ -105,13 +107,18 @@ impl SqlStore {
         *left = left.saturating_sub(weight);
         let mut answers = answers.into_iter();
         for (query, walk, mut reader, tested, want) in asked {
-            let horizon = query.after.as_ref().map_or(OPEN, |after| after.horizon);
             let hits = answers.next().unwrap_or_default();
             let taken = reader.take(want, tested, hits, |hit| walk.passes(&hit.record));
             pages.push(match taken {
                 Collected::Page { records, last } => Page {
                     records,
-                    next: last.map(|last| walk.position(&last, horizon)),
+                    next: last
+                        .zip(horizon)
+                        .map(|(last, horizon)| walk.position(&last, None, horizon)),
+                },
+                Collected::End => Page {
+                    records: reader.into_records(),
+                    next: None,
                 },
                 // What the database could not test took most of it: this page is filled by itself.
                 Collected::More(_) => self.small_page(model, query, left).await?,

@@ -1,7 +1,7 @@
 //! The function that commits a batch on Postgres.
 
 use super::statements::RUNS_SINCE;
-use super::table::Table;
+use super::table::{Column, Table};
 
 /// Held by whoever changes tables or functions, until its transaction ends. Such transactions are short, but a node may
 /// have to wait for a few of them; after that no lock is waited for long, since readers queue up behind a waiting change.
@@ -98,7 +98,12 @@ fn body(table: &Table, layout: &str) -> String {
     let sets: String = columns
         .iter()
         .enumerate()
-        .map(|(n, column)| format!(", {} = p_column_{n}[i]", column.name))
+        .map(|(n, Column { name, moved, .. })| {
+            format!(
+                ", {name} = p_column_{n}[i], {moved} = case when t.{name} is distinct from p_column_{n}[i] \
+                 then v_seq else t.{moved} end"
+            )
+        })
         .collect();
     format!(
         r#"

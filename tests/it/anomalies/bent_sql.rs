@@ -4,6 +4,7 @@
 use anyhow::ensure;
 use driftless::storage::{Place, Store, open_at};
 
+use super::indexes::{Blog, t19_an_index_query_ends_although_what_it_shows_moves_ahead_of_it};
 use super::order::{
     save, t03_changes_of_one_millisecond_are_not_missed, t06_one_version_has_one_successor,
     two_nodes,
@@ -154,4 +155,16 @@ async fn t08_notices_a_function_that_takes_no_lock() {
     nodes.finish().await;
     let lost = verdict.expect_err("a write is lost").to_string();
     assert!(lost.contains("(Done("), "{lost}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t19_notices_a_function_that_notes_no_moves() {
+    let nodes = Nodes::start().await;
+    Blog::new(&nodes.rig).await.expect("a blog");
+    nodes.bend(&[("then v_seq else", "then null else")]).await;
+    let verdict =
+        t19_an_index_query_ends_although_what_it_shows_moves_ahead_of_it(&nodes.rig).await;
+    nodes.finish().await;
+    let endless = verdict.expect_err("the query has no end").to_string();
+    assert!(endless.contains("does not end"), "{endless}");
 }

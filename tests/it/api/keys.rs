@@ -1,5 +1,7 @@
 //! Composite keys, indexes, sort key conditions and directions (`transformer.md` 4.2, 5, 6.1).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::support::site::{Plan, Site, on_both_stores};
@@ -229,6 +231,43 @@ async fn an_index_follows_updates_and_keeps_tombstones(site: &Site) {
     let cleared = json!({"id": "o5", "placed": null, "_version": 2});
     site.mutate("updateOrder", cleared, "id").await.value();
     assert_eq!(paid().await, [json!("o3")]);
+}
+
+/// `sync-design` D5: following the tokens ends, and shows every order, although each is given a greater number as soon as it was
+/// shown, and one a smaller number than all before it is.
+async fn tokens_of_an_index_lead_to_its_end_while_its_records_move(site: &Site) {
+    for n in 0..7 {
+        let input = json!({"id": format!("o{n}"), "customer": "c", "number": n, "state": "OPEN"});
+        site.mutate("createOrder", input, "id").await.value();
+    }
+    let number = async |id: &Value, version: &Value, number: i32| {
+        let input = json!({"id": id, "number": number, "state": "OPEN", "_version": version});
+        site.mutate("updateOrder", input, "id").await.value();
+    };
+    let mut shown = BTreeMap::new();
+    let mut token = Value::Null;
+    for page in 1.. {
+        assert!(page < 9, "the pages do not end: {shown:?}");
+        let query = format!(
+            "{{ ordersByCustomerAndNumber(customer: \"c\", limit: 2, nextToken: {token}) {{ items {{ id _version }} nextToken }} }}"
+        );
+        let found = site.read(&query).await;
+        let items = found["items"].as_array().expect("items");
+        assert!(!items.is_empty(), "page {page}");
+        for item in items {
+            *shown.entry(item["id"].to_string()).or_insert(0) += 1;
+            number(&item["id"], &item["_version"], 100 * page).await;
+        }
+        if page == 1 {
+            number(&json!("o5"), &json!(1), -1).await;
+        }
+        token = found["nextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(shown.len(), 7, "{shown:?}");
+    assert!(shown.values().all(|times| *times <= 2), "{shown:?}");
 }
 
 /// Section 6.1: of a composite sort key all fields are given or none.

@@ -13,7 +13,7 @@ use driftless_resolvers::storage::{Expected, Key, Put, Query, Scope, StorageErro
 use driftless_resolvers::{Fields, Version};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::models::{model, schema};
 use crate::support::postgres::Database;
@@ -81,9 +81,8 @@ fn only(model: &Model) -> Schema {
     schema(&[model])
 }
 
-/// (rating, id) of every record that an index holds, in its order.
-async fn indexed(store: &Store, model: &Model) -> Vec<(u64, String)> {
-    let mut query = Query {
+fn by_rating(limit: usize) -> Query {
+    Query {
         scope: Scope::Index {
             index: Some("byRating".to_owned()),
             partition: json!("x"),
@@ -92,9 +91,14 @@ async fn indexed(store: &Store, model: &Model) -> Vec<(u64, String)> {
         },
         rows: Filter::everything(),
         filter: Filter::everything(),
-        limit: 500,
+        limit,
         after: None,
-    };
+    }
+}
+
+/// (rating, id) of every record that an index holds, in its order.
+async fn indexed(store: &Store, model: &Model) -> Vec<(u64, String)> {
+    let mut query = by_rating(500);
     let mut found = Vec::new();
     loop {
         let page = store.storage.query(model, &query).await.unwrap();
@@ -180,6 +184,73 @@ async fn completes_tables_of_a_former_version(mut rig: Rig) {
     }
     assert_eq!(found, ["new", "old-00000", "old-00001", "old-00002"]);
     rig.finish().await;
+}
+
+/// The columns that say where the values of index columns changed.
+async fn moved_columns(rig: &Rig) -> Vec<String> {
+    let sql = "select name from index_columns";
+    let names: Vec<String> = match rig.stand.database() {
+        Some(database) => {
+            let mut connection = database.connect().await;
+            let found = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+            found.unwrap()
+        }
+        None => {
+            let url = rig.stand.url().unwrap();
+            let mut connection = SqliteConnection::connect(&url).await.unwrap();
+            let found = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+            let found = found.unwrap();
+            connection.close().await.unwrap();
+            found
+        }
+    };
+    let names = names.iter().map(|name| name.trim_end_matches('"'));
+    names.map(|name| format!("{name}_seq\"")).collect()
+}
+
+/// A version before this one did not note where in the log a record moved in an index; a column that is removed and made again
+/// has the note again.
+async fn notes_moves_in_tables_of_a_former_version(mut rig: Rig) {
+    let (before, after) = (before(), after());
+    prepare(rig.stand.store(), &after).await;
+    create_many(rig.stand.store(), &after, 3).await;
+    for moved in moved_columns(&rig).await {
+        rig.database(&format!("alter table \"m1_Post\" drop column {moved}"))
+            .await;
+    }
+    rig.database("update shards set layout = 'former'").await;
+    rig = rig.restart(None).await;
+    let store = rig.stand.store();
+    for (remove, moves_back) in [(false, "old-00002"), (true, "old-00001")] {
+        prepare(store, &after).await;
+        if remove {
+            store.contract(&only(&before)).await.unwrap();
+            prepare(store, &after).await;
+        }
+        let mut query = by_rating(2);
+        let mut page = store.storage.query(&after, &query).await.unwrap();
+        let mut found = ids(&page.records);
+        let first = Expected::Version(Version(1));
+        put(store, &after, first, document(moves_back, 0)).await;
+        while page.next.is_some() {
+            query.after = page.next;
+            page = store.storage.query(&after, &query).await.unwrap();
+            found.extend(ids(&page.records));
+        }
+        found.sort();
+        assert_eq!(found, ["old-00000", "old-00001", "old-00002"], "{remove}");
+    }
+    rig.finish().await;
+}
+
+#[tokio::test]
+async fn moves_are_noted_in_tables_of_a_former_version_in_sqlite() {
+    notes_moves_in_tables_of_a_former_version(Rig::sqlite().await).await;
+}
+
+#[tokio::test]
+async fn moves_are_noted_in_tables_of_a_former_version_in_postgres() {
+    notes_moves_in_tables_of_a_former_version(Rig::postgres().await).await;
 }
 
 #[tokio::test]

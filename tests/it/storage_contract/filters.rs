@@ -269,7 +269,7 @@ async fn a_filter_that_nothing_passes_ends_after_a_bounded_scan() {
     };
     let page = stand.storage.query(&model, &query).await.unwrap();
     assert_eq!(page.records, []);
-    assert_eq!(page.next.clone().unwrap().key, key("09999"));
+    assert_eq!(page.next.clone().unwrap().place.key(), &key("09999"));
     query.after = page.next;
     let page = stand.storage.query(&model, &query).await.unwrap();
     assert_eq!((page.records.len(), page.next), (0, None));

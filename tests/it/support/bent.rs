@@ -14,8 +14,8 @@ use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::memory::Memory;
 use driftless_resolvers::storage::{
-    Expected, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor, SyncFrom,
-    SyncPage, SyncPlace, SyncQuery, Write,
+    Expected, Horizon, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor,
+    SyncFrom, SyncPage, SyncPlace, SyncQuery, Write,
 };
 use driftless_resolvers::{Record, Timestamp, Version};
 use futures_util::FutureExt;
@@ -41,8 +41,10 @@ pub(crate) enum Flaw {
     LateStartedAt,
     /// The next page is so many rows further on, whatever moved meanwhile.
     Offsets,
-    /// A delta ends when there is nothing left.
+    /// A delta or a query ends when there is nothing left.
     NoHorizon,
+    /// What has moved or come into being since is asked of each page anew, and not since the first one.
+    LateHorizon,
     /// All pages show what the first one saw.
     OldSnapshot,
     /// Deleted records are gone.
@@ -372,6 +374,23 @@ impl Bent {
         Ok(page)
     }
 
+    async fn query_bent(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
+        let mut page = self.storage.query(model, query).await?;
+        if let Some(next) = &mut page.next {
+            match self.flaw {
+                Some(Flaw::NoHorizon) => {
+                    next.horizon = Horizon {
+                        seq: Seq(i64::MAX),
+                        changed: Timestamp(i64::MAX),
+                    };
+                }
+                Some(Flaw::LateHorizon) => next.horizon.seq = self.feed.head(model).await?,
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+
     async fn put_bent(&self, model: &Model, mut write: Write) -> Result<Put, StorageError> {
         let answer_is_lost = self.loses_answer();
         match self.flaw {
@@ -445,7 +464,7 @@ impl Storage for Bent {
         model: &'a Model,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
-        self.storage.query(model, query)
+        self.query_bent(model, query).boxed()
     }
 
     fn sync<'a>(

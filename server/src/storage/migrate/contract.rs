@@ -154,8 +154,10 @@ impl Step for Narrow<'_> {
             return Ok(());
         }
         for column in &surplus {
-            let sql = format!("alter table {} drop column {}", table.name, column.name);
-            session.run(sql).await?;
+            for name in [&column.name, &column.moved] {
+                let sql = format!("alter table {} drop column {name}", table.name);
+                session.run(sql).await?;
+            }
             let forget = "delete from index_columns where shard = $1 and name = $2";
             let args = vec![Arg::Int(shard), Arg::Text(column.name.clone())];
             session.execute(Statement::new(forget, args)).await?;

@@ -1,5 +1,7 @@
 //! Tables, empty columns and write functions.
 
+use std::collections::HashSet;
+
 use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::StorageError;
@@ -9,7 +11,7 @@ use super::inventory::Inventory;
 use super::{HERE, Session, Step};
 use crate::storage::database::{Arg, Dialect, Statement};
 use crate::storage::epoch::JUMP;
-use crate::storage::table::{Column, Table, indexes, parts};
+use crate::storage::table::{Column, Table, indexes, parts, quoted};
 use crate::storage::{ddl, write_sql};
 
 /// Adds what a schema's models lack, without touching a stored record.
@@ -65,6 +67,7 @@ async fn expand(
         let register = ddl::register(&table, column, filled_to);
         session.execute(register).await?;
     }
+    complete(session, &table).await?;
     if empty {
         for index in wanted(model, &table) {
             session.run(index.create()).await?;
@@ -137,7 +140,7 @@ fn beyond(version: i64) -> i64 {
     }
 }
 
-/// Makes a table unless it is there, and completes one of a former version; answers whether it holds no records.
+/// Makes a table unless it is there; answers whether it holds no records.
 async fn make_table(
     session: &mut Session<'_>,
     inventory: &Inventory,
@@ -148,21 +151,36 @@ async fn make_table(
         session.run(sql).await?;
         return Ok(true);
     }
-    let known = ddl::columns_named(session.dialect(), table, "first_seq");
-    if session.rows(known).await?.is_empty() {
-        session.run(ddl::first_seq(table)).await?;
-    }
     let first = format!("select pk from {} limit 1", table.name);
     let rows = session.rows(Statement::new(first, Vec::new())).await?;
     Ok(rows.is_empty())
+}
+
+/// Adds what new columns, and tables of a former version, lack beside them.
+async fn complete(session: &mut Session<'_>, table: &Table) -> Result<(), StorageError> {
+    let columns = ddl::columns(session.dialect(), table);
+    let columns = session.rows(columns).await?;
+    let known: Result<HashSet<String>, _> = columns
+        .iter()
+        .map(|row| Ok(quoted(&row.text(0)?)))
+        .collect();
+    let known = known?;
+    for (name, add) in ddl::marks(table) {
+        if !known.contains(&name) {
+            session.run(add).await?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn layout(dialect: Dialect, table: &Table) -> String {
     match dialect {
         Dialect::Postgres => write_sql::name(table),
         Dialect::Sqlite => {
-            let names: Vec<_> = table.columns.iter().map(|it| it.name.as_str()).collect();
-            table.part_name("layout", &format!("first_seq, {}", names.join(", ")))
+            let columns = table.columns.iter();
+            let names = columns.flat_map(|column| [column.name.as_str(), column.moved.as_str()]);
+            let names: Vec<_> = std::iter::once("first_seq").chain(names).collect();
+            table.part_name("layout", &names.join(", "))
         }
     }
 }
