@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::engine::Engine;
 use super::epoch::{self, Mark};
 
@@ -42,14 +40,19 @@ impl Marker {
     /// Keeps the mark, for ever.
     pub(super) async fn keep(self: Arc<Self>) {
         let mut kept = Vec::new();
+        let mut failing = false;
         loop {
             tokio::time::sleep(PERIOD).await;
-            match self.renewed(&kept).await {
-                Ok(marks) => kept = marks,
-                Err(error) => {
+            let renewed = self.renewed(&kept).await;
+            match (&renewed, failing) {
+                (Err(error), false) => {
                     tracing::warn!(error = format!("{error:#}"), "the mark cannot be kept");
                 }
+                (Ok(_), true) => tracing::info!("the mark is kept again"),
+                _ => {}
             }
+            failing = renewed.is_err();
+            kept = renewed.unwrap_or(kept);
         }
     }
 
@@ -80,7 +83,6 @@ impl Marker {
             })
             .collect();
         crate::files::write(&self.path, &lines)
-            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     /// What makes no sense is no mark. Earlier servers wrote no offset.

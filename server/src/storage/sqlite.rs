@@ -93,9 +93,9 @@ impl Sqlite {
                 SqliteSynchronous::Full
             })
             .busy_timeout(BUSY);
-        let open = || format!("cannot open the SQLite file {}", path.display());
         let options = options.pragma("cache_size", WRITER_CACHE);
-        let mut writer = options.connect().await.with_context(open)?;
+        let connected = options.connect().await;
+        let mut writer = connected.map_err(|error| unopened(&path, error))?;
         super::ddl::migrations(Dialect::Sqlite)
             .run_direct(None, &mut writer, false)
             .await
@@ -239,6 +239,20 @@ fn options(url: &str) -> anyhow::Result<SqliteConnectOptions> {
     SqliteConnectOptions::from_str(url).with_context(|| {
         format!("`{url}` is no address of a SQLite file; write sqlite:path/to/file.db")
     })
+}
+
+/// Why a file does not open. SQLite makes others beside it; where it may not, it speaks of the file itself.
+fn unopened(path: &Path, error: sqlx::Error) -> anyhow::Error {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    let code: Option<u32> = code.and_then(|code| code.parse().ok());
+    let hint = match code.map(|code| code & 0xff) {
+        Some(8 | 14) => ", which must be writable as its folder must be",
+        _ => "",
+    };
+    let what = format!("cannot open the SQLite file {}{hint}", path.display());
+    anyhow::Error::new(error).context(what)
 }
 
 /// Connections that read, made when they are needed.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::nats::Nats;
+use super::postgres::we_are_root;
 use super::server::{DATASTORE, PATIENCE, Socket, provide_cryptography};
 
 /// The key that every victim takes.
@@ -60,6 +61,16 @@ impl Victim {
     /// Of another schema.
     pub(crate) async fn of(schema: &Path, database: &str, hold: Option<Hold>) -> Victim {
         Victim::launch(Home::of(schema, database), "127.0.0.1:0", hold).await
+    }
+
+    /// One that permissions of files hold for, also where it is root.
+    pub(crate) async fn unprivileged(database: &str) -> Victim {
+        let mut home = Home::of(SCHEMA.as_ref(), database);
+        if we_are_root() {
+            let drop = ["setpriv", "--bounding-set", "-dac_override"];
+            home.wrapper = drop.map(str::to_owned).to_vec();
+        }
+        Victim::launch(home, "127.0.0.1:0", None).await
     }
 
     async fn launch(home: Home, at: &str, hold: Option<Hold>) -> Victim {
@@ -170,11 +181,16 @@ impl Victim {
         assert!(status.expect("kill runs").success());
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("an end").expect("a process")
+    }
+
     /// Ends it in order.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.orders.write_all(b"stop\n").await.expect("it listens");
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.expect("an end").expect("a process")
+        self.ended().await
     }
 
     /// Lets it write no file beyond a size: what it tries then fails as on a full disk. `None` is no limit.
