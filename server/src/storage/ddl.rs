@@ -23,6 +23,7 @@ pub(super) fn migrations(dialect: Dialect) -> Migrator {
             include_str!("../../../migrations/postgres/0008_lineage_replicated.sql"),
             include_str!("../../../migrations/postgres/0009_clock.sql"),
             include_str!("../../../migrations/postgres/0010_former_models.sql"),
+            include_str!("../../../migrations/postgres/0011_nodes.sql"),
         ],
         Dialect::Sqlite => &[
             include_str!("../../../migrations/sqlite/0001_system.sql"),

@@ -153,6 +153,15 @@ impl Engine {
         }
     }
 
+    /// Brings the system tables up to date where another server may have come with older ones.
+    pub(super) async fn bring_up_to_date(&self) -> Result<(), StorageError> {
+        match self {
+            Engine::Postgres(postgres) => postgres.bring_up_to_date().await,
+            // Nobody exchanges the file under the process that holds it.
+            Engine::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// Runs a step of a migration as one transaction.
     pub(super) async fn step<S: Step>(&self, step: &S) -> Result<S::Done, StorageError> {
         match self {

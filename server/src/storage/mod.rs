@@ -8,7 +8,7 @@
 //! * `wake` – how subscribers and other nodes learn of a write; `connections`, `pooler`, `conduct` – the way to Postgres;
 //! * `statements`, `range`, `narrow`, `filter_sql`, `column_sql`, `page` – reading: text, where from, which rows, until when;
 //! * `check` – whether what a database holds can be true;
-//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed, `doubt` – when nothing is written before it is; `trim` – how the log stays small;
+//! * `epoch` – what is done when writes are missing that clients have seen; `lineage`, `mark` – how that is noticed, `doubt` – when nothing is written before it is, `roll` – whom a node waits for then; `trim` – how the log stays small;
 //! * `belief`, `drift` – until when a clock is believed, and what is said of one that jumps;
 //! * `dismissals` – word to other nodes that somebody's sockets are to be closed;
 //! * `patience` – waiting for locks; [`moment`] – when a crash matters, for those who try one out;
@@ -39,6 +39,7 @@ mod patience;
 mod pooler;
 mod postgres;
 mod range;
+mod roll;
 mod rows;
 mod secret;
 mod shelf;
@@ -76,10 +77,14 @@ use mark::Marker;
 pub use migrate::{Count, Leftover, Outlook, Prepared, Progress, Work};
 use moment::Moments;
 use postgres::Postgres;
+use roll::Roll;
 use sql::SqlStore;
 use sqlite::Sqlite;
 use wake::{Board, Nats, Way};
 pub use wake::{Certificate, Credentials, NatsPlace};
+
+/// How long a last word to other nodes may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// An open store, as the two ports it implements.
 #[derive(Clone)]
@@ -229,13 +234,26 @@ impl Store {
         self.closing.cancel();
         self.keeping.close();
         self.keeping.wait().await;
-        self.waking().abort_all();
+        let mut waking = std::mem::take(&mut *self.waking());
+        waking.shutdown().await;
+        self.leave().await;
         if let Some(marker) = &self.marker
             && let Err(error) = marker.write().await
         {
             tracing::warn!(error = format!("{error:#}"), "the mark cannot be kept");
         }
         self.sql.close().await;
+    }
+
+    /// Lets the other nodes know that this one is not to be waited for; where the database is away, they find out.
+    async fn leave(&self) {
+        let engine = self.sql.engine();
+        if engine.is_shared() {
+            let left = tokio::time::timeout(FAREWELL, roll::leave(engine, &self.node)).await;
+            if !matches!(left, Ok(Ok(()))) {
+                tracing::debug!("the other nodes are not told of the end of this one");
+            }
+        }
     }
 }
 
@@ -325,6 +343,9 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
             let listening = postgres.listening(place.direct_url.as_deref())?;
             let doubt = postgres.doubt();
             let engine = Arc::new(Engine::Postgres(postgres));
+            let node: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+            // Those who know more than this node look first.
+            let roll = Roll::join(&engine, Arc::clone(&node)).await?;
             Lineage::new().check(&engine, &[]).await?;
             let way = match &place.feed {
                 None => Way::Notifications(listening),
@@ -334,8 +355,11 @@ async fn opened(place: &Place) -> anyhow::Result<Store> {
                 }
             };
             let board = Arc::new(Board::shared(way.carries_events()));
-            let store = store(place, engine, Arc::clone(&board));
-            wake::start(&mut store.waking(), &store.sql, &board, way, doubt);
+            let store = Store {
+                node,
+                ..store(place, engine, Arc::clone(&board))
+            };
+            wake::start(&mut store.waking(), &store.sql, &board, way, doubt, roll);
             Ok(store)
         }
     }

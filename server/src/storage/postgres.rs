@@ -127,6 +127,12 @@ impl Postgres {
         })
     }
 
+    /// Brings the system tables up to date once more: a backup of a former version may have been put back.
+    pub(super) async fn bring_up_to_date(&self) -> Result<(), StorageError> {
+        let brought = migrate(&self.connections).await;
+        brought.map_err(|error| StorageError::Unavailable(format!("{error:#}")))
+    }
+
     /// Whether this is still the database whose log was looked at.
     pub(super) fn doubt(&self) -> Arc<Doubt> {
         Arc::clone(self.connections.doubt())

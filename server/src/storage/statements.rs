@@ -94,11 +94,6 @@ pub(super) fn head(table: &Table) -> Statement {
 pub(super) const RUNS_SINCE: &str =
     "cast(extract(epoch from pg_postmaster_start_time()) * 1000000 as bigint)";
 
-/// [`RUNS_SINCE`].
-pub(super) fn server() -> Statement {
-    Statement::new(format!("select {RUNS_SINCE}"), Vec::new())
-}
-
 /// One record.
 pub(super) fn one(dialect: Dialect, table: &Table, key: &Key) -> Statement {
     let columns = dialect.record_columns();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::failover::{Device, EPOCH, answered, done, version};
 use crate::support::accounts::{Mutation, create, update};
-use crate::support::cluster::{Address, Cluster, Copied};
+use crate::support::cluster::{Address, Cluster, Copied, execute};
 use crate::support::victim::Victim;
 
 /// A client that notes what every version of every record was when it was told of it.
@@ -73,12 +73,11 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
         backups.push(current.copy(Copied::Backup).await);
     }
     chronicle.edit(victim, "a", 1).await;
-    // The node that writes first after a restore has written last before it, so that it knows how far the log had come.
-    chronicle.edit(&nodes[1], "b", 1).await;
 
     let mut highest = version(&chronicle.device.blind["a"]);
     let (older, newer) = (0, 1);
     for (round, backup) in [newer, newer, older, newer, older].into_iter().enumerate() {
+        // Only the other node knows how far the log had come: there was no time to hear of it.
         victim = &nodes[(round + 1) % 2];
         let mut copy = backups[backup].copy(Copied::Backup).await;
         backups[backup].stop();
@@ -96,7 +95,6 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
         chronicle.edit(victim, "n", 1).await;
         chronicle.edit(victim, "a", 2).await;
         highest = version(&chronicle.device.blind["a"]);
-        chronicle.edit(&nodes[round % 2], "b", 1).await;
 
         let mut fresh = Device::default();
         fresh.sync(victim).await;
@@ -104,6 +102,81 @@ async fn backups_that_are_put_back_again_under_a_server_give_no_version_away_twi
         assert_eq!(chronicle.device.blind, fresh.blind);
         assert_eq!(chronicle.device.gated, fresh.blind);
     }
+}
+
+/// Two nodes, of which the first has just acknowledged a write that the second has not heard of when their database ends. The
+/// copy is from before that; what comes last is the database as it was at its end.
+async fn one_knows_more(chronicle: &mut Chronicle) -> (Address, [Victim; 2], Cluster, Cluster) {
+    let mut current = Cluster::start().await;
+    let address = Address::of(&current);
+    let nodes = [
+        Victim::node(&address.url, None).await.ready().await,
+        Victim::node(&address.url, None).await.ready().await,
+    ];
+    done(&nodes[0], &[create("a")]).await;
+    done(&nodes[1], &[create("b")]).await;
+    let copy = current.copy(Copied::Backup).await;
+    nodes[1].logs("every node has looked").await;
+    chronicle.sync(&nodes[0]).await;
+    nodes[1].pause();
+    chronicle.edit(&nodes[0], "a", 1).await;
+    current.stop();
+    nodes[1].go_on();
+    (address, nodes, copy, current)
+}
+
+#[tokio::test]
+async fn a_node_that_finds_its_database_again_writes_nothing_before_the_others_have_looked_at_it() {
+    let mut chronicle = Chronicle::default();
+    let (address, [knowing, hasty], mut copy, _) = one_knows_more(&mut chronicle).await;
+    knowing.pause();
+    copy.restart().await;
+    address.lead_to(&copy);
+    let held = version(&chronicle.device.blind["a"]);
+    let answer = update("a", held).send(&hasty).await;
+    let (status, body) = answer.expect("an answer");
+    assert_eq!(status, 503, "{body}");
+    knowing.go_on();
+    chronicle.edit(&hasty, "a", 1).await;
+    let edited = version(&chronicle.device.blind["a"]);
+    assert!(edited > EPOCH, "{edited}");
+}
+
+#[tokio::test]
+async fn a_node_that_joins_at_a_copy_of_the_database_writes_nothing_before_the_others_have_looked_at_it()
+ {
+    let mut chronicle = Chronicle::default();
+    let (address, [_knowing, mut former], mut copy, _) = one_knows_more(&mut chronicle).await;
+    former.kill().await;
+    copy.restart().await;
+    address.lead_to(&copy);
+    let joining = former.again(None).await.ready().await;
+    chronicle.edit(&joining, "a", 1).await;
+    let edited = version(&chronicle.device.blind["a"]);
+    assert!(edited > EPOCH, "{edited}");
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_come_back_is_not_waited_for_for_ever() {
+    let mut chronicle = Chronicle::default();
+    let (_address, [mut dead, living], _, mut current) = one_knows_more(&mut chronicle).await;
+    dead.kill().await;
+    current.restart().await;
+    chronicle.edit(&living, "a", 1).await;
+    living.logs("are not waited for any longer").await;
+}
+
+#[tokio::test]
+async fn a_backup_of_a_former_version_is_brought_up_to_date_under_a_server() {
+    let mut chronicle = Chronicle::default();
+    let (address, [node, _other], mut copy, _) = one_knows_more(&mut chronicle).await;
+    copy.restart().await;
+    let backdate = "drop table nodes; delete from _sqlx_migrations where version = 11";
+    execute(&mut copy.connect().await, backdate).await;
+    address.lead_to(&copy);
+    chronicle.edit(&node, "a", 1).await;
+    let edited = version(&chronicle.device.blind["a"]);
+    assert!(edited > EPOCH, "{edited}");
 }
 
 /// The backup is older than two changes of the schema: what the nodes took for there is not, and what they make anew has

@@ -57,7 +57,7 @@ async fn takes_over(url: &str, mut primary: Cluster, replica: &Cluster, address:
     stored.retain(|id, _| id != LAST && !untouched.contains_key(id));
     assert_eq!(stored, ledger.acknowledged);
     before.assert_kept(&nodes[0]).await;
-    assert_eq!(audit(url).await, [""; 0]);
+    assert_eq!(audit(&replica.url).await, [""; 0]);
     let said = nodes.each_ref().map(Victim::log).concat();
     assert!(said.contains(NOTED) && !said.contains(SAID), "{said}");
 }

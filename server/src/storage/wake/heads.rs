@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_resolvers::storage::StorageError;
+use tokio::time::Instant;
 
 use super::Board;
 use crate::storage::doubt::Doubt;
 use crate::storage::engine::Engine;
 use crate::storage::epoch::{self, Mark};
 use crate::storage::lineage::Lineage;
+use crate::storage::roll::{self, AGAIN, Reading, Roll};
 use crate::storage::sql::SqlStore;
-use crate::storage::statements;
 
 /// How often to look while word from other nodes does not arrive.
 const DEAF: Duration = Duration::from_millis(250);
@@ -24,36 +25,53 @@ const TOLD: Duration = Duration::from_millis(100);
 const UNFOLLOWED: Duration = Duration::from_secs(2);
 
 /// Looks at the heads of all logs, for ever; and whether they are still those that were seen before. Where there is doubt
-/// about that, at once.
-pub(super) async fn watch(board: Arc<Board>, store: Arc<SqlStore>, doubt: Arc<Doubt>) {
+/// about that, at once, and nothing is written before the other nodes have looked, too.
+pub(super) async fn watch(board: Arc<Board>, store: Arc<SqlStore>, doubt: Arc<Doubt>, roll: Roll) {
     let mut watch = Watch {
         board,
         engine: Arc::clone(store.engine()),
         store,
         lineage: Lineage::new(),
+        roll,
         jumped: None,
     };
-    let mut failing = false;
+    let mut sight = Sight::Clear;
     loop {
-        // While there is no answer, writes may be waiting for one.
-        let rest = if failing { DEAF } else { pace(&watch.board) };
-        tokio::select! {
-            () = tokio::time::sleep(rest) => {}
-            () = doubt.raised(), if !failing => {}
-            () = told(&watch.board), if !failing => {}
+        match sight {
+            // While there is no answer, writes may be waiting for one.
+            Sight::None => tokio::time::sleep(DEAF).await,
+            Sight::Partial => tokio::time::sleep(AGAIN).await,
+            Sight::Clear => tokio::select! {
+                () = tokio::time::sleep(pace(&watch.board)) => {}
+                () = doubt.raised() => {}
+                () = told(&watch.board) => {}
+            },
         }
         let level = doubt.level();
-        let looked = watch.look().await;
-        if let Err(error) = &looked
-            && !failing
-        {
-            tracing::warn!(%error, "the logs cannot be looked at; trying again");
-        }
-        failing = looked.is_err();
-        if let Ok(server) = looked {
-            doubt.settle(level, server);
-        }
+        sight = match watch.look().await {
+            Ok(Some(server)) => {
+                doubt.settle(level, server);
+                Sight::Clear
+            }
+            Ok(None) => Sight::Partial,
+            Err(error) => {
+                if !matches!(sight, Sight::None) {
+                    tracing::warn!(%error, "the logs cannot be looked at; trying again");
+                }
+                Sight::None
+            }
+        };
     }
+}
+
+/// What came of a look.
+enum Sight {
+    /// There was no answer.
+    None,
+    /// This node has looked, but others that may know more have not.
+    Partial,
+    /// What is lost is dealt with.
+    Clear,
 }
 
 struct Watch {
@@ -61,16 +79,19 @@ struct Watch {
     engine: Arc<Engine>,
     store: Arc<SqlStore>,
     lineage: Lineage,
+    roll: Roll,
     /// How far versions had jumped at the last look.
     jumped: Option<i64>,
 }
 
 impl Watch {
-    /// Answers since when the server runs whose logs these are.
-    async fn look(&mut self) -> Result<i64, StorageError> {
-        // Asked first: if another server takes over from now on, this one's time is not that one's.
-        let server = self.engine.rows(statements::server()).await?;
-        let server = server.first().map_or(Ok(0), |row| row.int(0))?;
+    /// Answers since when the server runs whose logs these are, if everybody who may know what they lack has looked before.
+    async fn look(&mut self) -> Result<Option<i64>, StorageError> {
+        // Asked first: if another server takes over from now on, this one's time is not that one's. And if everybody else
+        // has looked by now, this look sees what they did about it.
+        let reading = self.roll_call().await?;
+        let server = reading.server;
+        let all_have_looked = self.roll.call(&reading, Instant::now());
         // Taken before the logs are looked at: what is committed meanwhile is no loss.
         let marks = self.board.marks();
         self.lineage.check(&self.engine, &marks).await?;
@@ -95,7 +116,19 @@ impl Watch {
         if begun {
             self.board.look();
         }
-        Ok(server)
+        self.roll.sign(&self.engine, server).await?;
+        Ok(all_have_looked.then_some(server))
+    }
+
+    /// The roll of the server. One that holds a backup of a former version has none yet.
+    async fn roll_call(&self) -> Result<Reading, StorageError> {
+        match roll::read(&self.engine).await {
+            Err(StorageError::Corrupt(_)) => {
+                self.engine.bring_up_to_date().await?;
+                roll::read(&self.engine).await
+            }
+            answer => answer,
+        }
     }
 
     /// Writes that this node knew of are gone. It goes on knowing of them until that is dealt with: what fails is tried

@@ -21,6 +21,7 @@ pub(super) use nats::Nats;
 pub use nats::{Certificate, Credentials, NatsPlace};
 
 use super::doubt::Doubt;
+use super::roll::Roll;
 use super::sql::SqlStore;
 use carrier::Carrier;
 use notify::Notifier;
@@ -47,6 +48,7 @@ pub(super) fn start(
     board: &Arc<Board>,
     way: Way,
     doubt: Arc<Doubt>,
+    roll: Roll,
 ) {
     let carrier: Arc<dyn Carrier> = match way {
         Way::Nats(nats) => Arc::new(nats),
@@ -61,7 +63,8 @@ pub(super) fn start(
             Arc::new(Notifier::new(Arc::clone(store.engine()), listening))
         }
     };
-    tasks.spawn(heads::watch(Arc::clone(board), Arc::clone(store), doubt));
+    let looking = heads::watch(Arc::clone(board), Arc::clone(store), doubt, roll);
+    tasks.spawn(looking);
     tasks.spawn(carrier::tell(Arc::clone(board), Arc::clone(&carrier)));
     tasks.spawn(carrier::hear(Arc::clone(board), carrier));
 }
