@@ -295,6 +295,11 @@ async fn a_page_of_an_index_is_one_read_and_what_has_moved_one_more(library: Lib
         }
     }
     assert!(pages.len() > 3);
+    let blogs = ["b1", "b2", "b3", "b4"].map(|blog| children("byBlog", blog, Filter::everything()));
+    let storage = &library.store.storage;
+    let found = storage.query_all(&library.model, &blogs).await;
+    assert!(found.unwrap().iter().all(|page| page.next.is_some()));
+    assert_eq!(library.reads().len(), 1);
     let last = pages[pages.len() - 2].next.clone();
     let (moved, seen) = (ids(&pages[0])[7], ids(&pages[pages.len() - 1]));
     library.title(moved, "title 0").await;

@@ -305,8 +305,8 @@ impl Kept {
                 if compare(&own, partition).is_ne() || !attributes::passes(tests, &sort) {
                     return None;
                 }
-                let has_moved = attributes.sort.is_some() && self.moves(&attributes, key, horizon);
-                let place = if has_moved {
+                let is_sorted = attributes.sort.is_some();
+                let place = if is_sorted && self.has_moved(&attributes, key, horizon) {
                     Place::Moved(key.clone())
                 } else {
                     standing(key, sort)
@@ -320,7 +320,7 @@ impl Kept {
 
     /// Whether a record has had another place in an index since a position of the log. Where so much was trimmed that nobody
     /// can tell, it has if it was written since.
-    fn moves(&self, attributes: &Attributes, key: &Key, since: Seq) -> bool {
+    fn has_moved(&self, attributes: &Attributes, key: &Key, since: Seq) -> bool {
         let images = self.log.iter().filter_map(|row| {
             let (_, revision) = row.write.as_ref().filter(|(of, _)| of == key)?;
             Some((row.seq, attributes.entry(&revision.record.fields)))

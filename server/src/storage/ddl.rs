@@ -115,8 +115,9 @@ pub(super) fn columns(dialect: Dialect, table: &Table) -> Statement {
     Statement::new(sql, vec![Arg::Text(table.name.clone())])
 }
 
-/// What a table of a former version may lack, by quoted names: where records came into being (those that are there were so from the
-/// beginning), and where the values of index columns changed (they have not since). No row is touched.
+/// What new columns, and tables of a former version, lack, and how it is added, by quoted names: where records came into being
+/// (those that are there were so from the beginning), and where the values of index columns changed (they have not since). No
+/// row is touched.
 pub(super) fn marks(table: &Table) -> Vec<(String, String)> {
     let of_columns = table.columns.iter();
     let of_columns = of_columns.map(|column| (column.moved.clone(), "bigint"));

@@ -264,8 +264,8 @@ impl IndexWalk<'_> {
         conditions
     }
 
-    /// That a record has moved since the horizon, after a key. They are looked for among what has changed since, in the
-    /// order of change, and sorted then.
+    /// That a record has moved since the horizon, and has a later key. It is found among what has changed since, which is a
+    /// range of an index in the order of change, and sorted then.
     fn moved(
         &self,
         sort: &Column,

@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Postgres,
 }
 
-/// Remembers the plans of reads of records.
+/// Remembers the plans of reads of the model and its log.
 #[derive(Default)]
 struct Reader {
     plans: Mutex<Vec<Plan>>,
@@ -44,7 +44,8 @@ impl Witness for Reader {
     }
 
     fn plan(&self, plan: Plan) {
-        if !plan.sql.contains("\"m1_Post\"") {
+        let of_model = ["\"m1_Post\"", "change_log where shard = $1"];
+        if !of_model.iter().any(|part| plan.sql.contains(part)) {
             return;
         }
         let mut plans = self.plans.lock().unwrap();
@@ -252,7 +253,7 @@ impl Library {
         self.store.storage.query(&self.model, query).await.unwrap()
     }
 
-    /// The plans of the reads of records since this was asked last.
+    /// The plans of the reads of the model and its log since this was asked last.
     pub(super) fn reads(&self) -> Vec<Plan> {
         std::mem::take(&mut *self.reader.plans.lock().unwrap())
     }
@@ -282,7 +283,8 @@ impl Library {
     pub(super) fn expect_range(&self, what: &str, walk: &Walk) -> String {
         let plans = self.reads();
         let plan = plans
-            .last()
+            .iter()
+            .rfind(|plan| plan.sql.contains("\"m1_Post\""))
             .unwrap_or_else(|| panic!("{what}: nothing was read"));
         let steps = plan.steps.join("\n");
         let shown = format!("{:?}, {what}:\n{}\n{steps}", self.kind, plan.sql);
