@@ -13,7 +13,7 @@ use crate::schema::model::{
 };
 use crate::schema::suggestion::did_you_mean;
 use crate::storage::Key;
-use crate::storage::attributes::{Attribute, Attributes, LONGEST};
+use crate::storage::attributes::{Attribute, Attributes, LONGEST, longest};
 
 /// Checks the fields a mutation sets: an explicit null erases, which a required field does not bear.
 pub(super) fn check(schema: &Schema, model: &Model, set: &Fields) -> Result<(), FieldError> {
@@ -134,27 +134,28 @@ pub(super) fn check_sizes(
     fields: &Fields,
 ) -> Result<(), FieldError> {
     if key.0.len() > LONGEST {
-        return Err(oversized(&format!("key of '{}'", model.name)));
+        return Err(oversized(&format!("key of '{}'", model.name), LONGEST));
     }
+    let longest = longest(key);
     let is_new = |name: &str| stored.is_none_or(|stored| stored.get(name) != fields.get(name));
     for index in &model.indexes {
         let Attributes { partition, sort } = Attributes::of(model, &index.key);
         let sort = sort.map_or(0, |sort| sort.bytes(fields));
-        if partition.bytes(fields) + sort > LONGEST && index.key.fields().any(is_new) {
-            return Err(oversized(&format!("index '{}'", index.name)));
+        if partition.bytes(fields) + sort > longest && index.key.fields().any(is_new) {
+            return Err(oversized(&format!("index '{}'", index.name), longest));
         }
     }
     for name in model.dividing_fields() {
-        if Attribute::of_field(model, name).bytes(fields) > LONGEST && is_new(name) {
-            return Err(oversized(&format!("rule about '{name}'")));
+        if Attribute::of_field(model, name).bytes(fields) > longest && is_new(name) {
+            return Err(oversized(&format!("rule about '{name}'"), longest));
         }
     }
     Ok(())
 }
 
-fn oversized(what: &str) -> FieldError {
+fn oversized(what: &str, longest: usize) -> FieldError {
     FieldError::untyped(format!(
-        "The fields of the {what} hold more than {LONGEST} bytes."
+        "The fields of the {what} hold more than {longest} bytes."
     ))
 }
 

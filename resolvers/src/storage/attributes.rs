@@ -7,10 +7,20 @@ use serde_json::{Number, Value};
 
 use crate::filter::Test;
 use crate::schema::model::{Base, KeyFields, Model};
+use crate::storage::Key;
 
-/// The longest value of an index attribute, in bytes. An entry of an index holds one or two of them and a key, and Postgres
-/// stores no entry of more than about 2,700 bytes; DynamoDB's limits are of the same order.
+/// The longest key, and the longest value of an index attribute, in bytes; DynamoDB's limits are of the same order.
 pub const LONGEST: usize = 1_024;
+/// How much an entry of an index may hold, a key and one or two values: Postgres stores none of more than 2,704 bytes, with
+/// what it adds to each.
+const ENTRY: usize = 2_640;
+
+/// The longest value of an index attribute in the record that has a key: [`LONGEST`], or less where the key is so long
+/// that two such values would not go with it into an entry.
+#[must_use]
+pub fn longest(key: &Key) -> usize {
+    LONGEST.min((ENTRY - key.0.len().min(LONGEST)) / 2)
+}
 
 /// How values of an index attribute are kept and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,11 +61,11 @@ impl Attributes {
 
     /// The partition and sort value of a record (`Null` without sort fields), or `None` if the index does not hold it.
     #[must_use]
-    pub fn entry(&self, fields: &Fields) -> Option<(Value, Value)> {
-        let partition = self.partition.value(fields)?;
+    pub fn entry(&self, key: &Key, fields: &Fields) -> Option<(Value, Value)> {
+        let partition = self.partition.value(key, fields)?;
         match &self.sort {
             None => Some((partition, Value::Null)),
-            Some(sort) => Some((partition, sort.value(fields)?)),
+            Some(sort) => Some((partition, sort.value(key, fields)?)),
         }
     }
 }
@@ -83,11 +93,12 @@ impl Attribute {
     }
 
     /// Its value in a record: the plain value of one field, `a#b` of several (`transformer.md` 5). `None` if a field
-    /// is missing, NULL or of a type that no index can hold, or if the value is longer than [`LONGEST`]: no mutation makes
-    /// such a record, but it may be older than the index.
+    /// is missing, NULL or of a type that no index can hold, or if the value is too long beside the record's key
+    /// ([`longest`]): no mutation makes such a record, but it may be older than the index.
     #[must_use]
-    pub fn value(&self, fields: &Fields) -> Option<Value> {
-        self.whole(fields).filter(fits)
+    pub fn value(&self, key: &Key, fields: &Fields) -> Option<Value> {
+        let longest = longest(key);
+        self.whole(fields).filter(|value| bytes(value) <= longest)
     }
 
     /// How many bytes its value in a record has, whether an index can hold it or not.
@@ -118,6 +129,12 @@ impl Attribute {
 #[must_use]
 pub fn fits(value: &Value) -> bool {
     bytes(value) <= LONGEST
+}
+
+/// Whether an index holds every record that has a value, whatever its key is.
+#[must_use]
+pub fn always_fits(value: &Value) -> bool {
+    bytes(value) <= (ENTRY - LONGEST) / 2
 }
 
 fn bytes(value: &Value) -> usize {
@@ -201,31 +218,38 @@ mod tests {
         }
     }
 
+    fn key() -> Key {
+        Key("[\"k\"]".to_owned())
+    }
+
     #[test]
     fn one_field_keeps_its_plain_value() {
         let number: Value = serde_json::from_str("1.50").unwrap();
         let doc = fields(json!({ "a": "x#y", "n": number }));
         assert_eq!(
-            attribute(&["a"], Kind::Text).value(&doc),
+            attribute(&["a"], Kind::Text).value(&key(), &doc),
             Some(json!("x#y"))
         );
-        let kept = attribute(&["n"], Kind::Number).value(&doc).unwrap();
+        let kept = attribute(&["n"], Kind::Number).value(&key(), &doc).unwrap();
         assert_eq!(kept.to_string(), "1.50");
     }
 
     #[test]
     fn several_fields_are_joined_into_one_string() {
         let doc = fields(json!({ "a": "x", "n": 7, "b": true }));
-        let value = attribute(&["a", "n", "b"], Kind::Text).value(&doc);
+        let value = attribute(&["a", "n", "b"], Kind::Text).value(&key(), &doc);
         assert_eq!(value, Some(json!("x#7#true")));
     }
 
     #[test]
     fn a_missing_or_null_field_keeps_the_record_out_of_the_index() {
         let doc = fields(json!({ "a": "x", "nothing": null }));
-        assert_eq!(attribute(&["a", "b"], Kind::Text).value(&doc), None);
-        assert_eq!(attribute(&["nothing"], Kind::Text).value(&doc), None);
-        assert_eq!(attribute(&["a"], Kind::Number).value(&doc), None);
+        assert_eq!(attribute(&["a", "b"], Kind::Text).value(&key(), &doc), None);
+        assert_eq!(
+            attribute(&["nothing"], Kind::Text).value(&key(), &doc),
+            None
+        );
+        assert_eq!(attribute(&["a"], Kind::Number).value(&key(), &doc), None);
     }
 
     #[test]
@@ -236,9 +260,23 @@ mod tests {
             attribute(&["a", "b"], Kind::Text),
         );
         let doc = fields(json!({ "a": long, "b": "" }));
-        assert_eq!(one.value(&doc), Some(json!(long)));
-        assert_eq!(joined.value(&doc), None);
+        assert_eq!(one.value(&key(), &doc), Some(json!(long)));
+        assert_eq!(joined.value(&key(), &doc), None);
         assert_eq!(joined.bytes(&doc), LONGEST + 1);
+    }
+
+    #[test]
+    fn two_values_and_a_key_go_into_an_entry() {
+        let of = |bytes: usize| longest(&Key("k".repeat(bytes)));
+        assert_eq!(
+            [0, 592, 593, LONGEST].map(of),
+            [LONGEST, LONGEST, 1_023, 808]
+        );
+        for bytes in 0..=LONGEST {
+            assert!(bytes + 2 * of(bytes) <= ENTRY);
+        }
+        let surely = |bytes: usize| always_fits(&json!("x".repeat(bytes)));
+        assert!(surely(of(LONGEST)) && !surely(of(LONGEST) + 1));
     }
 
     #[test]

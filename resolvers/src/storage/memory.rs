@@ -301,7 +301,7 @@ impl Kept {
         let attributes = Attributes::of(model, super::key_fields(model, index.as_deref())?);
         let mut found: Vec<_> = all
             .filter_map(|(key, stored)| {
-                let (own, sort) = attributes.entry(&stored.record.fields)?;
+                let (own, sort) = attributes.entry(key, &stored.record.fields)?;
                 if compare(&own, partition).is_ne() || !attributes::passes(tests, &sort) {
                     return None;
                 }
@@ -323,7 +323,7 @@ impl Kept {
     fn has_moved(&self, attributes: &Attributes, key: &Key, since: Seq) -> bool {
         let images = self.log.iter().filter_map(|row| {
             let (_, revision) = row.write.as_ref().filter(|(of, _)| of == key)?;
-            Some((row.seq, attributes.entry(&revision.record.fields)))
+            Some((row.seq, attributes.entry(key, &revision.record.fields)))
         });
         let images: Vec<_> = images.collect();
         match images.first() {

@@ -227,7 +227,7 @@ impl Check<'_> {
         for (column, at) in self.columns.iter().zip(INDEXED..) {
             let expected = statements::attribute(
                 column.is_number(),
-                column.attribute.value(&stored.record.fields),
+                column.attribute.value(&stored.key, &stored.record.fields),
             );
             let held = row.maybe_text(at)?;
             let right = match &expected {

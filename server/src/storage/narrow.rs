@@ -9,6 +9,7 @@ use driftless_resolvers::Timestamp;
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::filter::{Filter, Test};
 use driftless_resolvers::schema::model::Model;
+use driftless_resolvers::storage::attributes;
 use driftless_resolvers::storage::{Key, SyncPlace};
 
 use super::column_sql;
@@ -158,7 +159,8 @@ impl Narrowing {
 }
 
 impl Candidate {
-    /// `None` where a value is of another type than the column: what is stored may be so, too.
+    /// `None` where a value is of another type than the column, or so long that the column does not hold it for every record
+    /// that has it: what is stored may be so, too.
     fn narrowing(&self, values: &[Value]) -> Option<Narrowing> {
         let part = |value: &Value| {
             let (column, value) = match &self.column {
@@ -168,6 +170,7 @@ impl Candidate {
                     let key = Key::from_values(std::slice::from_ref(value));
                     ("pk", Arg::Text(key.0))
                 }
+                Some(_) if !attributes::always_fits(value) => return None,
                 Some(column) => {
                     let value = column_sql::bound(column.is_number(), value)?;
                     (column.name.as_str(), value)

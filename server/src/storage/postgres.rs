@@ -354,7 +354,7 @@ fn call(
     for column in &table.columns {
         let values = writes
             .iter()
-            .map(|write| column.attribute.value(&write.fields));
+            .map(|write| column.attribute.value(&write.key, &write.fields));
         query = if column.is_number() {
             let number = |value: serde_json::Value| value.as_f64();
             query.bind(

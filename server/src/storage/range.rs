@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use driftless_resolvers::Record;
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::filter::{Filter, Test};
 use driftless_resolvers::schema::model::Model;
@@ -135,11 +134,10 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a record passes the tests of the sort value that the database could not make.
-    pub(super) fn passes(&self, record: &Record) -> bool {
+    pub(super) fn passes(&self, hit: &Hit) -> bool {
         match &self.scope {
             Way::Index(walk) => walk
-                .attributes
-                .entry(&record.fields)
+                .entry(hit)
                 .is_some_and(|(_, sort)| attributes::passes(walk.tests, &sort)),
             Way::Table(_) | Way::One(_) | Way::Nowhere => true,
         }
@@ -151,8 +149,7 @@ impl<'a> Walk<'a> {
         let place = match (at.map(|at| &at.place), &self.scope) {
             (Some(Place::Moved(_)), _) => Place::Moved(key),
             (_, Way::Index(walk)) => {
-                let entry = walk.attributes.entry(&hit.record.fields);
-                let sort = entry.map_or(Value::Null, |(_, sort)| sort);
+                let sort = walk.entry(hit).map_or(Value::Null, |(_, sort)| sort);
                 Place::Standing { sort, key }
             }
             (_, Way::Table(_) | Way::One(_) | Way::Nowhere) => Place::Standing {
@@ -178,6 +175,11 @@ impl<'a> Walk<'a> {
 }
 
 impl IndexWalk<'_> {
+    /// Where the index holds a record.
+    fn entry(&self, hit: &Hit) -> Option<(Value, Value)> {
+        self.attributes.entry(&hit.key, &hit.record.fields)
+    }
+
     /// The condition and the order of the rows after a position.
     fn range(
         &self,

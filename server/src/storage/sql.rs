@@ -198,7 +198,7 @@ impl SqlStore {
             let head = rows::horizon(&rows)?;
             let hits = hits(&rows)?;
             weight += rows::weight(&hits);
-            let passes = |hit: &Hit| walk.passes(&hit.record);
+            let passes = |hit: &Hit| walk.passes(hit);
             // All pages are about what the very first read of the first one saw.
             let horizon = after.as_ref().map(|after| after.horizon).or(head);
             let position = |last: &Hit| Some(walk.position(last, after.as_ref(), horizon?));

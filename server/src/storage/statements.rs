@@ -127,7 +127,7 @@ pub(super) fn record_row(table: &Table, write: &Write, place: &Stored, doc: Stri
         Arg::Text(doc),
     ]);
     for column in &table.columns {
-        let value = column.attribute.value(&write.fields);
+        let value = column.attribute.value(&write.key, &write.fields);
         args.push(attribute(column.is_number(), value));
     }
     args

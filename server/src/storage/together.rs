@@ -108,7 +108,7 @@ impl SqlStore {
         let mut answers = answers.into_iter();
         for (query, walk, mut reader, tested, want) in asked {
             let hits = answers.next().unwrap_or_default();
-            let taken = reader.take(want, tested, hits, |hit| walk.passes(&hit.record));
+            let taken = reader.take(want, tested, hits, |hit| walk.passes(hit));
             pages.push(match taken {
                 Collected::Page { records, last } => Page {
                     records,

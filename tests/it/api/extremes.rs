@@ -181,6 +181,36 @@ async fn records_that_are_older_than_an_index_may_be_too_long_for_it(site: &mut 
 }
 }
 
+on_both_stores! { Plan::of(UNINDEXED);
+
+/// An entry of an index holds the key, too.
+async fn records_that_are_older_than_an_index_may_have_keys_that_are_too_long_for_it(site: &mut Site) {
+    let (both, one) = (format!("a{}", noise(1_000)), format!("b{}", noise(1_000)));
+    let (topic, heading) = (noise(1_000), noise(1_001));
+    let short = json!({"id": "short", "topic": topic, "heading": "h"});
+    for input in [json!({"id": both, "topic": topic, "heading": heading}), json!({"id": one, "topic": topic, "heading": "h"}), short] {
+        site.mutate("createNote", input, "id").await.value();
+    }
+    site.reload(INDEXED).await;
+    for (question, expected) in [
+        ("query q($topic: String!) { notesByTopic(topic: $topic) { items { id } } }", vec!["short"]),
+        ("query q($topic: String!) { listNotes(filter: {topic: {eq: $topic}}) { items { id } } }", vec![&both, &one, "short"]),
+        ("query q($topic: String!) { syncNotes(filter: {topic: {eq: $topic}}) { items { id } } }", vec![&both, &one, "short"]),
+    ] {
+        let found = site.ask(question, json!({ "topic": topic })).await.value();
+        let mut found: Vec<_> = found["items"].as_array().expect("items").iter().map(|item| item["id"].as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected.into_iter().map(Some).collect::<Vec<_>>(), "{question}");
+    }
+    let renamed = site.mutate("updateNote", json!({"id": one, "heading": "g", "_version": 1}), "_version").await;
+    assert_eq!(renamed.refusal()["message"], "The fields of the index 'byTopic' hold more than 817 bytes.");
+    let shortened = site.mutate("updateNote", json!({"id": both, "topic": "t", "heading": "h", "_version": 1}), "_version").await;
+    assert_eq!(shortened.value(), json!({"_version": 2}));
+    let found = site.read("{ notesByTopic(topic: \"t\") { items { id } } }").await;
+    assert_eq!(found["items"], json!([{"id": both}]));
+}
+}
+
 const RELATED: Plan = Plan::of(include_str!("../../schemas/relations.graphql"))
     .configured(|config| config.page_bytes = 60_000);
 

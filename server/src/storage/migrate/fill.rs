@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use driftless_resolvers::Fields;
-use driftless_resolvers::storage::StorageError;
+use driftless_resolvers::storage::{Key, StorageError};
 
 use super::{Session, Step};
 use crate::storage::database::{Arg, Dialect, Row, Statement};
@@ -54,7 +54,7 @@ impl Step for Fill<'_> {
         session.lock(table.shard).await?;
         let records = batch.len();
         let all = records < BATCH;
-        let last = batch.last().map(|stored| stored.pk.clone());
+        let last = batch.last().map(|stored| stored.key.0.clone());
         write(session, table, &columns, batch).await?;
         let note =
             "update index_columns set filled_to = $2 where shard = $1 and filled_to is not null";
@@ -86,7 +86,7 @@ async fn unfilled(
 
 /// A record as it was read, before writes of its model were kept out.
 struct Stored {
-    pk: String,
+    key: Key,
     seq: i64,
     fields: Fields,
 }
@@ -107,11 +107,11 @@ async fn batch(
 }
 
 fn stored(row: &Row) -> Result<Stored, StorageError> {
-    let (pk, doc) = (row.text(0)?, row.text(2)?);
+    let (key, doc) = (Key(row.text(0)?), row.text(2)?);
     let fields = serde_json::from_str(&doc)
-        .map_err(|error| StorageError::Corrupt(format!("record {pk}: {error}")))?;
+        .map_err(|error| StorageError::Corrupt(format!("record {}: {error}", key.0)))?;
     let seq = row.int(1)?;
-    Ok(Stored { pk, seq, fields })
+    Ok(Stored { key, seq, fields })
 }
 
 /// A record that was written since it was read has another `seq`, and its values already.
@@ -135,7 +135,7 @@ async fn write(
 /// One statement for all of them, since each costs a round trip.
 fn together(table: &Table, columns: &[Column], batch: &[Stored]) -> Statement {
     let mut args = vec![
-        Arg::Texts(batch.iter().map(|stored| stored.pk.clone()).collect()),
+        Arg::Texts(batch.iter().map(|stored| stored.key.0.clone()).collect()),
         Arg::Ints(batch.iter().map(|stored| stored.seq).collect()),
     ];
     let mut arrays = vec!["$1::text[]".to_owned(), "$2::bigint[]".to_owned()];
@@ -149,7 +149,7 @@ fn together(table: &Table, columns: &[Column], batch: &[Stored]) -> Statement {
         };
         let values = batch
             .iter()
-            .map(|stored| column.attribute.value(&stored.fields));
+            .map(|stored| column.attribute.value(&stored.key, &stored.fields));
         args.push(statements::attributes(column.is_number(), values));
         arrays.push(format!("${}::{ty}[]", args.len()));
         names.push(format!("v{n}"));
@@ -166,10 +166,10 @@ fn together(table: &Table, columns: &[Column], batch: &[Stored]) -> Statement {
 }
 
 fn alone(table: &Table, columns: &[Column], stored: &Stored) -> Statement {
-    let mut args = vec![Arg::Text(stored.pk.clone()), Arg::Int(stored.seq)];
+    let mut args = vec![Arg::Text(stored.key.0.clone()), Arg::Int(stored.seq)];
     let mut sets = Vec::with_capacity(columns.len());
     for column in columns {
-        let value = column.attribute.value(&stored.fields);
+        let value = column.attribute.value(&stored.key, &stored.fields);
         args.push(statements::attribute(column.is_number(), value));
         sets.push(format!("{} = ${}", column.name, args.len()));
     }
