@@ -14,7 +14,7 @@ use crate::notice::Bulletin;
 use crate::pacing::Pacing;
 use crate::page::Sealer;
 use crate::schema::Schema;
-use crate::storage::Storage;
+use crate::storage::{PAGE_BYTES, Storage};
 use crate::tombstone;
 
 /// How long the user's own code may take over one mutation, all its calls together: clients wait eight seconds at most
@@ -114,6 +114,8 @@ pub enum Published {
 pub struct Settings {
     /// The largest page; larger `limit`s are clamped (`errata.md` row 40).
     pub page_limit: usize,
+    /// How much the records of a page weigh at most, in bytes; the pages of a request share it.
+    pub page_bytes: usize,
     /// How deep a document's selections may nest.
     pub depth_limit: usize,
     /// How many fields (after fragments) a document may select.
@@ -159,6 +161,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             page_limit: 1_000,
+            page_bytes: PAGE_BYTES,
             depth_limit: 75,
             field_limit: 10_000,
             root_limit: 100,

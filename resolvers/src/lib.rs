@@ -11,7 +11,7 @@
 //! * [`query`], [`mutation`], [`sync`], [`relation`], [`subscription`] – what the fields do;
 //! * [`tombstone`] – when a deleted record is gone for good;
 //! * [`engine`] – what resolvers work with; [`page`] – sealed page tokens; [`asked`] – what the log keeps of a request;
-//!   [`pacing`] – clients in a loop;
+//!   [`pacing`] – clients in a loop; [`weight`] – what records take;
 //! * [`storage`], [`feed`], [`notice`], [`journal`], [`clock`] – the ports.
 
 pub mod api;
@@ -36,5 +36,6 @@ pub mod storage;
 pub mod subscription;
 pub mod sync;
 pub mod tombstone;
+pub mod weight;
 
 pub use driftless_conflict_handlers::{Fields, Record, Timestamp, Version};

@@ -19,6 +19,9 @@ use crate::schema::Schema;
 use crate::schema::model::{Base, KeyFields, Model};
 use crate::sync::Choice;
 
+/// The records of a page weigh at most so many bytes unless something else is said (`errata.md` row 39).
+pub const PAGE_BYTES: usize = 32 << 20;
+
 /// How long a model's log may be idle before a first sync page adds a tick to it, in milliseconds: `startedAt` then
 /// stays near the present, durably (`sync-design.md` 6.3).
 pub const TICK_AFTER: i64 = 10_000;

@@ -23,4 +23,3 @@ pub mod storage;
 pub mod telemetry;
 pub mod tls;
 pub mod wasm;
-mod weight;

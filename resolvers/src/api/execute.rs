@@ -2,12 +2,14 @@
 //!
 //! Query fields run at the same time, mutation fields one after the other, each its own commit (`errata.md` 2.10).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use driftless_conflict_handlers::Record;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
 
 use super::budget::Budget;
 use super::coerce::Inputs;
@@ -22,7 +24,7 @@ use super::viewer::Viewer;
 use super::{Api, Request};
 use crate::authz::unauthorized;
 use crate::identity::Caller;
-use crate::schema::model::Model;
+use crate::schema::model::{Model, RelationKind};
 use crate::{mutation, notice, query, relation, sync};
 
 /// One run of a plan.
@@ -81,11 +83,11 @@ impl<'a> Run<'a> {
     async fn queries(self, root: &Selection) -> Result<Layer, Unavailable> {
         let reads = self.roots(root).map(|(index, field)| {
             let column = async move {
-                let outcome = match self.budget.spend_query() {
-                    Ok(()) => self.paid(self.root(field).await),
-                    Err(error) => Err(error.into()),
+                let outcomes = match self.budget.spend_query() {
+                    Ok(()) => self.paid(vec![self.root(field).await]),
+                    Err(error) => vec![Err(error.into())],
                 };
-                let column = self.column(field, vec![outcome]).await?;
+                let column = self.column(field, outcomes).await?;
                 Ok((index, column))
             };
             column.boxed()
@@ -95,12 +97,24 @@ impl<'a> Run<'a> {
         Ok(Layer { columns })
     }
 
-    /// Takes the records of an answer out of the budget.
-    fn paid(self, outcome: Outcome) -> Outcome {
-        if let Ok(Resolved::Connection(page)) = &outcome {
-            self.budget.spend_records(page.records.len())?;
+    /// Takes what reads found out of the budget.
+    fn paid(self, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+        let mut held = HashSet::new();
+        let paid = |outcome: Outcome| {
+            let found = outcome?;
+            self.budget.spend_found(&found, &mut held)?;
+            Ok(found)
+        };
+        outcomes.into_iter().map(paid).collect()
+    }
+
+    /// Lets a page be as small as it can be, one record and a token for the rest, where the pages before it weigh as much
+    /// as one may.
+    fn lighten(self, page: &mut Arguments) {
+        let limit = page.get("limit").and_then(Value::as_f64);
+        if self.budget.is_page_full() && limit.is_none_or(|limit| limit > 1.0) {
+            page.insert("limit".to_owned(), json!(1));
         }
-        outcome
     }
 
     /// `__schema` and `__type`, answered together.
@@ -209,7 +223,10 @@ impl<'a> Run<'a> {
         if self.viewer().is_denied(operation, &field.name) {
             return Err(unauthorized(&field.name, operation).into());
         }
-        let arguments = self.arguments(field)?;
+        let mut arguments = self.arguments(field)?;
+        if let Resolver::List(_) | Resolver::Index(..) | Resolver::Sync(_) = resolver {
+            self.lighten(&mut arguments);
+        }
         self.resolve(resolver, field, &arguments).await
     }
 
@@ -320,7 +337,7 @@ impl<'a> Run<'a> {
         if parents.is_empty() {
             return Vec::new();
         }
-        let arguments = match self.arguments(field) {
+        let mut arguments = match self.arguments(field) {
             Ok(arguments) => arguments,
             Err(error) => return fail(error),
         };
@@ -342,17 +359,19 @@ impl<'a> Run<'a> {
         if let Err(error) = self.budget.spend_relation(relation, parents.len()) {
             return fail(error);
         }
+        if relation.kind == RelationKind::HasMany {
+            self.lighten(&mut arguments);
+        }
         let (engine, caller) = (&self.api.engine, self.caller);
         let load = relation::load(
             engine, caller, model, definition, parents, &arguments, key_only,
         );
-        let outcomes = load.await.into_iter();
-        outcomes.map(|outcome| self.paid(outcome)).collect()
+        self.paid(load.await)
     }
 }
 
 /// So many reads of one selection run at the same time; their arguments are in memory that long.
-const CONCURRENT_READS: usize = 8;
+pub(super) const CONCURRENT_READS: usize = 8;
 
 /// Runs reads of one selection, in order of their fields.
 async fn few_at_once<T>(

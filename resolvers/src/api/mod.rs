@@ -147,7 +147,7 @@ impl Api {
             request,
             caller,
             variables: &variables,
-            budget: &Budget::default(),
+            budget: &Budget::of(self.engine.settings.page_bytes),
             redacts: false,
         };
         let layer = match run.plan(&plan).await {

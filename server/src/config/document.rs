@@ -273,7 +273,7 @@ fn limits(config: &mut Config, limits: &Limits) {
     set(&mut config.engine.page_limit, limits.page);
     // Every page holds a record.
     set(
-        &mut config.page_bytes,
+        &mut config.engine.page_bytes,
         limits.page_bytes.map(|bytes| bytes.max(1)),
     );
     set(&mut config.engine.depth_limit, limits.depth);

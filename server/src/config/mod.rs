@@ -63,8 +63,6 @@ pub struct Config {
     pub feed: Option<NatsPlace>,
     /// How long the log keeps what was written, in milliseconds; `None` is for ever.
     pub log_ttl: Option<i64>,
-    /// How much the records of a page weigh at most, in bytes.
-    pub page_bytes: usize,
     /// How long to wait for a database server that is not there yet; `None` is for ever.
     pub database_patience: Option<Duration>,
     /// Who decides conflicts.
@@ -199,7 +197,6 @@ impl Config {
             direct_database: None,
             feed: None,
             log_ttl: Some(driftless_resolvers::tombstone::DEFAULT_TTL),
-            page_bytes: crate::storage::PAGE_BYTES,
             database_patience: None,
             conflict: Conflicts::default(),
             username_claim: false,
@@ -293,7 +290,7 @@ impl Config {
         crate::storage::Place {
             moments: self.moments.clone(),
             log_ttl: self.log_ttl,
-            page_bytes: self.page_bytes,
+            page_bytes: self.engine.page_bytes,
             direct_url: self.direct_database.as_ref().map(|direct| direct.0.clone()),
             feed: self.feed.clone(),
             ..crate::storage::Place::at(&self.database.0)

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use driftless_resolvers::feed::{Event, Operation};
 use driftless_resolvers::storage::Key;
+use driftless_resolvers::weight;
 use driftless_resolvers::{Record, Timestamp};
-
-use crate::weight;
 
 /// How far a replay reaches back.
 const REACH: Duration = Duration::from_secs(30);

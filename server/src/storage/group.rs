@@ -12,8 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{Put, StorageError, Write};
-
-use crate::weight;
+use driftless_resolvers::weight;
 
 /// The largest batch.
 const BATCH: usize = 256;

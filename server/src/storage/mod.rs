@@ -63,7 +63,7 @@ use driftless_resolvers::clock::{Clock, System};
 use driftless_resolvers::feed::Feed;
 use driftless_resolvers::journal::{Journal, Notebook, Retention};
 use driftless_resolvers::schema::Schema;
-use driftless_resolvers::storage::{Storage, StorageError};
+use driftless_resolvers::storage::{PAGE_BYTES, Storage, StorageError};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -292,9 +292,6 @@ impl Place {
         }
     }
 }
-
-/// The records of a page weigh at most so many bytes unless something else is said (`errata.md` row 39).
-pub const PAGE_BYTES: usize = 32 << 20;
 
 /// Opens the store of a URL.
 pub async fn open(url: &str) -> anyhow::Result<Store> {

@@ -50,7 +50,7 @@ fn numbers(items: &Value) -> Vec<i64> {
         .collect()
 }
 
-const LIGHT: Plan = PLAN.configured(|config| config.page_bytes = 1_500_000);
+const LIGHT: Plan = PLAN.configured(|config| config.engine.page_bytes = 1_500_000);
 
 on_both_stores! { LIGHT;
 
@@ -212,7 +212,44 @@ async fn records_that_are_older_than_an_index_may_have_keys_that_are_too_long_fo
 }
 
 const RELATED: Plan = Plan::of(include_str!("../../schemas/relations.graphql"))
-    .configured(|config| config.page_bytes = 60_000);
+    .configured(|config| config.engine.page_bytes = 60_000);
+
+on_both_stores! { LIGHT;
+
+/// However many pages a request asks for: when they weigh as much as one may, each further one has a record, and a token for
+/// the rest.
+async fn the_pages_of_a_request_share_what_one_page_may_weigh(site: &Site) {
+    const ALIASES: usize = 20;
+    large_orders(site).await;
+    for question in QUESTIONS {
+        let question = question.replace("{next}", "limit: 1000");
+        let field = question.trim_start_matches("{ ").trim_end_matches(" }").replace("items { number note }", "items { number }");
+        let aliases: String = (0..ALIASES).map(|n| format!("a{n}: {field} }} ")).collect();
+        let body = site.ask(&format!("{{ {aliases}}}"), json!({})).await.0;
+        assert_eq!(body["errors"], Value::Null, "{body}");
+        let pages: Vec<_> = (0..ALIASES).map(|n| &body["data"][format!("a{n}")]).collect();
+        let records: Vec<_> = pages.iter().map(|page| numbers(&page["items"])).collect();
+        assert_eq!(records[0], [0, 1, 2, 3], "{question}");
+        // Those that were read at the same time.
+        let (first, further) = records.split_at(8);
+        assert!(first.iter().all(|page| !page.is_empty()), "{question}");
+        assert!(further.iter().all(|page| *page == [0]), "{question}: {further:?}");
+        assert!(pages.iter().all(|page| page["nextToken"].is_string()), "{question}");
+    }
+}
+
+/// Whatever else it reads: what a request holds has an end, and what lies behind that is refused, not the rest.
+async fn what_a_request_reads_at_once_has_an_end(site: &Site) {
+    large_orders(site).await;
+    let aliases: String = (0..80).map(|n| format!("a{n}: getOrder(id: \"o{:02}\") {{ number }} ", n % LARGE)).collect();
+    let body = site.ask(&format!("{{ {aliases}}}"), json!({})).await.0;
+    let errors = body["errors"].as_array().expect("errors");
+    assert!(errors.iter().all(|error| error["errorType"] == "ResolverExecutionLimitReached"), "{errors:?}");
+    // As much as sixteen pages: 24 MB of records of 400 KB.
+    let answered = (0..80).filter(|n| body["data"][format!("a{n}")].is_object()).count();
+    assert_eq!((answered, errors.len()), (59, 21));
+}
+}
 
 on_both_stores! { RELATED;
 

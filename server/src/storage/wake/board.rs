@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use driftless_resolvers::Timestamp;
 use driftless_resolvers::feed::{Event, Seq, Stretch};
+use driftless_resolvers::weight;
 use tokio::sync::{Notify, watch};
 
 use super::carrier::News;
 use crate::storage::epoch::Mark;
-use crate::weight;
 
 /// How many events of one model are kept at most, and how much they may weigh together, in bytes.
 const KEPT: usize = 512;

@@ -1,10 +1,11 @@
 //! How much memory records take, for whoever keeps some.
 
-use driftless_resolvers::Fields;
+use driftless_conflict_handlers::Fields;
 use serde_json::Value;
 
 /// About how many bytes a document takes.
-pub(crate) fn of(fields: &Fields) -> usize {
+#[must_use]
+pub fn of(fields: &Fields) -> usize {
     fields
         .iter()
         .map(|(name, value)| name.len() + of_value(value))
