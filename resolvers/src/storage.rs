@@ -370,7 +370,8 @@ pub trait Storage: Send + Sync {
         keys: &'a [Key],
     ) -> BoxFuture<'a, Result<Vec<Option<Record>>, StorageError>>;
 
-    /// A page of records; tombstones included.
+    /// A page of records; tombstones included. A later page is not read where the log ends before the first one's horizon, as
+    /// at a replica that lags: it would hide what is not there yet ([`StorageError::Unavailable`]).
     fn query<'a>(
         &'a self,
         model: &'a Model,

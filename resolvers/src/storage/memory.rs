@@ -337,6 +337,10 @@ impl Kept {
     fn query(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
         let after = query.after.as_ref();
         let horizon = after.map_or_else(|| self.horizon(), |after| after.horizon);
+        if self.head() < horizon.seq {
+            let reason = "the log ends before the first page of the query".to_owned();
+            return Err(StorageError::Unavailable(reason));
+        }
         let is_after = |place: &Place| {
             after.is_none_or(|after| order(&query.scope, place, &after.place).is_gt())
         };

@@ -162,10 +162,10 @@ impl<'a> Walk<'a> {
 
     /// Where the walk goes on when a range of it that began at a place is at its end, and the log was at `head` then: with
     /// what has moved since the horizon, if anything may have. `None` is where it ends.
-    pub(super) fn turn(&self, at: Option<&Position>, head: Option<Horizon>) -> Option<Position> {
+    pub(super) fn turn(&self, at: Option<&Position>, head: Horizon) -> Option<Position> {
         let Position { place, horizon } = at?;
         let may_move = matches!(&self.scope, Way::Index(walk) if walk.moves);
-        let is_quiet = head == Some(*horizon);
+        let is_quiet = head == *horizon;
         let goes_on = matches!(place, Place::Standing { .. }) && may_move && !is_quiet;
         goes_on.then(|| Position {
             place: Place::Moved(Key(String::new())),

@@ -26,10 +26,9 @@ pub(super) struct Hit {
 
 /// Where a record's document is among its columns.
 const DOCUMENT: usize = 5;
-/// Where a page says how many rows had been looked at, where the log ends, and which of several it is.
+/// Where a page says how many rows had been looked at, and which of several it is.
 const LOOKED: usize = 6;
-const HEAD: usize = 7;
-const BRANCH: usize = 9;
+const BRANCH: usize = 7;
 
 /// How much the documents of an answer may weigh whose records' columns start with the `at`-th.
 pub(super) fn allowance(at: usize, bytes: usize) -> Allowance {
@@ -67,21 +66,25 @@ pub(super) fn hit(row: &Row, at: usize) -> Result<Hit, StorageError> {
     })
 }
 
-/// The rows of a [`statements::scan`] or a [`statements::page`].
-pub(super) fn hits(rows: &[Row]) -> Result<Vec<Hit>, StorageError> {
+/// The rows of a [`statements::page`], and where the log ended when they were read.
+pub(super) fn page(rows: &[Row]) -> Result<(Horizon, Vec<Hit>), StorageError> {
+    let (head, rows) = ending(rows)?;
     let hits: Result<Vec<Hit>, _> = rows.iter().map(|row| scanned(row, 0)).collect();
-    in_order(hits?)
+    Ok((head, in_order(hits?)?))
 }
 
-/// Where the log ended when the rows of a [`statements::page`] or of several were read; `None` if there are none.
-pub(super) fn horizon(rows: &[Row]) -> Result<Option<Horizon>, StorageError> {
-    let horizon = |row: &Row| {
-        Ok(Horizon {
-            seq: Seq(row.int(HEAD)?),
-            changed: Timestamp(row.int(HEAD + 1)?),
-        })
+/// Takes off the first row, which says where the log ends; one without rows ends at its beginning.
+fn ending(rows: &[Row]) -> Result<(Horizon, &[Row]), StorageError> {
+    let at = |seq, changed| Horizon {
+        seq: Seq(seq),
+        changed: Timestamp(changed),
     };
-    rows.first().map(horizon).transpose()
+    match rows.split_first() {
+        Some((row, rest)) if row.maybe_text(0)?.is_none() => {
+            Ok((at(row.int(4)?, row.int(3)?), rest))
+        }
+        _ => Ok((at(0, 0), rows)),
+    }
 }
 
 /// A page goes on after its last row: one that came out of turn would hide those between.
@@ -107,8 +110,9 @@ fn scanned(row: &Row, at: usize) -> Result<Hit, StorageError> {
     })
 }
 
-/// The rows of each [`statements::branch`] of a statement, in its order.
-pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, StorageError> {
+/// The rows of each [`statements::branch`] of [`statements::pages`], in its order, and where the log ended.
+pub(super) fn pages(rows: &[Row], count: usize) -> Result<(Horizon, Vec<Vec<Hit>>), StorageError> {
+    let (head, rows) = ending(rows)?;
     let mut branches: Vec<Vec<Hit>> = vec![Vec::new(); count];
     for row in rows {
         let branch = usize::try_from(row.int(BRANCH)?).ok();
@@ -120,7 +124,7 @@ pub(super) fn branches(rows: &[Row], count: usize) -> Result<Vec<Vec<Hit>>, Stor
         // Where rows are counted they are counted in order; where not, they come in order.
         hits.sort_by_key(|hit| hit.looked);
     }
-    Ok(branches)
+    Ok((head, branches))
 }
 
 /// The page's rows of [`statements::sync_page`] in the order of the sync; an empty page is one row of NULLs. They come in

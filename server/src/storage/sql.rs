@@ -22,9 +22,10 @@ use super::engine::Engine;
 use super::migrate::{self, Observer};
 use super::page::{Collected, Reader};
 use super::range;
-use super::rows::{self, Hit, hit, hits, logged};
+use super::rows::{self, Hit, hit, logged};
 use super::shelf::Shelf;
 use super::statements;
+use super::syncs::behind;
 use super::table::Table;
 use super::wake::Board;
 
@@ -195,13 +196,15 @@ impl SqlStore {
             let sql = statements::page(dialect, &table, &range, want);
             let scan = Statement::new(sql, range.args).within(reader.allowance(0));
             let rows = self.engine.rows(scan).await?;
-            let head = rows::horizon(&rows)?;
-            let hits = hits(&rows)?;
+            let (head, hits) = rows::page(&rows)?;
+            // All pages are about what the very first read of the first one saw.
+            let horizon = after.as_ref().map_or(head, |after| after.horizon);
+            if head.seq < horizon.seq {
+                return Err(behind());
+            }
             weight += rows::weight(&hits);
             let passes = |hit: &Hit| walk.passes(hit);
-            // All pages are about what the very first read of the first one saw.
-            let horizon = after.as_ref().map(|after| after.horizon).or(head);
-            let position = |last: &Hit| Some(walk.position(last, after.as_ref(), horizon?));
+            let position = |last: &Hit| Some(walk.position(last, after.as_ref(), horizon));
             let (records, next) = match reader.take(want, tested, hits, passes) {
                 Collected::More(last) => {
                     after = position(&last);

@@ -271,25 +271,14 @@ impl Range {
 
 /// The rows of a range, at most `want`. The last column counts the rows looked at where a filter is tested, so that
 /// the row at the scan bound can be told (it is sent whether it passes or not).
-pub(super) fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
-    scan_beside(dialect, table, range, want, "")
-}
-
-/// The same with more columns, which are read in the same snapshot.
-fn scan_beside(
-    dialect: Dialect,
-    table: &Table,
-    range: &Range,
-    want: usize,
-    beside: &str,
-) -> String {
+fn scan(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
     let columns = dialect.record_columns();
     let order = &range.order;
     match &range.filter {
         None => {
             let rows = ordered(table, range, &want.to_string());
             format!(
-                "select {columns}, cast(0 as bigint) as looked{beside} from {rows} order by {order} limit {want}"
+                "select {columns}, cast(0 as bigint) as looked from {rows} order by {order} limit {want}"
             )
         }
         Some(Prefilter { sql: filter, .. }) => {
@@ -308,7 +297,7 @@ fn scan_beside(
                 Dialect::Sqlite => (filter.clone(), String::new()),
             };
             format!(
-                "select {columns}, looked{beside} from (select *, row_number() over (order by {order}) as looked from {rows} \
+                "select {columns}, looked from (select *, row_number() over (order by {order}) as looked from {rows} \
                  order by {order} limit {SCAN_BOUND}) as scanned \
                  where ({test}) or looked = {SCAN_BOUND} {order_again}limit {want}"
             )
@@ -316,22 +305,22 @@ fn scan_beside(
     }
 }
 
-/// The end of the log, for [`BESIDE`]: both databases look for it once, however many rows and pages say where it is.
-fn with_head(table: &Table) -> String {
+/// A row like those of [`scan`] that says where the log ends in the snapshot that shows them: it has the time and the position
+/// of the last change, and no key.
+fn ending(table: &Table) -> String {
     let shard = table.shard;
     format!(
-        "with head as (select seq, changed_ms from change_log where shard = {shard} order by seq desc limit 1) "
+        "select cast(null as text) as pk, cast(0 as bigint) as version, cast(0 as bigint) as deleted, changed_ms, seq, \
+         '' as doc, cast(0 as bigint) as looked from (select seq, changed_ms from change_log where shard = {shard} \
+         order by seq desc limit 1) as head"
     )
 }
 
-/// Where the log ends in the snapshot that shows a row.
-const BESIDE: &str =
-    ", (select seq from head) as head_seq, (select changed_ms from head) as head_ms";
-
-/// The rows of a page of a query, each with where the log ended when it was read.
+/// The rows of a page of a query, behind the one of [`ending`].
 pub(super) fn page(dialect: Dialect, table: &Table, range: &Range, want: usize) -> String {
-    let scan = scan_beside(dialect, table, range, want, BESIDE);
-    format!("{}{scan}", with_head(table))
+    let scan = scan(dialect, table, range, want);
+    let ending = ending(table);
+    format!("{ending} union all select * from ({scan}) as page")
 }
 
 /// The rows of a page as one of several in a statement, by its number in the last column.
@@ -342,13 +331,17 @@ pub(super) fn branch(
     want: usize,
     number: usize,
 ) -> String {
-    let scan = scan_beside(dialect, table, range, want, BESIDE);
+    let scan = scan(dialect, table, range, want);
     format!("select page.*, cast({number} as bigint) as branch from ({scan}) as page")
 }
 
-/// Several [`branch`]es as one statement.
+/// Several [`branch`]es, behind the row of [`ending`].
 pub(super) fn pages(table: &Table, branches: &[String]) -> String {
-    format!("{}{}", with_head(table), branches.join(" union all "))
+    let ending = ending(table);
+    let branches = branches.join(" union all ");
+    format!(
+        "select ending.*, cast(0 as bigint) as branch from ({ending}) as ending union all {branches}"
+    )
 }
 
 /// The rows of a range, ready for `from`. Several branches are merged: each is a range of an index in the same order.

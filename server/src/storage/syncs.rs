@@ -146,7 +146,7 @@ impl SqlStore {
         let rows = self.engine().rows(statement).await?;
         let (log, head) = log_state(&rows)?;
         if head < known {
-            return Err(StorageError::Unavailable(BEHIND.to_owned()));
+            return Err(behind());
         }
         line.shows(head);
         Ok(Snapshot {
@@ -159,9 +159,13 @@ impl SqlStore {
     }
 }
 
-/// Why a sync waits for its database.
-const BEHIND: &str =
-    "the database lacks writes that clients have seen, as a replica does that lags behind";
+/// Why whoever has seen more waits for its database.
+pub(super) fn behind() -> StorageError {
+    StorageError::Unavailable(
+        "the database lacks writes that clients have seen, as a replica does that lags behind"
+            .to_owned(),
+    )
+}
 
 /// A page and the state of the log in which it was read.
 struct Snapshot {

@@ -93,8 +93,7 @@ impl SqlStore {
             statement = statement.within(rows::allowance(0, *left));
         }
         let found = self.engine().rows(statement).await?;
-        let horizon = rows::horizon(&found)?;
-        let answers = rows::branches(&found, asked.len())?;
+        let (head, answers) = rows::pages(&found, asked.len())?;
         let mut pages = Vec::with_capacity(asked.len());
         let weight: usize = answers.iter().map(|hits| rows::weight(hits)).sum();
         if *left > 0 && weight >= *left {
@@ -112,9 +111,7 @@ impl SqlStore {
             pages.push(match taken {
                 Collected::Page { records, last } => Page {
                     records,
-                    next: last
-                        .zip(horizon)
-                        .map(|(last, horizon)| walk.position(&last, None, horizon)),
+                    next: last.map(|last| walk.position(&last, None, head)),
                 },
                 Collected::End => Page {
                     records: reader.into_records(),

@@ -343,20 +343,34 @@ async fn t27_what_a_replica_that_lags_did_not_show_comes_with_the_next_sync() {
     assert_eq!(version(&device.blind["a"]), 2);
 }
 
+/// The same of a list.
+const LISTED: &str = "query operation($next: String) { \
+                      listPosts(limit: 1, nextToken: $next) { items { id _version } nextToken } }";
+
 /// D1. Of what changed before the first page, which decides what the next sync asks for, no later page may lack anything.
 #[tokio::test]
 async fn t27_a_sync_that_began_at_a_primary_is_not_continued_at_a_replica_that_lags() {
+    is_not_continued_at_a_replica_that_lags(PAGE).await;
+}
+
+/// What was there at the first page, no later one may hide.
+#[tokio::test]
+async fn t27_a_list_that_began_at_a_primary_is_not_continued_at_a_replica_that_lags() {
+    is_not_continued_at_a_replica_that_lags(LISTED).await;
+}
+
+async fn is_not_continued_at_a_replica_that_lags(pages: &str) {
     let shown = [create("a"), create("b"), create("c")];
     let held_back = [update("c", 1), update("a", 1), update("a", 2)];
     let (mut lagging, first) = Lagging::after(&shown, &held_back, async |teller: &Victim| {
-        teller.value(PAGE, &json!({})).await
+        teller.value(pages, &json!({})).await
     })
     .await;
     let mut next = json!({ "next": first["nextToken"] });
     let (status, body) = lagging
         .stranger
         .door
-        .request(DATASTORE, PAGE, &next)
+        .request(DATASTORE, pages, &next)
         .await
         .expect("an answer");
     assert_eq!(status, 503, "{body}");
@@ -364,7 +378,7 @@ async fn t27_a_sync_that_began_at_a_primary_is_not_continued_at_a_replica_that_l
     lagging.catch_up().await;
     let mut found = vec![first["items"][0].clone()];
     while !next["next"].is_null() {
-        let page = lagging.stranger.value(PAGE, &next).await;
+        let page = lagging.stranger.value(pages, &next).await;
         found.push(page["items"][0].clone());
         next = json!({ "next": page["nextToken"] });
     }

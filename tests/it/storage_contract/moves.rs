@@ -1,5 +1,6 @@
 //! Indexes whose records move while they are paged: a query ends all the same, and hides none.
 
+use driftless_resolvers::storage::{Place, Position};
 use pretty_assertions::assert_eq;
 
 use super::*;
@@ -11,6 +12,7 @@ on_every_store![
     a_page_that_is_full_where_an_index_ends_leaves_what_has_moved_to_the_next,
     what_has_moved_passes_the_conditions_of_its_query,
     children_that_move_while_they_are_paged_are_shown,
+    no_page_is_read_from_a_log_that_ends_before_the_first_one,
 ];
 
 /// A query by an index for records of blog `x`.
@@ -299,4 +301,53 @@ async fn children_that_move_while_they_are_paged_are_shown(stand: &Stand) {
         (parent, all.to_vec())
     });
     assert_eq!(found, expected.into());
+}
+
+/// As an address does that leads to a replica that lags: what is not there yet would be hidden.
+async fn no_page_is_read_from_a_log_that_ends_before_the_first_one(stand: &Stand) {
+    let model = ready(stand).await;
+    create_all(stand, &model, &["a", "b", "c"]).await;
+    for scope in [
+        Scope::Table,
+        partition("byBlog", json!("x"), vec![], false),
+        partition("byTitle", json!("x"), vec![], false),
+    ] {
+        let mut query = Query {
+            scope,
+            ..query("byTitle", false, 1)
+        };
+        for _ in 0..2 {
+            turn(stand, &model, &mut query).await;
+        }
+        let mut later = query.clone();
+        if let Some(after) = &mut later.after {
+            after.horizon.seq.0 += 1;
+        }
+        let behind_all = Place::Standing {
+            sort: json!("zzz"),
+            key: key("zzz"),
+        };
+        let after = later.after.clone().map(|after| Position {
+            place: behind_all,
+            ..after
+        });
+        let empty = Query {
+            after,
+            ..later.clone()
+        };
+        for query in [later, empty] {
+            let refused = stand.storage.query(&model, &query).await;
+            assert!(
+                matches!(refused, Err(StorageError::Unavailable(_))),
+                "{refused:?}"
+            );
+            let several = [query.clone(), query];
+            let refused = stand.storage.query_all(&model, &several).await;
+            assert!(
+                matches!(refused, Err(StorageError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(turn(stand, &model, &mut query).await, (say(&["c"]), false));
+    }
 }

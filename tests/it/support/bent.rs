@@ -14,8 +14,8 @@ use driftless_resolvers::schema::Schema;
 use driftless_resolvers::schema::model::Model;
 use driftless_resolvers::storage::memory::Memory;
 use driftless_resolvers::storage::{
-    Expected, Horizon, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor,
-    SyncFrom, SyncPage, SyncPlace, SyncQuery, Write,
+    Expected, Key, Page, Put, Query, Revision, Scope, Storage, StorageError, SyncCursor, SyncFrom,
+    SyncPage, SyncPlace, SyncQuery, Write,
 };
 use driftless_resolvers::{Record, Timestamp, Version};
 use futures_util::FutureExt;
@@ -375,18 +375,14 @@ impl Bent {
     }
 
     async fn query_bent(&self, model: &Model, query: &Query) -> Result<Page, StorageError> {
-        let mut page = self.storage.query(model, query).await?;
-        if let Some(next) = &mut page.next {
-            match self.flaw {
-                Some(Flaw::NoHorizon) => {
-                    next.horizon = Horizon {
-                        seq: Seq(i64::MAX),
-                        changed: Timestamp(i64::MAX),
-                    };
-                }
-                Some(Flaw::LateHorizon) => next.horizon.seq = self.feed.head(model).await?,
-                _ => {}
-            }
+        let head = self.feed.head(model).await?;
+        let mut query = query.clone();
+        if let (Some(Flaw::NoHorizon), Some(after)) = (self.flaw, &mut query.after) {
+            after.horizon.seq = head;
+        }
+        let mut page = self.storage.query(model, &query).await?;
+        if let (Some(Flaw::LateHorizon), Some(next)) = (self.flaw, &mut page.next) {
+            next.horizon.seq = head;
         }
         Ok(page)
     }
