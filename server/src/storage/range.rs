@@ -127,6 +127,7 @@ impl<'a> Walk<'a> {
         let filter = prefilter(self.dialect, filter, &mut args);
         Range {
             branches,
+            sorts: order == HIDDEN_KEY,
             order,
             filter,
             args,
@@ -331,6 +332,7 @@ pub(super) fn changes(
     Range {
         branches: branches(narrowing, &condition, &mut args),
         order: order.to_owned(),
+        sorts: false,
         filter: prefilter(dialect, filter, &mut args),
         args,
     }

@@ -252,6 +252,8 @@ pub(super) struct Range {
     pub(super) branches: Vec<String>,
     /// The order, ready for `order by`.
     pub(super) order: String,
+    /// Whether no index holds the rows in this order.
+    pub(super) sorts: bool,
     /// What of a filter the database can test; rows that fail it are not sent.
     pub(super) filter: Option<Prefilter>,
     /// The arguments of both.
@@ -344,10 +346,11 @@ pub(super) fn pages(table: &Table, branches: &[String]) -> String {
     )
 }
 
-/// The rows of a range, ready for `from`. Several branches are merged: each is a range of an index in the same order.
+/// The rows of a range, ready for `from`. Several branches are merged: each is a range of an index in the same order. What no
+/// index holds in its order is cut before anything is done with it, so that a database need not keep all of it.
 fn ordered(table: &Table, range: &Range, most: &str) -> String {
     let name = &table.name;
-    if let [conditions] = range.branches.as_slice() {
+    if let ([conditions], false) = (range.branches.as_slice(), range.sorts) {
         return format!("{name} where {conditions}");
     }
     let columns = "pk, version, deleted, changed_ms, seq, doc";
