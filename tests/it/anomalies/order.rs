@@ -357,3 +357,47 @@ async fn t30_a_long_snapshot_does_not_slow_the_clock() {
     drop(dump);
     rig.finish().await;
 }
+
+/// On SQLite a dump keeps the log beside the file from being taken over; nobody waits for it, and once it is done that log
+/// grows no more.
+#[tokio::test]
+async fn t30_a_long_snapshot_of_a_sqlite_file_stops_nobody() {
+    use sqlx::{Connection as _, Executor as _};
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("db").display());
+    let store = open_at(&Place::at(&url)).await.expect("a store");
+    let probe = Probe::of(store.storage.clone(), store.feed.clone(), "Post").await;
+    let log = || {
+        let log = folder.path().join("db-wal");
+        std::fs::metadata(log).expect("a log").len()
+    };
+    probe.save("first", 0).await.expect("a write");
+    let dump = sqlx::SqliteConnection::connect(&url).await;
+    let mut dump = dump.expect("a connection");
+    let rows = "select count(*) from change_log";
+    dump.execute("begin").await.expect("a transaction");
+    let before: i64 = sqlx::query_scalar(rows)
+        .fetch_one(&mut dump)
+        .await
+        .expect("a count");
+    let save = async |versions: std::ops::Range<u32>| {
+        for version in versions {
+            probe.save("hot", version).await.expect("a write");
+        }
+    };
+    save(0..500).await;
+    let mut replica = Replica::default();
+    probe.sync(&mut replica, None).await.expect("a sync");
+    assert_eq!(replica.0["hot"], (500, false));
+    let dumped: i64 = sqlx::query_scalar(rows)
+        .fetch_one(&mut dump)
+        .await
+        .expect("a count");
+    assert_eq!(dumped, before);
+    let grown = log();
+    dump.execute("commit").await.expect("the end of it");
+    save(500..1_500).await;
+    assert!(log() <= grown + 100_000, "{grown} and then {}", log());
+    dump.close().await.expect("an end");
+    store.close().await;
+}

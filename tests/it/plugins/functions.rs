@@ -7,16 +7,35 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use driftless::config::{Function, Secret};
+use driftless::config::{Choice, Function, Secret};
 use driftless::conflict::function::HttpHandler;
 use driftless_conflict_handlers::{Decision, External, Fault, Recorded, Resolution};
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::support::server::PATIENCE;
+use crate::support::site::{Plan, Site};
 
 /// What a function was sent.
 type Calls = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+
+/// A call of a function, which is answered with what it is sent.
+type Thought = (Value, oneshot::Sender<Value>);
+
+/// A function that thinks until it is told what to answer.
+async fn think() -> (Function, mpsc::UnboundedReceiver<Thought>) {
+    let (asked, thoughts) = mpsc::unbounded_channel();
+    let invoke = move |axum::Json(event): axum::Json<Value>| async move {
+        let (answer, answered) = oneshot::channel();
+        asked.send((event, answer)).expect("the test goes on");
+        axum::Json(answered.await.expect("an answer"))
+    };
+    (at(post(invoke)).await, thoughts)
+}
 
 /// A function that answers each call by its number.
 async fn serve(answer: fn(usize) -> Response) -> (Function, Calls) {
@@ -30,15 +49,20 @@ async fn serve(answer: fn(usize) -> Response) -> (Function, Calls) {
         };
         answer(number)
     };
+    (at(post(invoke)).await, calls)
+}
+
+/// The function that is invoked so.
+async fn at(invoke: MethodRouter) -> Function {
     let path = "/2015-03-31/functions/function/invocations";
-    let router = Router::new().route(path, post(invoke));
+    let router = Router::new().route(path, invoke);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(axum::serve(listener, router).into_future());
     let url = format!("http://{address}{path}").parse().expect("a URL");
-    (Function::at(url), calls)
+    Function::at(url)
 }
 
 async fn ask(function: &Function) -> Result<Resolution, Fault> {
@@ -178,4 +202,46 @@ async fn a_function_that_cannot_be_reached_or_never_answers_is_given_up() {
     );
     drop(silent);
     assert!(matches!(ask(&function).await, Err(Fault::Unreachable(_))));
+}
+
+/// `sync-design.md` T36: whoever decides a conflict decides it outside of any transaction. If the record moves meanwhile it is
+/// asked again, about what is stored by then.
+#[tokio::test]
+async fn t36_writes_go_on_while_a_handler_thinks() {
+    const NOTES: &str =
+        "type Note @model @auth(rules: [{allow: public}]) { id: ID! text: String! }";
+    let (function, mut thoughts) = think().await;
+    let plan = Plan::asking(NOTES, Choice::Http(function));
+    for site in [Site::sqlite(plan).await, Site::postgres(plan).await] {
+        let write = async |mutation: &str, id: &str, text: &str, version: Option<u32>| {
+            let mut input = json!({"id": id, "text": text});
+            if let Some(version) = version {
+                input["_version"] = version.into();
+            }
+            let written = site.mutate(mutation, input, "text _version").await;
+            written.value()
+        };
+        write("createNote", "n", "first", None).await;
+        write("updateNote", "n", "theirs", Some(1)).await;
+        let stale = write("updateNote", "n", "mine", Some(1));
+        let meanwhile = async {
+            let mut about = async |stored: &str| {
+                let (event, answer) = thoughts.recv().await.expect("it is asked");
+                assert_eq!(event["existingItem"]["text"], stored);
+                answer
+            };
+            let answer = about("theirs").await;
+            write("createNote", "other", "beside it", None).await;
+            write("updateNote", "n", "newer", Some(2)).await;
+            let resolved =
+                |text: &str| json!({"action": "RESOLVE", "item": {"id": "n", "text": text}});
+            answer.send(resolved("theirs and mine")).expect("it waits");
+            let answer = about("newer").await;
+            answer.send(resolved("newer and mine")).expect("it waits");
+        };
+        let both = async { tokio::join!(stale, meanwhile) };
+        let (decided, ()) = timeout(PATIENCE, both).await.expect("nobody waits for it");
+        assert_eq!(decided, json!({"text": "newer and mine", "_version": 4}));
+        site.finish().await;
+    }
 }

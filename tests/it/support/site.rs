@@ -1,6 +1,6 @@
 //! A server with a fresh store of either kind, and a client that speaks plain HTTP with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use driftless::auth::KeySetting;
@@ -22,8 +22,8 @@ pub(crate) struct Plan {
     pub(crate) schema: &'static str,
     /// Who decides conflicts.
     pub(crate) strategy: Strategy,
-    /// The plugin that decides them instead.
-    pub(crate) plugin: Option<&'static Path>,
+    /// The plugin or function that decides them instead.
+    pub(crate) decider: Option<&'static Choice>,
     /// What else is configured.
     pub(crate) configure: fn(&mut Config),
 }
@@ -34,7 +34,7 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Automerge,
-            plugin: None,
+            decider: None,
             configure: |_| {},
         }
     }
@@ -44,15 +44,20 @@ impl Plan {
         Plan {
             schema,
             strategy: Strategy::Optimistic,
-            plugin: None,
+            decider: None,
             configure: |_| {},
         }
     }
 
     /// A server of this schema whose conflicts a plugin decides.
     pub(crate) fn decided_by(schema: &'static str, plugin: PathBuf) -> Plan {
+        Plan::asking(schema, Choice::Plugin(Plugin::at(plugin)))
+    }
+
+    /// A server of this schema whose conflicts are decided by whoever this is.
+    pub(crate) fn asking(schema: &'static str, decider: Choice) -> Plan {
         Plan {
-            plugin: Some(Box::leak(plugin.into_boxed_path())),
+            decider: Some(Box::leak(Box::new(decider))),
             ..Plan::of(schema)
         }
     }
@@ -266,8 +271,8 @@ async fn serve(plan: Plan, database: String) -> Server {
         config.listen.tls = TlsMode::Off;
         config.database = Database(database);
         config.conflict.default = plan.strategy.into();
-        if let Some(plugin) = plan.plugin {
-            config.conflict.default = Choice::Plugin(Plugin::at(plugin));
+        if let Some(decider) = plan.decider {
+            config.conflict.default = decider.clone();
         }
         config.drain = Duration::ZERO;
         config
