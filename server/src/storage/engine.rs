@@ -1,6 +1,7 @@
 //! One of the two databases, by what they are asked to do.
 
 use driftless_resolvers::clock::Clock;
+use driftless_resolvers::feed::Seq;
 use driftless_resolvers::storage::{StorageError, Write};
 
 use super::belief::{Belief, Reading, Ruling};
@@ -10,7 +11,7 @@ use super::group::Batch;
 use super::migrate::Step;
 use super::moment::{Moment, Moments, Plan};
 use super::patience::patiently;
-use super::postgres::{self, Postgres};
+use super::postgres::{Postgres, Ticket};
 use super::sqlite::Sqlite;
 use super::table::Table;
 
@@ -181,16 +182,17 @@ impl Engine {
         }
     }
 
-    /// Commits a batch of one model.
+    /// Commits a batch of one model, whose log is known to reach so far.
     pub(super) async fn commit(
         &self,
         table: &Table,
         writes: &[Write],
+        known: Seq,
     ) -> Result<Batch, StorageError> {
         match self {
             Engine::Postgres(postgres) => {
-                let number = postgres::number();
-                patiently(|| postgres.commit(table, writes, number)).await
+                let ticket = Ticket::new(known);
+                patiently(|| postgres.commit(table, writes, ticket)).await
             }
             Engine::Sqlite(sqlite) => patiently(|| sqlite.commit(table, writes)).await,
         }

@@ -32,6 +32,15 @@ pub(super) struct Mark {
     pub(super) changed: i64,
     /// How far the versions of the model had jumped by then, in all epochs together; 0 if that is not known.
     pub(super) offset: i64,
+    /// How far clients were shown the log, if that is further.
+    pub(super) shown: i64,
+}
+
+impl Mark {
+    /// How far the log must reach.
+    fn reach(&self) -> i64 {
+        self.seq.max(self.shown)
+    }
 }
 
 /// The last row of every model that was written to.
@@ -46,6 +55,7 @@ pub(super) async fn heads(engine: &Engine) -> Result<Vec<Mark>, StorageError> {
             seq: row.int(1)?,
             changed: row.int(2)?,
             offset: row.int(3)?,
+            shown: 0,
         })
     };
     rows.iter().map(mark).collect()
@@ -90,7 +100,7 @@ pub(super) async fn is_lost(engine: &Engine, marks: &[Mark]) -> Result<bool, Sto
     for (row, mark) in rows.iter().zip(marks) {
         let (head, changed, offset) = (row.int(0)?, row.int(1)?, row.int(2)?);
         let is_another = changed != 0 && changed != mark.changed;
-        if head < mark.seq || is_another || offset < mark.offset {
+        if head < mark.reach() || is_another || offset < mark.offset {
             return Ok(true);
         }
     }
@@ -150,7 +160,7 @@ impl Step for Renewal {
 /// of one model: it may have been removed and made again, under another number, in an epoch that is gone.
 fn jump(marks: &[Mark], shard: i64, head: i64, offset: i64) -> i64 {
     let of_log = marks.iter().filter(|mark| mark.shard == shard);
-    let of_log = of_log.map(|mark| mark.seq - head);
+    let of_log = of_log.map(|mark| mark.reach() - head);
     let of_any = marks.iter().map(|mark| mark.offset - offset);
     let gone = of_log.chain(of_any).max().unwrap_or(0).max(0) / JUMP;
     (gone + 1) * JUMP
@@ -223,6 +233,7 @@ mod tests {
             seq,
             changed: 1,
             offset: epochs * JUMP,
+            shown: 0,
         }
     }
 
@@ -257,5 +268,10 @@ mod tests {
         }
         let unknown = [mark(1, JUMP + 9, 0)];
         assert_eq!(jump(&unknown, 1, 5, 0), 2 * JUMP, "the log tells");
+        let shown = Mark {
+            shown: JUMP + 9,
+            ..mark(1, 7, 0)
+        };
+        assert_eq!(jump(&[shown], 1, 5, 0), 2 * JUMP, "clients were shown it");
     }
 }

@@ -78,6 +78,7 @@ impl Marker {
                     seq,
                     changed,
                     offset,
+                    ..
                 } = mark;
                 format!("{shard} {seq} {changed} {offset}\n")
             })
@@ -100,6 +101,7 @@ impl Marker {
                 seq,
                 changed,
                 offset,
+                shown: 0,
             })
         };
         text.lines().map(mark).collect()

@@ -80,11 +80,24 @@ impl From<StorageError> for Failed {
     }
 }
 
-/// A number that no other batch has. Its writes count on from it.
-pub(super) fn number() -> i64 {
-    let (random, _) = Uuid::new_v4().as_u64_pair();
-    // 62 bits, the lowest ones left to the places in the batch.
-    i64::try_from(random >> 2).unwrap_or_default() & !0xffff
+/// What the database is told of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticket {
+    /// A number that no other batch has. Its writes count on from it.
+    number: i64,
+    /// How far the log is known to reach.
+    known: Seq,
+}
+
+impl Ticket {
+    pub(super) fn new(known: Seq) -> Ticket {
+        let (random, _) = Uuid::new_v4().as_u64_pair();
+        Ticket {
+            // 62 bits, the lowest ones left to the places in the batch.
+            number: i64::try_from(random >> 2).unwrap_or_default() & !0xffff,
+            known,
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
@@ -104,9 +117,9 @@ fn is_unknown_function(error: &sqlx::Error) -> bool {
     has_code(error, &["42883"])
 }
 
-/// The database is not the one whose log was looked at.
-fn is_another_server(error: &sqlx::Error) -> bool {
-    has_code(error, &[write_sql::ANOTHER_SERVER])
+/// The database may lack what was seen of the log.
+fn is_in_doubt(error: &sqlx::Error) -> bool {
+    has_code(error, &[write_sql::IN_DOUBT])
 }
 
 impl Postgres {
@@ -225,12 +238,12 @@ impl Postgres {
         &self,
         table: &Table,
         writes: &[Write],
-        number: i64,
+        ticket: Ticket,
     ) -> Result<Batch, StorageError> {
         let deadline = Deadline::after(UNKNOWN);
         let mut unknown = false;
         loop {
-            let failed = match self.call_current(table, writes, number).await {
+            let failed = match self.call_current(table, writes, ticket).await {
                 Ok(rows) => return outcomes(&rows, writes),
                 Err(failed) => failed,
             };
@@ -253,19 +266,19 @@ impl Postgres {
         &self,
         table: &Table,
         writes: &[Write],
-        number: i64,
+        ticket: Ticket,
     ) -> Result<Vec<Row>, Failed> {
         let mut table = self
             .newest(table)
             .unwrap_or_else(|| Arc::new(table.clone()));
         let mut reread = 0;
         loop {
-            match self.call(&table, writes, number).await {
+            match self.call(&table, writes, ticket).await {
                 Err(error) if is_unknown_function(&error) && reread == REREADS => {
                     return Err(StorageError::Unavailable(SUPERSEDED.to_owned()).into());
                 }
                 Err(error) if is_unknown_function(&error) => table = self.reread(&table).await?,
-                Err(error) if is_another_server(&error) && reread < REREADS => {
+                Err(error) if is_in_doubt(&error) && reread < REREADS => {
                     self.connections.doubt().raise();
                 }
                 other => return other.map_err(Failed::from),
@@ -278,9 +291,9 @@ impl Postgres {
         &self,
         table: &Table,
         writes: &[Write],
-        number: i64,
+        ticket: Ticket,
     ) -> Result<Vec<Row>, sqlx::Error> {
-        let call = |server| call(table, writes, self.latest(), number, server);
+        let call = |server| call(table, writes, self.latest(), ticket, server);
         self.connections.write(call).await
     }
 
@@ -333,7 +346,7 @@ fn call(
     table: &Table,
     writes: &[Write],
     latest: i64,
-    number: i64,
+    ticket: Ticket,
     server: i64,
 ) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
     let each = |of: fn(&Write) -> String| writes.iter().map(of).collect::<Vec<_>>();
@@ -349,8 +362,9 @@ fn call(
             write.request.as_ref().map(ToString::to_string)
         }))
         .bind(latest)
-        .bind(number)
-        .bind(server);
+        .bind(ticket.number)
+        .bind(server)
+        .bind(ticket.known.0);
     for column in &table.columns {
         let values = writes
             .iter()

@@ -62,7 +62,8 @@ impl Commit for Committer {
         async move {
             let table = current(&self.table);
             self.engine.at(Moment::Taken).await;
-            match self.engine.commit(&table, writes).await {
+            let known = self.board.line(table.shard).known();
+            match self.engine.commit(&table, writes, known).await {
                 Ok(batch) => {
                     self.engine.at(Moment::Committed).await;
                     self.publish(&table, writes, &batch);

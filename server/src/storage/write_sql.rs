@@ -9,7 +9,7 @@ pub(super) const LOCK_SCHEMA: &str = "set local statement_timeout = 0; set local
      select pg_advisory_xact_lock(7001, 0); set local lock_timeout = '1s'";
 
 /// The function's parameters before the index columns, in the order of the call.
-const PARAMETERS: [(&str, &str); 10] = [
+const PARAMETERS: [(&str, &str); 11] = [
     ("p_pk", "text[]"),
     ("p_expected", "integer[]"),
     ("p_op", "text[]"),
@@ -23,10 +23,12 @@ const PARAMETERS: [(&str, &str); 10] = [
     ("p_batch", "bigint"),
     // Since when the server runs whose log was looked at.
     ("p_server", "bigint"),
+    // How far its caller knows the log to reach.
+    ("p_known", "bigint"),
 ];
 
-/// The error of a server that is not the one whose log was looked at.
-pub(super) const ANOTHER_SERVER: &str = "57D01";
+/// The error of a database that may lack what its caller has seen of the log.
+pub(super) const IN_DOUBT: &str = "57D01";
 
 /// Makes the function. Its name depends on its content, so that a node never calls one that fills other columns than it
 /// thinks.
@@ -76,8 +78,9 @@ pub(super) fn prefix(table: &Table) -> String {
 
 /// The lock comes first and alone: each later statement takes a snapshot that shows everything the previous holder
 /// committed (`sync-design.md` W1, W6). Under another isolation level it would not, so such callers are turned away. So
-/// are callers that may not know what this server lacks (`doubt`), and callers that waited here while columns were added: the call goes on in the body it began with, also after the
-/// function was dropped, and would leave the new columns empty.
+/// are callers that may not know what this server lacks (`doubt`), or do know that it lacks something, and callers that
+/// waited here while columns were added: the call goes on in the body it began with, also after the function was dropped, and
+/// would leave the new columns empty.
 ///
 /// A write that is too late because this very batch has done it before is done: nobody heard of its commit, so that the
 /// batch was handed in again; a new epoch may have begun meanwhile.
@@ -127,7 +130,7 @@ begin
         raise exception 'writes need the isolation level read committed' using errcode = '25001';
     end if;
     if {RUNS_SINCE} <> p_server then
-        raise exception 'the log of this server was not looked at' using errcode = '{ANOTHER_SERVER}';
+        raise exception 'the log of this server was not looked at' using errcode = '{IN_DOUBT}';
     end if;
     perform pg_advisory_xact_lock(7001, {shard});
     select greatest(coalesce(h.changed_ms, 0), s.floor_ms, least(wall_ms(), p_latest)), coalesce(h.seq, 0), s.layout,
@@ -138,6 +141,9 @@ begin
       ) h on true where s.shard = {shard};
     if v_layout is distinct from '{layout}' then
         raise exception 'the columns have changed' using errcode = 'undefined_function';
+    end if;
+    if v_seq < p_known then
+        raise exception 'the log lacks what was seen of it' using errcode = '{IN_DOUBT}';
     end if;
     for i in 1 .. cardinality(p_pk) loop
         select t.version, t.deleted, t.changed_ms, t.seq, t.doc

@@ -102,6 +102,7 @@ impl Board {
             seq: newest.0,
             changed: changed.0,
             offset: 0,
+            shown: 0,
         });
         let wanted = self.carries_events || line.is_followed();
         let events = if wanted { events() } else { Vec::new() };
@@ -134,9 +135,11 @@ impl Board {
         }
     }
 
-    /// Rows that must still be there.
+    /// What must still be there.
     pub(super) fn marks(&self) -> Vec<Mark> {
-        self.all().filter_map(|line| *line.mark()).collect()
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let marks = lines.iter().filter_map(|(shard, line)| line.seen(*shard));
+        marks.collect()
     }
 
     /// Forgets rows and events that turned out to be gone.
@@ -246,7 +249,23 @@ impl Line {
         Seq(marked.max(self.shown.load(Ordering::Relaxed)))
     }
 
-    /// Clients are shown the log up to here. That is no mark: what a database shows that was put back must not take the
+    /// What was seen of the log of a model.
+    fn seen(&self, shard: i64) -> Option<Mark> {
+        let unmarked = Mark {
+            shard,
+            seq: 0,
+            changed: 0,
+            offset: 0,
+            shown: 0,
+        };
+        let seen = Mark {
+            shown: self.shown.load(Ordering::Relaxed),
+            ..self.mark().unwrap_or(unmarked)
+        };
+        (seen != unmarked).then_some(seen)
+    }
+
+    /// Clients are shown the log up to here. That marks no row: what a database shows that was put back must not take the
     /// place of what tells it from the one before.
     pub(in crate::storage) fn shows(&self, seq: Seq) {
         self.shown.fetch_max(seq.0, Ordering::Relaxed);
@@ -377,6 +396,7 @@ mod tests {
             seq,
             changed: 1,
             offset: 0,
+            shown: 0,
         }
     }
 
@@ -449,7 +469,11 @@ mod tests {
         assert_eq!(line.known(), Seq(8));
         line.shows(Seq(9));
         assert_eq!(line.known(), Seq(9));
-        assert_eq!(board.marks(), [mark(8)], "it may be of another database");
+        let seen = Mark {
+            shown: 9,
+            ..mark(8)
+        };
+        assert_eq!(board.marks(), [seen], "the row may be of another database");
         board.forget();
         assert_eq!(line.known(), Seq(0), "an epoch has begun");
     }
