@@ -26,6 +26,9 @@ const KNOWN: Duration = Duration::from_secs(10);
 /// For how long a server must have been running because of nodes that nobody had seen yet: whoever works with it comes back
 /// by then. It is not waited for longer than that, whatever the server's clock says.
 const STRANGERS: Duration = Duration::from_secs(2);
+/// The same for a node that joins, as long as there are others on the roll that have not looked at the server: they may
+/// be gone for long.
+const JOINING: Duration = Duration::from_secs(5);
 /// Between two looks at the roll while there is somebody to wait for.
 pub(super) const AGAIN: Duration = Duration::from_millis(100);
 
@@ -131,7 +134,7 @@ impl Roll {
             if self.waits(reading, waited, !missing.is_empty()) {
                 return false;
             }
-            self.say_end(waited, &missing);
+            self.say_end(&missing);
             self.settled = reading.server;
             self.waiting = None;
             self.known.clear();
@@ -157,11 +160,16 @@ impl Roll {
         now
     }
 
-    /// What is said after the wait, if there was one.
-    fn say_end(&self, waited: Duration, missing: &[String]) {
-        if missing.is_empty() && !waited.is_zero() {
-            tracing::info!("every node has looked at the database, and writes go on");
-        } else if self.settled != 0 && !missing.is_empty() {
+    /// What is said of a server that is another one.
+    fn say_end(&self, missing: &[String]) {
+        if self.settled == 0 {
+            return;
+        }
+        if missing.is_empty() {
+            tracing::info!(
+                "the database was started anew, or is another one: every node has looked at it, and writes go on"
+            );
+        } else {
             tracing::warn!(
                 nodes = missing.join(", "),
                 "these nodes have not come back to the database since it was started anew, and are not waited for any \
@@ -171,11 +179,11 @@ impl Roll {
     }
 
     fn waits(&self, reading: &Reading, waited: Duration, for_some: bool) -> bool {
-        let strangers = reading.age.max(waited) < STRANGERS;
+        let running = reading.age.max(waited);
         if self.settled == 0 {
-            return strangers && for_some;
+            return for_some && running < JOINING;
         }
-        strangers || for_some && waited < KNOWN
+        running < STRANGERS || for_some && waited < KNOWN
     }
 
     /// Who has not looked at the server: of those that are known, or for who has just come, of all.
@@ -287,7 +295,8 @@ mod tests {
         let one_is_missing = reading(2, Duration::ZERO, &[("a", 2, 1), ("b", 1, 1)]);
         assert!(!joining.call(&one_is_missing, now));
         // Its clock may stand still, or be set back.
-        assert!(joining.call(&one_is_missing, now + STRANGERS));
+        assert!(!joining.call(&one_is_missing, now + STRANGERS));
+        assert!(joining.call(&one_is_missing, now + JOINING));
     }
 
     #[test]

@@ -274,7 +274,9 @@ impl SqlStore {
                 .events
                 .extend(revision.map(|revision| revision.event(seq)));
         }
-        line.shows(stretch.next);
+        if stretch.next > after {
+            line.shows(stretch.next);
+        }
         Ok(stretch)
     }
 }
