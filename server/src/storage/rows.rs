@@ -154,11 +154,17 @@ pub(super) fn page_hits(
     in_order(found)
 }
 
-/// The log's state and last position, out of [`statements::sync_page`].
+/// The log's state and last position, out of [`statements::sync_page`]. A replica has none that a device could go by: it may
+/// lack what another node has told the same device, which waits for word of what comes after that (`sync-design.md` T27).
 pub(super) fn log_state(rows: &[Row]) -> Result<(LogState, Seq), StorageError> {
     let row = rows
         .first()
         .ok_or_else(|| StorageError::Corrupt("a model's shard is gone".to_owned()))?;
+    if row.int(5)? != 0 {
+        return Err(StorageError::Unavailable(
+            "the database is a replica, which may lack what clients have seen".to_owned(),
+        ));
+    }
     let log = LogState {
         epoch_start: Timestamp(row.int(0)?),
         purged: Timestamp(row.int(1)?),

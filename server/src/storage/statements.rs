@@ -378,9 +378,13 @@ pub(super) fn sync_page(
     let scan = scan(dialect, table, &range, want);
     let wall = wall.bind(&mut range.args);
     let shard = table.shard;
+    let follows = match dialect {
+        Dialect::Postgres => "pg_is_in_recovery()::int::bigint",
+        Dialect::Sqlite => "0",
+    };
     let sql = format!(
         "select s.epoch_start_ms, s.purged_ms, coalesce(h.changed_ms, 0), coalesce(h.seq, 0), {wall}, \
-         s.floor_ms, page.* from shards s \
+         {follows}, page.* from shards s \
          left join (select seq, changed_ms from change_log where shard = {shard} order by seq desc limit 1) h \
          on true left join ({scan}) page on true where s.shard = {shard}"
     );

@@ -51,6 +51,45 @@ async fn a_node_whose_connection_breaks_while_it_begins_an_epoch_begins_it_again
     stand.finish().await;
 }
 
+/// A device may have seen what is gone: it is not shown what there was before that, until every version is another one.
+#[tokio::test]
+async fn no_sync_is_answered_from_a_log_that_fell_back_before_a_new_epoch_has_begun() {
+    let stand = Stand::postgres().await;
+    let model = worked_on(&stand).await;
+    sync(&stand, &model, None).await;
+    let lose = "delete from change_log where seq >= 5; \
+                update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
+                from change_log l where l.seq = 4 and b.pk = l.pk";
+    execute(&stand, lose).await;
+    let query = SyncQuery {
+        from: SyncFrom::First {
+            last_sync: None,
+            overlap: 0,
+            window: None,
+        },
+        rows: Filter::everything(),
+        filter: Filter::everything(),
+        limit: 10,
+    };
+    let synced = async {
+        loop {
+            match stand.storage.sync(&model, &query).await {
+                Ok(page) => return page,
+                Err(StorageError::Unavailable(_)) => sleep(Duration::from_millis(20)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let page = timeout(PATIENCE, synced).await.expect("an epoch begins");
+    let versions = page.records.iter().map(|record| record.version.0);
+    assert!(
+        versions.clone().all(|version| version > JUMP),
+        "{versions:?}"
+    );
+    assert_eq!(page.records.len(), 3);
+    stand.finish().await;
+}
+
 /// Two nodes find another history at once, and one of them is slow to note that it has dealt with it.
 #[tokio::test]
 async fn nodes_that_notice_a_restore_together_begin_one_epoch() {
