@@ -199,6 +199,27 @@ mod tests {
         loaded.unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
+    /// What the page says is the default is what a server does that is told nothing, and so with AppSync's side.
+    #[test]
+    fn the_page_of_switches_names_the_defaults_and_the_sides_of_appsync() {
+        let silent = load("");
+        let page = include_str!("../../../docs/switches.md");
+        for Switch(section, key, _, theirs, read) in SWITCHES {
+            let name = format!("| `{section}.{key}` | ");
+            let row = page.split(&name).nth(1);
+            let mut cells = row.into_iter().flat_map(|row| row.split(" | "));
+            let (values, appsync) = (cells.next(), cells.next());
+            let bold = values.and_then(|values| values.split("**").nth(1));
+            let default = bold.map(|bold| bold.trim_matches('`').replace("no limit", ""));
+            assert_eq!(default, Some(read(&silent)), "{key}");
+            assert_eq!(
+                appsync.map(|it| it.trim_matches('`')),
+                Some(theirs),
+                "{key}"
+            );
+        }
+    }
+
     /// `errata.md` 2.15: both positions of every switch can be named, the profile has AppSync's, and a switch beside it wins.
     #[test]
     fn every_switch_of_the_profile_can_be_set_either_way() {
