@@ -58,6 +58,8 @@ struct State {
     /// How far it has been ahead since then; 0 while it is believed.
     ahead: i64,
     pardons: i64,
+    /// The latest time that was told.
+    told: i64,
 }
 
 impl Belief {
@@ -67,6 +69,7 @@ impl Belief {
             last: reading,
             ahead: 0,
             pardons: 0,
+            told: i64::MIN,
         };
         state.obey(reading, ruling);
         Belief(Mutex::new(state))
@@ -87,9 +90,16 @@ impl Belief {
         }
     }
 
-    /// What the store's clock says by now, as far as it is believed and this process can tell.
+    /// What the store's clock says by now, as far as it is believed and this process can tell. Two looks at a clock differ by
+    /// what their answers took: time does not go back for that.
     pub(super) fn now(&self, steady: i64) -> i64 {
-        self.state().counted(steady)
+        let mut state = self.state();
+        let counted = state.counted(steady);
+        let went_back = state.told.saturating_sub(counted);
+        if !(0..=GAIN).contains(&went_back) {
+            state.told = counted;
+        }
+        state.told
     }
 
     /// The latest time that a change may have which is made at this moment, whatever the store's clock says then.
@@ -236,6 +246,15 @@ mod tests {
             assert_eq!(belief.latest(steady), reading.wall + GAIN);
             assert_eq!((belief.look(reading, FREE), belief.ahead()), (None, 0));
         }
+    }
+
+    #[test]
+    fn what_a_look_takes_does_not_turn_time_back() {
+        let belief = Belief::new(alone(0, 40), FREE);
+        assert_eq!(belief.now(1_000), NOON + 1_040);
+        belief.look(alone(1_000, 3), FREE);
+        assert_eq!(belief.now(1_010), NOON + 1_040);
+        assert_eq!(belief.now(1_050), NOON + 1_053);
     }
 
     #[test]
