@@ -1,12 +1,17 @@
 //! GraphQL over HTTP as the clients speak it, with every way a request can end told apart.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use url::Url;
+use url::{Host, Url};
 
 use crate::family::Family;
 
@@ -27,6 +32,8 @@ pub struct Target {
     pub api_key: String,
     /// PEM file of the authority that signed the server's certificate.
     pub ca: Option<PathBuf>,
+    /// Where connections go, whatever the host of the URLs is: to proxies in between.
+    pub proxies: Option<IpAddr>,
 }
 
 /// A GraphQL answer with status 200.
@@ -89,19 +96,34 @@ impl Target {
             realtime,
             api_key: api_key.to_owned(),
             ca,
+            proxies: None,
         })
     }
 
-    /// The same server reached through other ports (a proxy in between).
-    pub fn through(&self, http_port: u16, realtime_port: u16) -> anyhow::Result<Self> {
+    /// The same server reached through a proxy for each way. A server keeps its name, which its certificate is for.
+    pub fn through(&self, http: SocketAddr, realtime: SocketAddr) -> anyhow::Result<Self> {
         let mut target = self.clone();
-        let refused = |()| anyhow::anyhow!("the endpoint cannot carry a port");
-        target.graphql.set_port(Some(http_port)).map_err(refused)?;
-        target
-            .realtime
-            .set_port(Some(realtime_port))
-            .map_err(refused)?;
+        target.proxies = Some(http.ip());
+        for (url, proxy) in [
+            (&mut target.graphql, http),
+            (&mut target.realtime, realtime),
+        ] {
+            let mut refused = url.set_port(Some(proxy.port())).is_err();
+            if !matches!(url.host(), Some(Host::Domain(_))) {
+                refused |= url.set_ip_host(proxy.ip()).is_err();
+            }
+            ensure!(!refused, "{url} cannot lead to a proxy");
+        }
         Ok(target)
+    }
+
+    /// Where sockets connect to.
+    pub(crate) fn realtime_authority(&self) -> String {
+        let port = self.realtime.port_or_known_default().unwrap_or(443);
+        match self.proxies {
+            Some(ip) => SocketAddr::new(ip, port).to_string(),
+            None => format!("{}:{port}", self.realtime.host_str().unwrap_or("localhost")),
+        }
     }
 
     /// `host:port` of the server.
@@ -135,13 +157,16 @@ impl Target {
 impl Http {
     /// A client of its own connection pool.
     pub fn new(target: &Target, family: Family) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder()
+        let mut client = reqwest::Client::builder()
             .tls_backend_preconfigured(target.tls()?.as_ref().clone())
             .timeout(ANSWER_LIMIT)
-            .no_proxy()
-            .build()?;
+            .no_proxy();
+        if let (Some(ip), Some(Host::Domain(name))) = (target.proxies, target.graphql.host()) {
+            // The URL's port counts.
+            client = client.resolve(name, SocketAddr::new(ip, 0));
+        }
         Ok(Self {
-            client,
+            client: client.build()?,
             url: target.graphql.clone(),
             api_key: target.api_key.clone(),
             family,
@@ -219,6 +244,31 @@ mod tests {
                 "{status} {body}"
             );
         }
+    }
+
+    #[test]
+    fn a_proxy_takes_the_place_of_an_address_and_hides_behind_a_name() {
+        let through = |endpoint: &str| {
+            let target = Target::new(endpoint, "k", None).unwrap();
+            let proxies = [4_001, 4_002].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+            let target = target.through(proxies[0], proxies[1]).unwrap();
+            let sockets = target.realtime_authority();
+            (
+                target.graphql.to_string(),
+                target.realtime.to_string(),
+                sockets,
+            )
+        };
+        for endpoint in ["http://[::1]:4000/graphql", "http://192.0.2.1/graphql"] {
+            let (graphql, realtime, sockets) = through(endpoint);
+            assert_eq!(graphql, "http://127.0.0.1:4001/graphql");
+            assert_eq!(realtime, "ws://127.0.0.1:4002/graphql/realtime");
+            assert_eq!(sockets, "127.0.0.1:4002");
+        }
+        let (graphql, realtime, sockets) = through("https://api.example.org/graphql");
+        assert_eq!(graphql, "https://api.example.org:4001/graphql");
+        assert_eq!(realtime, "wss://api.example.org:4002/graphql/realtime");
+        assert_eq!(sockets, "127.0.0.1:4002");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 use uuid::Uuid;
@@ -132,7 +132,12 @@ async fn connect(target: &Target, family: Family) -> anyhow::Result<Stream> {
         "wss" => Connector::Rustls(target.tls()?),
         _ => Connector::Plain,
     };
-    let dial = connect_async_tls_with_config(request, None, true, Some(connector));
+    let dial = async {
+        let tcp = TcpStream::connect(target.realtime_authority()).await?;
+        tcp.set_nodelay(true)?;
+        let upgraded = client_async_tls_with_config(request, tcp, None, Some(connector)).await;
+        anyhow::Ok(upgraded?)
+    };
     let (stream, response) = tokio::time::timeout(STEP_LIMIT, dial)
         .await
         .context("upgrade not answered")??;

@@ -62,6 +62,17 @@ async fn replicas_agree_under_optimistic_concurrency() {
     agrees(&stage, 11, &Family::ALL).await;
 }
 
+/// As a user's deployment is somewhere else than the proxies that stand between it and the clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_agree_about_a_server_at_another_address_than_theirs() {
+    let elsewhere = [127, 0, 0, 2].into();
+    let server = Server::start_with(|config| config.listen.address.set_ip(elsewhere)).await;
+    let endpoint = format!("http://{}/graphql", server.app.address());
+    let target = Target::new(&endpoint, &server.key, None).expect("a URL");
+    let stage = Stage::new(target, Schema::whitepaper(), Strategy::Automerge);
+    agrees(&stage, 81, &Family::ALL).await;
+}
+
 /// Two nodes on one Postgres, which tell each other of writes by NATS if there is one.
 async fn two_nodes_agree(nats: Option<Nats>, first_seed: u64) {
     let database = Database::create().await;

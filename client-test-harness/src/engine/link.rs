@@ -21,7 +21,7 @@ impl Link {
         let server = probe.peer_addr()?;
         let http = Proxy::start(server).await?;
         let socket = Proxy::start(server).await?;
-        let target = target.through(http.address.port(), socket.address.port())?;
+        let target = target.through(http.address, socket.address)?;
         Ok(Self {
             http,
             socket,
