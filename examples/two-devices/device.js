@@ -21,7 +21,8 @@ const reports = {
   syncQueriesReady: () => (state.ready = true),
   outboxMutationEnqueued: ({ element }) => state.waiting.add(element.id),
   outboxMutationProcessed: ({ element }) => state.waiting.delete(element.id),
-  outboxStatus: ({ isEmpty }) => isEmpty && state.waiting.clear(),
+  // While offline it is late word of what was sent before; what waits since is not meant.
+  outboxStatus: ({ isEmpty }) => isEmpty && state.online && state.waiting.clear(),
 };
 Hub.listen('datastore', ({ payload: { event, data } }) => {
   reports[event]?.(data);
