@@ -119,20 +119,15 @@ impl Target {
 
     /// Where sockets connect to.
     pub(crate) fn realtime_authority(&self) -> String {
-        let port = self.realtime.port_or_known_default().unwrap_or(443);
         match self.proxies {
-            Some(ip) => SocketAddr::new(ip, port).to_string(),
-            None => format!("{}:{port}", self.realtime.host_str().unwrap_or("localhost")),
+            Some(ip) => SocketAddr::new(ip, port(&self.realtime)).to_string(),
+            None => authority(&self.realtime),
         }
     }
 
     /// `host:port` of the server.
     pub fn authority(&self) -> String {
-        let host = self.graphql.host_str().unwrap_or("localhost");
-        format!(
-            "{host}:{}",
-            self.graphql.port_or_known_default().unwrap_or(443)
-        )
+        authority(&self.graphql)
     }
 
     /// TLS settings that trust exactly the given authority.
@@ -152,6 +147,14 @@ impl Target {
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
+}
+
+fn authority(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or("localhost"), port(url))
+}
+
+fn port(url: &Url) -> u16 {
+    url.port_or_known_default().unwrap_or(443)
 }
 
 impl Http {

@@ -164,13 +164,9 @@ async fn sync(stand: &Stand, model: &Model, last_sync: Option<i64>) -> (Vec<Reco
     (records, started_at.0)
 }
 
-async fn first_page(
-    stand: &Stand,
-    model: &Model,
-    last_sync: Option<i64>,
-    limit: usize,
-) -> SyncPage {
-    let query = SyncQuery {
+/// The first page of a sync of everything.
+fn first(last_sync: Option<i64>, limit: usize) -> SyncQuery {
+    SyncQuery {
         from: SyncFrom::First {
             last_sync,
             overlap: 0,
@@ -179,7 +175,16 @@ async fn first_page(
         rows: Filter::everything(),
         filter: Filter::everything(),
         limit,
-    };
+    }
+}
+
+async fn first_page(
+    stand: &Stand,
+    model: &Model,
+    last_sync: Option<i64>,
+    limit: usize,
+) -> SyncPage {
+    let query = first(last_sync, limit);
     stand.storage.sync(model, &query).await.unwrap()
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use driftless::storage::open;
 use pretty_assertions::assert_eq;
-use sqlx::Connection as _;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::recovery::{JUMP, execute, is_a_new_epoch, worked_on};
+use super::recovery::{JUMP, LOSE, execute, fall_back, is_a_new_epoch, worked_on};
 use super::*;
 use crate::support::server::PATIENCE;
 
@@ -26,10 +26,9 @@ async fn a_node_whose_connection_breaks_while_it_begins_an_epoch_begins_it_again
     let model = worked_on(&stand).await;
     let (_, last_sync) = sync(&stand, &model, None).await;
     let mut admin = stand.database().unwrap().connect().await;
-    let lose = "select pg_advisory_lock(7001, 0); delete from change_log where seq >= 5; \
-                update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
-                from change_log l where l.seq = 4 and b.pk = l.pk";
-    sqlx::raw_sql(lose).execute(&mut admin).await.unwrap();
+    let lose = format!("select pg_advisory_lock(7001, 0); {LOSE}");
+    let lose = sqlx::raw_sql(AssertSqlSafe(lose));
+    lose.execute(&mut admin).await.unwrap();
     let mut beginning = Vec::new();
     while beginning.is_empty() {
         sleep(Duration::from_millis(5)).await;
@@ -57,20 +56,8 @@ async fn no_sync_is_answered_from_a_log_that_fell_back_before_a_new_epoch_has_be
     let stand = Stand::postgres().await;
     let model = worked_on(&stand).await;
     sync(&stand, &model, None).await;
-    let lose = "delete from change_log where seq >= 5; \
-                update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
-                from change_log l where l.seq = 4 and b.pk = l.pk";
-    execute(&stand, lose).await;
-    let query = SyncQuery {
-        from: SyncFrom::First {
-            last_sync: None,
-            overlap: 0,
-            window: None,
-        },
-        rows: Filter::everything(),
-        filter: Filter::everything(),
-        limit: 10,
-    };
+    fall_back(&stand).await;
+    let query = first(None, 10);
     let synced = async {
         loop {
             match stand.storage.sync(&model, &query).await {

@@ -1,6 +1,5 @@
 //! The promises of syncs (`sync-design.md` 2) as laws: writes, pages of several readers and time come in any order.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
@@ -9,12 +8,10 @@ use futures_util::future::try_join_all;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tokio::runtime::Runtime;
 
 use crate::support::bent::Flaw;
 use crate::support::probe::{Probe, Replica};
-use crate::support::rig::{Rig, Verdict};
+use crate::support::rig::{self, Rig, Verdict};
 
 /// How many readers there are, and how many records.
 const READERS: usize = 3;
@@ -163,24 +160,12 @@ async fn hold(rig: &Rig, model: &str, steps: &[Step]) -> Verdict {
     probe.history().await.map(drop)
 }
 
-/// Whether the laws hold over a store; every case writes to a model of its own.
+/// Whether the laws hold over a store.
 fn laws(start: impl AsyncFnOnce() -> Rig, cases: u32) -> Result<(), String> {
-    let runtime = Runtime::new().expect("a runtime");
-    let rig = runtime.block_on(start());
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
+    let hold = async |rig: &Rig, number, steps: Vec<Step>| {
+        hold(rig, &format!("Post{number}"), &steps).await
     };
-    let number = Cell::new(0);
-    let verdict = TestRunner::new(config).run(&steps(), |steps| {
-        number.set(number.get() + 1);
-        let model = format!("Post{}", number.get());
-        let held = runtime.block_on(hold(&rig, &model, &steps));
-        held.map_err(|broken| TestCaseError::fail(format!("{broken:#}")))
-    });
-    runtime.block_on(rig.finish());
-    verdict.map_err(|broken| broken.to_string())
+    rig::laws(start, cases, &steps(), &hold)
 }
 
 #[test]

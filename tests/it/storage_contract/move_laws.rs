@@ -1,6 +1,5 @@
 //! The promises of a query by an index as laws: its records move, come and go between its pages in any order.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,13 +8,11 @@ use driftless_resolvers::storage::{Page, Storage};
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tokio::runtime::Runtime;
 
 use super::*;
 use crate::support::bent::Flaw;
 use crate::support::probe::id;
-use crate::support::rig::{Rig, Verdict};
+use crate::support::rig::{self, Rig, Verdict};
 
 /// How many records there are at most, and how many values of a sort field.
 const RECORDS: u8 = 9;
@@ -279,23 +276,12 @@ async fn hold(rig: &Rig, number: u32, asked: Asked, steps: &[Step]) -> Verdict {
     Ok(())
 }
 
-/// Whether the laws hold over a store; every case writes to a model of its own.
+/// Whether the laws hold over a store.
 fn laws(start: impl AsyncFnOnce() -> Rig, cases: u32) -> Result<(), String> {
-    let runtime = Runtime::new().expect("a runtime");
-    let rig = runtime.block_on(start());
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
+    let hold = async |rig: &Rig, number, (asked, steps): (Asked, Vec<Step>)| {
+        hold(rig, number, asked, &steps).await
     };
-    let number = Cell::new(0);
-    let verdict = TestRunner::new(config).run(&case(), |(asked, steps)| {
-        number.set(number.get() + 1);
-        let held = runtime.block_on(hold(&rig, number.get(), asked, &steps));
-        held.map_err(|broken| TestCaseError::fail(format!("{broken:#}")))
-    });
-    runtime.block_on(rig.finish());
-    verdict.map_err(|broken| broken.to_string())
+    rig::laws(start, cases, &case(), &hold)
 }
 
 #[test]

@@ -235,16 +235,7 @@ async fn an_older_copy_of_a_sqlite_file_begins_a_new_epoch() {
     let store = open(&url).await.unwrap();
     store.storage.prepare(&schema).await.unwrap();
     put_all(&store, Expected::Version(Version(1))).await;
-    let everything = SyncQuery {
-        from: SyncFrom::First {
-            last_sync: None,
-            overlap: 0,
-            window: None,
-        },
-        rows: Filter::everything(),
-        filter: Filter::everything(),
-        limit: 100,
-    };
+    let everything = first(None, 100);
     let seen = store.storage.sync(&model, &everything).await.unwrap();
     store.close().await;
     std::fs::write(folder.path().join("data.db"), backup).unwrap();
@@ -306,17 +297,16 @@ async fn a_copy_of_a_sqlite_file_that_is_put_back_again_gives_no_version_away_tw
     }
 }
 
+/// What takes a database back to its fourth write.
+pub(super) const LOSE: &str = "delete from change_log where seq >= 5; \
+     update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
+     from change_log l where l.seq = 4 and b.pk = l.pk";
+
 /// The database falls back to its fourth write, as under a dump that is put back: no connection ends.
-async fn fall_back(stand: &Stand) {
+pub(super) async fn fall_back(stand: &Stand) {
     let mut admin = stand.database().unwrap().connect().await;
     let mut transaction = admin.begin().await.unwrap();
-    let lose = [
-        "select pg_advisory_xact_lock(7001, 1)",
-        "delete from change_log where seq >= 5",
-        "update \"m1_Post\" b set version = l.version, seq = l.seq, changed_ms = l.changed_ms, doc = l.doc \
-         from change_log l where l.seq = 4 and b.pk = l.pk",
-    ];
-    for sql in lose {
+    for sql in ["select pg_advisory_xact_lock(7001, 1)", LOSE] {
         sqlx::raw_sql(sql).execute(&mut *transaction).await.unwrap();
     }
     transaction.commit().await.unwrap();

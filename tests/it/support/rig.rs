@@ -1,16 +1,44 @@
 //! A store on which time, pauses and lost answers are in the test's hand, with or without a flaw.
 
+use std::cell::Cell;
 use std::sync::{Arc, Barrier};
 
 use driftless_resolvers::feed::Feed;
 use driftless_resolvers::storage::Storage;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use tokio::runtime::Runtime;
 
 use super::bent::{Bent, Flaw};
 use super::stores::Stand;
 
 /// What a case found: that what must hold does not.
 pub(crate) type Verdict = anyhow::Result<()>;
+
+/// Whether laws hold over a store, whatever happens in so many cases; each of them has a number, for a model of its own.
+pub(crate) fn laws<S: Strategy>(
+    start: impl AsyncFnOnce() -> Rig,
+    cases: u32,
+    case: &S,
+    hold: &impl AsyncFn(&Rig, u32, S::Value) -> Verdict,
+) -> Result<(), String> {
+    let runtime = Runtime::new().expect("a runtime");
+    let rig = runtime.block_on(start());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let number = Cell::new(0);
+    let verdict = TestRunner::new(config).run(case, |happens| {
+        number.set(number.get() + 1);
+        let held = runtime.block_on(hold(&rig, number.get(), happens));
+        held.map_err(|broken| TestCaseError::fail(format!("{broken:#}")))
+    });
+    runtime.block_on(rig.finish());
+    verdict.map_err(|broken| broken.to_string())
+}
 
 /// The lock that a held writer of Postgres waits for.
 const HOLD: i64 = 4711;
